@@ -1,0 +1,178 @@
+"""`edgetender package`: a model and its inference configuration become an image."""
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+from edgetender.errors import AgentError, ConfigInvalid, NotFound, Problem, WithProblems
+from edgetender.packaging import DirectBuilder, InferenceConfig, Model, ModelStore, default_store
+from edgetender.packaging.builder import Built
+from edgetender.packaging.inference_config import from_json
+from edgetender.packaging.model_store import from_path
+from edgetender.secret import Secret
+
+_FAILED, _NOT_FOUND, _INVALID = 1, 4, 6
+
+
+@click.command()
+@click.argument("model", required=False)
+@click.option("--name", help="the model's name, where MODEL is a path")
+@click.option("--model-version", type=click.IntRange(1), default=1, show_default=True, help="likewise")
+@click.option("--entry-script", help="the Python file with init() and run()")
+@click.option("--source-dir", help="what is packed beside the entry script; paths count from here")
+@click.option("--requirements", help="pip requirements of the entry script")
+@click.option("--conda", help="conda file whose packages come from pip")
+@click.option("--ic", type=click.Path(path_type=Path), help="inference configuration (JSON)")
+@click.option("--base", help="oci:DIR, or a root file system: a tar or a directory")
+@click.option("--platform", default="linux/amd64", show_default=True)
+@click.option("--output", "destination", required=True, help="oci:DIR")
+@click.option("-t", "--tag", help="the image's reference: registry/name:tag")
+@click.option("--push", is_flag=True, help="send it to the registry of --tag")
+@click.option("--username", help="for --push; the password comes from EDGETENDER_REGISTRY_PASSWORD")
+@click.option(
+    "--registry-ca", type=click.Path(path_type=Path), help="for --push: the registry's CA certificate"
+)
+@click.option("--store", type=click.Path(path_type=Path), help="where layers and models are kept")
+@click.option("--server-source", type=click.Path(path_type=Path), help="the scoring server's project")
+@click.option("-o", "output", type=click.Choice(["table", "json"]), default="table")
+def package(  # noqa: PLR0917  one parameter per option
+    model: str | None,
+    name: str | None,
+    model_version: int,
+    entry_script: str | None,
+    source_dir: str | None,
+    requirements: str | None,
+    conda: str | None,
+    ic: Path | None,
+    base: str | None,
+    platform: str,
+    destination: str,
+    tag: str | None,
+    push: bool,
+    username: str | None,
+    registry_ca: Path | None,
+    store: Path | None,
+    server_source: Path | None,
+    output: str,
+) -> None:
+    """Package MODEL (a path, or the name:version of a registered one) into an image that serves it.
+
+    The image answers POST /score on port 5001. Unchanged parts are taken from the store: packaging the
+    same input twice gives the same digest.
+    """
+    begun = time.monotonic()
+    place = store or default_store()
+    try:
+        config = _config(ic, entry_script, source_dir, requirements, conda)
+        if base is None:
+            raise ConfigInvalid(
+                (Problem("--base", "value.missing", "is required: what the image stands on"),)
+            )
+        if push and tag is None:
+            raise ConfigInvalid((Problem("--tag", "value.missing", "is required by --push"),))
+        models = (_model(model, name, model_version, place),) if model else ()
+        builder = DirectBuilder(place, server_source=server_source, say=_say)
+        out = Path(destination.removeprefix("oci:"))
+        built = builder.build(
+            models, config, Path(base.removeprefix("oci:")), out, platform=platform, reference=tag
+        )
+        if push and tag is not None:
+            _push(tag, out, username, registry_ca)
+    except (AgentError, OSError) as error:
+        _fail(error)
+    _print(built, tag, output, time.monotonic() - begun)
+
+
+def _config(
+    ic: Path | None, entry: str | None, source: str | None, requirements: str | None, conda: str | None
+) -> InferenceConfig:
+    """Command line before file."""
+    config = from_json(ic) if ic is not None else InferenceConfig()
+    for warning in config.warnings:
+        _say(f"warning: {warning}")
+    given = {
+        "entry_script": entry,
+        "source_directory": source,
+        "requirements_file": requirements,
+        "conda_file": conda,
+    }
+    for key, value in given.items():
+        if value is not None:
+            setattr(config, key, str(Path(value).absolute()) if _here(key, value, config) else value)
+    return config
+
+
+def _here(key: str, value: str, config: InferenceConfig) -> bool:
+    """Whether a file named on the command line is meant from here, not from the source directory."""
+    return (
+        key in {"requirements_file", "conda_file"}
+        and not config.path(value).exists()
+        and Path(value).exists()
+    )
+
+
+def _model(text: str, name: str | None, version: int, store: Path) -> Model:
+    path = Path(text)
+    if path.exists() or name is not None:
+        return from_path(path, name or path.stem, version)
+    registered, _, number = text.partition(":")
+    if number and not number.isdigit():
+        raise ConfigInvalid((Problem("MODEL", "model.version", f"{number!r} is no version number"),))
+    return ModelStore(store / "models").get(registered, int(number) if number else None)
+
+
+def _push(tag: str, layout: Path, username: str | None, ca_file: Path | None) -> None:
+    from edgetender.packaging.push import push
+
+    _say(f"pushing {tag}")
+    password = os.environ.get("EDGETENDER_REGISTRY_PASSWORD")
+    digest = push(
+        tag, layout, username=username, password=Secret(password) if password else None, ca_file=ca_file
+    )
+    _say(f"pushed {digest}")
+
+
+def _print(built: Built, tag: str | None, output: str, seconds: float) -> None:
+    if output == "json":
+        answer = {
+            "digest": built.digest,
+            "output": str(built.layout),
+            "tag": tag,
+            "platform": built.platform,
+            "sizeBytes": sum(layer.size_bytes for layer in built.layers),
+            "seconds": round(seconds, 3),
+            "layers": [
+                {"kind": one.kind, "digest": one.digest, "sizeBytes": one.size_bytes, "reused": one.reused}
+                for one in built.layers
+            ],
+        }
+        click.echo(json.dumps(answer, indent=2))
+        return
+    click.echo(f"{built.digest}  {built.platform}  {seconds:.1f} s\n")
+    click.echo(f"{'LAYER':<12} {'SIZE':>9}  {'DIGEST':<19}  FROM")
+    for one in built.layers:
+        origin = "store" if one.reused else "built"
+        click.echo(f"{one.kind:<12} {one.size_bytes / 1e6:>6.1f} MB  {one.digest[:19]}  {origin}")
+
+
+def _say(text: str) -> None:
+    click.echo(text, err=True)
+
+
+def _fail(error: AgentError | OSError) -> NoReturn:
+    match error:
+        case WithProblems(problems=problems):
+            for problem in problems:
+                _say(f"{problem.path}: {problem.message} [{problem.code}]")
+            sys.exit(_INVALID)
+        case NotFound():
+            _say(str(error))
+            sys.exit(_NOT_FOUND)
+        case _:
+            _say(str(error))
+            sys.exit(_FAILED)

@@ -1,0 +1,194 @@
+"""What a deployment manifest may say: schema `edgetender/v1`, read with every fault named at once."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, field_validator, model_validator
+
+from edgetender.model.image import parse_reference
+from edgetender.model.quantity import Seconds, SizeBytes
+
+SCHEMA = "edgetender/v1"
+MAX_VERSION = 2**53 - 1  # what every JSON reader can hold exactly
+MIN_MEMORY_BYTES = 6 * 1024 * 1024  # Docker refuses less (daemon/daemon_unix.go, linuxMinMemory)
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$")]
+PortNumber = Annotated[int, Field(ge=1, le=65535, strict=True)]
+_ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+_MAX_ENV_BYTES = 64 * 1024
+
+
+class Wire(BaseModel):
+    """Strict on keys: what is not understood is refused, never ignored."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class Requires(BaseModel):
+    """What a variant needs of the hardware.
+
+    Keys this agent does not know make the variant ineligible on it; they never reject the manifest, so that
+    one manifest can serve a fleet of mixed agent versions.
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    __pydantic_extra__: dict[str, JsonValue]
+
+    arch: str | None = Field(None, description="the engine's architecture: amd64, arm64, arm")
+    accelerator: Literal["none", "nvidia"] | None = Field(None, description="which accelerator must be there")
+
+
+class Variant(Wire):
+    """One image that can do the module's job on some hardware; the list's order is the preference."""
+
+    name: Name
+    image: str
+    requires: Requires = Field(default_factory=lambda: Requires())
+    env: dict[str, str] = Field(default_factory=dict, description="added to the module's env, winning over it")
+
+    @field_validator("image")
+    @classmethod
+    def _is_reference(cls, value: str) -> str:
+        parse_reference(value)
+        return value
+
+
+class Port(Wire):
+    """A container port published on the host. Loopback unless the manifest says otherwise."""
+
+    host: PortNumber
+    container: PortNumber
+    protocol: Literal["tcp", "udp"] = "tcp"
+    address: str = Field("127.0.0.1", pattern=r"^(\d{1,3}\.){3}\d{1,3}$|^[0-9a-fA-F:]+$")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, value: Any) -> Any:
+        """Read the short form `[address:]host:container[/protocol]` that docker users write."""
+        if not isinstance(value, str):
+            return value
+        match = re.fullmatch(r"(?:([0-9.]+):)?(\d+):(\d+)(?:/(tcp|udp))?", value)
+        if match is None:
+            raise ValueError(f"{value!r} is no port mapping; write it like 6789:5001 or 127.0.0.1:6789:5001/tcp")
+        short: dict[str, Any] = {"host": int(match[2]), "container": int(match[3])}
+        return short | ({"address": match[1]} if match[1] else {}) | ({"protocol": match[4]} if match[4] else {})
+
+
+class Volume(Wire):
+    """A named volume of the engine, kept across versions."""
+
+    name: Name
+    path: str = Field(pattern=r"^/[^:]*$", description="absolute path inside the container")
+    read_only: bool = False
+
+
+class Resources(Wire):
+    """Limits the engine enforces; absent means none."""
+
+    memory: SizeBytes | None = None
+    cpus: Annotated[float, Field(gt=0, le=1024)] | None = None
+    pids: Annotated[int, Field(ge=1, le=1_000_000, strict=True)] | None = None
+
+    @field_validator("memory")
+    @classmethod
+    def _is_runnable(cls, value: int | None) -> int | None:
+        if value is not None and value < MIN_MEMORY_BYTES:
+            raise ValueError(f"the engine needs at least 6MiB for a container, not {value} bytes")
+        return value
+
+
+class HttpProbe(Wire):
+    """Ready means: this answers with a 2xx or 3xx."""
+
+    port: PortNumber = 5001
+    path: str = Field("/", pattern=r"^/")
+
+
+class Health(Wire):
+    """How the agent knows that a module can serve: an HTTP probe, the image's own HEALTHCHECK, or that it runs."""
+
+    http: HttpProbe | None = None
+    docker: bool = Field(default=False, description="trust the image's own HEALTHCHECK")
+    interval: Seconds = 5.0
+    timeout: Seconds = 2.0
+    failures: Annotated[int, Field(ge=1, le=100, strict=True)] = 3
+    deadline: Seconds = Field(120.0, description="from container start to first ready; past it the start failed")
+
+    @model_validator(mode="after")
+    def _is_one_way(self) -> Health:
+        if self.http is not None and self.docker:
+            raise ValueError("choose one: http or docker")
+        return self
+
+
+class Module(Wire):
+    """One container's worth of work. `image:` is short for a single variant named `default`."""
+
+    image: str | None = None
+    variants: tuple[Variant, ...] = Field((), max_length=64)
+    command: tuple[str, ...] | None = None
+    env: dict[str, str] = Field(default_factory=dict)
+    ports: tuple[Port, ...] = Field((), max_length=64)
+    volumes: tuple[Volume, ...] = Field((), max_length=64)
+    resources: Resources = Field(default_factory=Resources)
+    health: Health = Field(default_factory=Health)
+    restart: Literal["always", "on-failure", "never"] = "always"
+    stop_grace: Seconds = 10.0
+
+    @field_validator("image")
+    @classmethod
+    def _is_reference(cls, value: str | None) -> str | None:
+        if value is not None:
+            parse_reference(value)
+        return value
+
+    @field_validator("env")
+    @classmethod
+    def _is_environment(cls, value: dict[str, str]) -> dict[str, str]:
+        if bad := [name for name in value if not _ENV_NAME.fullmatch(name)]:
+            raise ValueError(f"{bad[0]!r} is no name for an environment variable")
+        if any("\0" in text for text in value.values()):
+            raise ValueError("a value holds a null byte")
+        if sum(len(name) + len(text) + 2 for name, text in value.items()) > _MAX_ENV_BYTES:
+            raise ValueError("the environment is larger than 64KiB")
+        return value
+
+    @model_validator(mode="after")
+    def _has_one_source(self) -> Module:
+        if (self.image is None) == (not self.variants):
+            raise ValueError("give either image or variants")
+        names = [variant.name for variant in self.variants]
+        if doubled := {name for name in names if names.count(name) > 1}:
+            raise ValueError(f"variant {min(doubled)!r} is listed twice")
+        return self
+
+    @property
+    def choices(self) -> tuple[Variant, ...]:
+        """The variants in order of preference; the short form counts as one without requirements."""
+        return self.variants or (Variant(name="default", image=self.image or ""),)
+
+
+class RegistryAccess(Wire):
+    """How to reach one registry: the *name* of a credential on the device, never its value."""
+
+    credential: Name | None = None
+
+
+class Update(Wire):
+    """When a new version counts as good."""
+
+    settle: Seconds = Field(10.0, description="every module ready for this long makes the candidate accepted")
+
+
+class Manifest(Wire):
+    """One deployment: everything that shall run on the device, and nothing else."""
+
+    schema_: Literal["edgetender/v1"] = Field(SCHEMA, alias="schema")
+    deployment: Name
+    version: Annotated[int, Field(ge=1, le=MAX_VERSION, strict=True)]
+    modules: dict[Name, Module] = Field(max_length=64)
+    registries: dict[str, RegistryAccess] = Field(default_factory=dict, description="keyed by host[:port]")
+    update: Update = Field(default_factory=Update)
+    allow_empty: bool = Field(default=False, description="must be true for a manifest that removes every module")

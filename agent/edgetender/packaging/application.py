@@ -1,0 +1,43 @@
+"""Where do script and models lie in the image? Below the application root, as the contract has it."""
+
+from pathlib import Path
+
+from edgetender.packaging.inference_config import InferenceConfig
+from edgetender.packaging.layer import Entry, tree
+from edgetender.packaging.model_store import Model
+
+ROOT = "var/azureml-app"
+_MODELS = "azureml-models"
+
+
+def script_path(config: InferenceConfig) -> str:
+    """The entry script, relative to the application root."""
+    entry = Path(config.entry_script or "")
+    return (entry if config.source_directory is not None else Path(entry.name)).as_posix()
+
+
+def model_dir(models: tuple[Model, ...]) -> str:
+    """What AZUREML_MODEL_DIR says: one model's own directory; for several, the directory of them all."""
+    return f"{_MODELS}/{models[0].name}/{models[0].version}" if len(models) == 1 else _MODELS
+
+
+def application_entries(config: InferenceConfig) -> list[Entry]:
+    """The source directory, or the entry script alone."""
+    if config.source_directory is not None:
+        return list(tree(config.source, ROOT))
+    script = config.path(config.entry_script or "")
+    return [Entry(ROOT), Entry(f"{ROOT}/{script.name}", script, mode=0o644)]
+
+
+def model_entries(models: tuple[Model, ...]) -> list[Entry]:
+    """Each model below `<name>/<version>/`, under its own file or directory name."""
+    root = f"{ROOT}/{_MODELS}"
+    entries = {root: Entry(root)}
+    for model in models:
+        folder = f"{root}/{model.name}/{model.version}"
+        for path in (f"{root}/{model.name}", folder):
+            entries[path] = Entry(path)
+        at = f"{folder}/{model.path.name}"
+        found = [Entry(at, model.path, mode=0o644)] if model.path.is_file() else tree(model.path, at)
+        entries |= {entry.path: entry for entry in found}
+    return list(entries.values())

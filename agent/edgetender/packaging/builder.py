@@ -1,0 +1,168 @@
+"""How does a model become an image? Base, environment, server, application, model: layers, and no engine.
+
+A layer that was built before from the same input is taken from the store: what has not changed is neither
+built nor, by its digest, transferred again.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from edgetender.errors import NotFound
+from edgetender.packaging import application, base_image, environment, oci_layout, server_layer
+from edgetender.packaging.base_image import Python
+from edgetender.packaging.environment import Spec
+from edgetender.packaging.image_config import image_config
+from edgetender.packaging.inference_config import InferenceConfig
+from edgetender.packaging.layer import Entry, Layer, pack, tree
+from edgetender.packaging.layer_store import LayerStore, fingerprint
+from edgetender.packaging.model_store import Model
+from edgetender.packaging.oci_layout import Image
+from edgetender.packaging.server_layer import ENVIRONMENT, PREFIX
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltLayer:
+    """One layer of a built image: what it is (base, environment, …), and whether it was there already."""
+
+    kind: str
+    digest: str
+    size_bytes: int
+    reused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A finished image: its digest, where its layout is, its layers from the bottom up."""
+
+    digest: str
+    layout: Path
+    platform: str
+    layers: tuple[BuiltLayer, ...]
+
+
+class DirectBuilder:
+    """Assembles images with the layers in *store*; after a crash it holds whole blobs only."""
+
+    def __init__(self, store: Path, *, server_source: Path | None = None, say: Say = lambda _: None) -> None:
+        self._store = LayerStore(store)
+        self._server_source = server_source
+        self._say = say
+
+    def build(
+        self,
+        models: tuple[Model, ...],
+        config: InferenceConfig,
+        base: Path,
+        out: Path,
+        *,
+        platform: str = "linux/amd64",
+        reference: str | None = None,
+    ) -> Built:
+        """Write the image as the layout *out*. Raises ConfigInvalid with every fault, NotFound, Permanent.
+
+        *base*: an OCI layout, or a root file system as directory or tar.
+        """
+        config.check()
+        server = server_layer.find(self._server_source)
+        ground, ground_reused = self._base(base, platform)
+        python = self._python(ground)
+        spec = environment_spec(config, python)
+        added: list[tuple[str, Layer]] = []
+        layers = [BuiltLayer("base", one.digest, one.size, ground_reused) for one in ground.layers]
+
+        def add(kind: str, layer: Layer, *, reused: bool) -> None:
+            added.append((kind, layer))
+            layers.append(BuiltLayer(kind, layer.digest, layer.size, reused))
+            self._say(f"{kind} layer {'reused' if reused else 'built'}, {layer.size / 1e6:.1f} MB")
+
+        key = spec.key(ground.digest, python)
+        if spec.requirements:
+            layer, reused = self._installed(f"environment-{key}", spec, python, ENVIRONMENT)
+            add("environment", layer, reused=reused)
+        server_key = server.key(server.spec.key("", python))  # any base with this Python will do
+        own = list(server.entries())
+        layer, reused = self._installed(f"server-{server_key}", server.spec, python, PREFIX, own)
+        add("server", layer, reused=reused)
+        for kind, entries in (
+            ("application", application.application_entries(config)),
+            ("model", application.model_entries(models) if models else []),
+        ):
+            if entries:
+                layer, reused = self._packed(entries)
+                add(kind, layer, reused=reused)
+        labels = {"io.edgetender.environment": key, "io.edgetender.server": server.version}
+        content = image_config(ground, added, python.path, models, config, labels=labels)
+        packed = (*ground.layers, *(layer for _, layer in added))
+        image = oci_layout.put_image(self._store.blobs, content, packed)
+        oci_layout.write(image, out, name=reference)
+        return Built(image.digest, out, image.platform, tuple(layers))
+
+    def _base(self, base: Path, platform: str) -> tuple[Image, bool]:
+        """Bring the base into the store; return it and whether it was there."""
+        blobs = self._store.blobs
+        if (base / "oci-layout").is_file():
+            found = oci_layout.read(base, platform)
+            known = all(self._store.holds(one.digest) for one in found.layers)
+            for one in found.layers:
+                oci_layout.share(oci_layout.blob(found.blobs, one.digest), oci_layout.blob(blobs, one.digest))
+            return Image(blobs, found.digest, found.config, found.layers), known
+        if not base.exists():
+            raise NotFound(f"cannot find the base {base}; name an OCI layout or a root file system")
+        key = (
+            f"base-{fingerprint(base)}" if base.is_file() else None
+        )  # a directory is looked through each time
+        if (
+            key is not None
+            and (kept := self._store.note(key)) is not None
+            and self._store.holds(kept["layer"])
+        ):
+            return oci_layout.image_of(blobs, kept["image"]), True
+        self._say(f"importing {base}")
+        image = base_image.import_rootfs(base, blobs)
+        if key is not None:
+            self._store.keep(key, {"image": image.digest, "layer": image.layers[0].digest})
+        oci_layout.check_platform(image, platform, base)
+        return image, False
+
+    def _python(self, image: Image) -> Python:
+        key = f"python-{image.digest.removeprefix('sha256:')}"
+        if (kept := self._store.note(key)) is not None:
+            return Python(**kept)
+        found = base_image.python_of(image)
+        self._say(f"the base has {found.path} and glibc 2.{found.glibc_minor}")
+        self._store.keep(key, asdict(found))
+        return found
+
+    def _installed(
+        self, key: str, spec: Spec, python: Python, at: str, own: Iterable[Entry] = ()
+    ) -> tuple[Layer, bool]:
+        """Return the layer of packages and *own* at the path *at*, and whether it was there already."""
+        if (kept := self._store.layer(key)) is not None:
+            return kept, True
+        with TemporaryDirectory(prefix="install-", dir=self._store.root) as scratch:
+            target = Path(scratch, "packages")
+            environment.install(spec, target, python, self._say)
+            environment.compile_ahead(target, python, f"/{at}", self._say)
+            entries = {entry.path: entry for entry in tree(target, at, skip_caches=False)}
+            entries |= {entry.path: entry for entry in own}
+            layer = pack(entries.values(), self._store.blobs)
+        self._store.keep_layer(key, layer)
+        return layer, False
+
+    def _packed(self, entries: list[Entry]) -> tuple[Layer, bool]:
+        known = {path.name for path in self._store.blobs.iterdir()}
+        layer = pack(entries, self._store.blobs)
+        return layer, layer.digest.removeprefix("sha256:") in known
+
+
+def environment_spec(config: InferenceConfig, python: Python) -> Spec:
+    """Return what the configuration asks to be installed. Raises ConfigInvalid."""
+    if config.conda_file is not None:
+        return environment.from_conda(config.path(config.conda_file), python.minor)
+    if config.requirements_file is not None:
+        return environment.from_requirements(config.path(config.requirements_file))
+    return Spec(())

@@ -1,0 +1,189 @@
+"""Which Python packages does the image bring? Wheels for the target's platform, never for this machine's."""
+
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from edgetender.codec import canonical, sha256_hex
+from edgetender.errors import ConfigInvalid, Permanent, Problem
+from edgetender.packaging.base_image import Python
+
+_WHEEL_ARCHITECTURES = {
+    "amd64": "x86_64",
+    "arm64": "aarch64",
+    "arm": "armv7l",
+    "ppc64le": "ppc64le",
+    "386": "i686",
+}
+_OLDEST_GLIBC = 5
+_SHEBANG = re.compile(rb"^#!.*python[\d.]*[^\n]*\n")
+_FILE = re.compile(r"^(-r|-c|-e|--requirement|--constraint|--editable|\.|/|file:)")
+_LAYOUT = 1  # raised when the way an environment is laid out changes, so that old ones are not reused
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """What to install: requirement lines, each as in a requirements file."""
+
+    requirements: tuple[str, ...]
+
+    def key(self, base_digest: str, python: Python) -> str:
+        """The environment's identity: same key, same packages; it is not built again."""
+        identity = [_LAYOUT, list(self.requirements), base_digest, asdict(python)]
+        return sha256_hex(canonical(identity))
+
+
+def from_requirements(path: Path) -> Spec:
+    """Read a requirements file. Raises ConfigInvalid with every fault."""
+    return _spec(_lines(_text(path, "requirements").splitlines()), "requirements")
+
+
+def from_conda(path: Path, python_minor: int | None = None) -> Spec:
+    """Read a conda file whose packages come from pip. Raises ConfigInvalid with every fault.
+
+    `python` and `pip` are the base image's; *python_minor*, when known, must satisfy the file's python.
+    """
+    try:
+        content: Any = yaml.safe_load(_text(path, "condaFile"))
+    except yaml.YAMLError as error:
+        raise ConfigInvalid(
+            (Problem("condaFile", "conda.malformed", f"{path}: no YAML: {error}"),)
+        ) from error
+    listed = content.get("dependencies") if isinstance(content, dict) else None
+    if not isinstance(listed, list):
+        problem = Problem("condaFile", "conda.malformed", f"{path}: has no list of dependencies")
+        raise ConfigInvalid((problem,))
+    problems: list[Problem] = []
+    lines: list[str] = []
+    for number, item in enumerate(listed):
+        at = f"condaFile:dependencies[{number}]"
+        if isinstance(item, dict) and isinstance(item.get("pip"), list):
+            lines += [str(line) for line in item["pip"]]
+        elif isinstance(item, str):
+            problems += _conda_package(item, at, python_minor)
+        else:
+            problems.append(Problem(at, "conda.malformed", "is neither a package nor a pip list"))
+    if problems:
+        raise ConfigInvalid(tuple(problems))
+    return _spec(_lines(lines), "condaFile:pip")
+
+
+def _spec(lines: list[str], at: str) -> Spec:
+    """Refuse lines that lead to files: what is in them would not count for the environment's identity."""
+    problems = [
+        Problem(f"{at}[{number}]", "requirements.file", f"{line!r} leads to another file; name packages")
+        for number, line in enumerate(lines)
+        if _FILE.match(line)
+    ]
+    if problems:
+        raise ConfigInvalid(tuple(problems))
+    return Spec(tuple(lines))
+
+
+def _conda_package(text: str, at: str, python_minor: int | None) -> list[Problem]:
+    name = re.split(r"[=<>! \[]", text.rsplit("::", 1)[-1], maxsplit=1)[0].lower()
+    if name == "pip":
+        return []
+    if name != "python":
+        why = f"{name!r} is a conda package; list it under pip, or bring it with the base image"
+        return [Problem(at, "conda.not_pip", why)]
+    asked = re.search(r"=+\s*3\.(\d+)", text)
+    if asked and python_minor is not None and int(asked[1]) != python_minor:
+        why = f"asks for Python 3.{asked[1]}, the base image has 3.{python_minor}"
+        return [Problem(at, "conda.python", why)]
+    return []
+
+
+def _text(path: Path, key: str) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigInvalid((Problem(key, "file.unreadable", f"{path}: {error}"),)) from error
+
+
+def _lines(raw: Iterable[str]) -> list[str]:
+    return [line for line in (re.sub(r"(^|\s)#.*$", "", one).strip() for one in raw) if line]
+
+
+def install(spec: Spec, target: Path, python: Python, say: Callable[[str], None]) -> None:
+    """Lay the packages out in *target*, for *python* on its platform.
+
+    Wheels only, so nothing of the target ever runs here. Raises Permanent with pip's own last words.
+    """
+    listed = target.with_name(target.name + ".txt")
+    listed.write_text("\n".join(spec.requirements) + "\n", encoding="utf-8")
+    say(f"installing {', '.join(spec.requirements)} for {python.platform}")
+    done = subprocess.run(_pip(listed, target, python), capture_output=True, text=True, check=False)
+    listed.unlink()
+    if done.returncode:
+        words = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
+        last = "; ".join(word.removeprefix("ERROR: ") for word in words[-2:]) or done.stderr.strip()[-300:]
+        raise Permanent(
+            f"cannot install the environment for {python.platform}: {last}; is there a wheel for it?"
+        )
+    for cache in list(target.rglob("__pycache__")):
+        shutil.rmtree(cache)
+    _neutral_scripts(target, python)
+
+
+def _pip(requirements: Path, target: Path, python: Python) -> list[str]:
+    architecture = python.platform.split("/")[1]
+    machine = _WHEEL_ARCHITECTURES.get(architecture, architecture)
+    tags = [f"manylinux_2_{n}_{machine}" for n in range(python.glibc_minor, _OLDEST_GLIBC - 1, -1)]
+    tags += [
+        f"manylinux2014_{machine}",
+        f"manylinux2010_{machine}",
+        f"manylinux1_{machine}",
+        f"linux_{machine}",
+    ]
+    return [
+        *(
+            sys.executable,
+            "-m",
+            "pip",
+            "install",
+            "--target",
+            str(target),
+            "--requirement",
+            str(requirements),
+        ),
+        *(f"--platform={tag}" for tag in tags),
+        *("--only-binary=:all:", "--implementation=cp", f"--python-version=3.{python.minor}"),
+        *(f"--abi=cp3{python.minor}", "--abi=abi3", "--abi=none"),
+        *("--no-compile", "--no-input", "--disable-pip-version-check", "--progress-bar=off", "--quiet"),
+    ]
+
+
+def _neutral_scripts(target: Path, python: Python) -> None:
+    """Scripts name the interpreter that installed them: make it the image's; RECORD forgets their hash."""
+    for script in sorted((target / "bin").glob("*")):
+        content = script.read_bytes()
+        script.write_bytes(_SHEBANG.sub(b"#!" + python.path.encode() + b"\n", content, count=1))
+    for record in target.glob("*.dist-info/RECORD"):
+        kept = [
+            line
+            for line in record.read_text(encoding="utf-8").splitlines()
+            if "bin/" not in line.split(",")[0]
+        ]
+        record.write_text("\n".join(sorted(kept)) + "\n", encoding="utf-8")
+
+
+def compile_ahead(target: Path, python: Python, at: str, say: Callable[[str], None]) -> None:
+    """Compile what is in *target*, and will be at *at*, for the image's Python, if it is here too."""
+    name = f"python3.{python.minor}"
+    same = sys.version_info[:2] == (3, python.minor)
+    interpreter = sys.executable if same else shutil.which(name)
+    if interpreter is None:
+        say(f"no {name} here: the image's modules are not compiled ahead")
+        return
+    command = (interpreter, "-I", "-m", "compileall", "-q", "-s", str(target), "-p", at, str(target))
+    subprocess.run(
+        command, capture_output=True, check=False
+    )  # files of other Pythons do not compile; they may stay

@@ -1,0 +1,171 @@
+"""How do files become an image layer that is the same each time? Sorted, dated, owned and packed by rule.
+
+The same entries give the same bytes on any machine: names sorted, one time for all, no user names, a gzip
+stream without name or time. A `.pyc` carries its source's time; it is set to the same rule, or Python would
+compile each module again at every start.
+"""
+
+import hashlib
+import os
+import stat
+import struct
+import tarfile
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO, NoReturn, cast
+
+from edgetender.errors import ConfigInvalid, Problem
+
+EPOCH = 315532800  # 1980-01-01: the earliest time a zip file (a wheel made from the tree) can hold
+_CHUNK = 1 << 20
+_PYC_HEADER = 16
+_SKIPPED = frozenset(
+    {"__pycache__", ".git", ".hg", ".svn", ".venv", ".mypy_cache", ".pytest_cache", ".DS_Store"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One name in a layer. *path* is relative to the image's root; *mode* is permission bits only.
+
+    What it is: *link* set, a symbolic link; *hardlink* set, another name of that path; else *content*, bytes
+    or a file to read; None, a directory.
+    """
+
+    path: str
+    content: bytes | Path | None = None
+    mode: int = 0o755
+    owner: tuple[int, int] = (0, 0)
+    link: str | None = None
+    hardlink: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A packed layer: *digest* and *size* of the gzip stream, *diff_id* of the tar inside."""
+
+    digest: str
+    diff_id: str
+    size: int
+
+
+class _Packing:
+    """A writable stream: counts and hashes the tar, compresses it, hashes and writes the result."""
+
+    def __init__(self, out: BinaryIO, level: int) -> None:
+        self._out = out
+        self._zip = zlib.compressobj(level, zlib.DEFLATED, 31)
+        self._plain, self._packed = hashlib.sha256(), hashlib.sha256()
+        self._size = 0
+
+    def write(self, data: bytes) -> int:
+        self._plain.update(data)
+        self._emit(self._zip.compress(data))
+        return len(data)
+
+    def _emit(self, data: bytes) -> None:
+        self._packed.update(data)
+        self._size += len(data)
+        self._out.write(data)
+
+    def finish(self) -> Layer:
+        self._emit(self._zip.flush())
+        return Layer(f"sha256:{self._packed.hexdigest()}", f"sha256:{self._plain.hexdigest()}", self._size)
+
+
+def pack(entries: Iterable[Entry], blobs: Path, *, level: int = 6, in_order: bool = False) -> Layer:
+    """Write the entries as a layer into *blobs* (a directory of files named by their digest); return it.
+
+    They are sorted, hard links last; *in_order* takes them as they come, one at a time.
+    """
+    blobs.mkdir(parents=True, exist_ok=True)
+    part = blobs / f".part-{os.getpid()}"
+    try:
+        with part.open("wb") as out:
+            packing = _Packing(out, level)
+            with tarfile.open(
+                fileobj=cast("BinaryIO", packing), mode="w|", format=tarfile.PAX_FORMAT, bufsize=_CHUNK
+            ) as tar:
+                for entry in entries if in_order else sorted(entries, key=_order):
+                    _add(tar, entry)
+            layer = packing.finish()
+            out.flush()
+            os.fsync(out.fileno())
+        part.replace(blobs / layer.digest.removeprefix("sha256:"))
+    finally:
+        part.unlink(missing_ok=True)
+    return layer
+
+
+def _order(entry: Entry) -> tuple[bool, str]:
+    return entry.hardlink is not None, entry.path
+
+
+def _add(tar: tarfile.TarFile, entry: Entry) -> None:
+    info = tarfile.TarInfo(entry.path)
+    info.mtime, info.mode = EPOCH, entry.mode
+    info.uid, info.gid = entry.owner
+    if entry.link is not None:
+        info.type, info.linkname, info.mode = tarfile.SYMTYPE, entry.link, 0o777
+        tar.addfile(info)
+    elif entry.hardlink is not None:
+        info.type, info.linkname = tarfile.LNKTYPE, entry.hardlink
+        tar.addfile(info)
+    elif entry.content is None:
+        info.type = tarfile.DIRTYPE
+        tar.addfile(info)
+    elif entry.path.endswith(".pyc") or isinstance(entry.content, bytes):
+        content = entry.content.read_bytes() if isinstance(entry.content, Path) else entry.content
+        content = dated(content) if entry.path.endswith(".pyc") else content
+        info.size = len(content)
+        tar.addfile(info, BytesIO(content))
+    else:
+        with entry.content.open("rb") as file:
+            info.size = os.fstat(file.fileno()).st_size
+            tar.addfile(info, file)
+
+
+def dated(pyc: bytes) -> bytes:
+    """Return compiled code that goes with a source of the time all sources get here (PEP 552, flags 0)."""
+    if len(pyc) < _PYC_HEADER or pyc[4:8] != b"\0\0\0\0":
+        return pyc  # goes by hash, not by time
+    return pyc[:8] + struct.pack("<I", EPOCH) + pyc[12:]
+
+
+def tree(root: Path, at: str, *, skip_caches: bool = True) -> Iterator[Entry]:
+    """Yield what is under *root* as it shall be at *at* in the image: owned by root, readable by all.
+
+    Symbolic links stay links when they lead to a place inside *root*; others are refused (ConfigInvalid),
+    they would point at something else on the device. *skip_caches*: leave version control and caches out.
+    """
+    yield Entry(at)
+    for folder, names, files in os.walk(root):
+        names[:] = sorted(name for name in names if not (skip_caches and name in _SKIPPED))
+        here = Path(folder)
+        for name in (*names, *sorted(files)):
+            if skip_caches and (name in _SKIPPED or name.endswith(".pyc")):
+                continue
+            path = here / name
+            yield _entry(path, root, f"{at}/{path.relative_to(root).as_posix()}")
+
+
+def _refuse(path: Path, why: str) -> NoReturn:
+    raise ConfigInvalid((Problem(str(path), "path.unpackable", why),))
+
+
+def _entry(path: Path, root: Path, at: str) -> Entry:
+    status = path.lstat()
+    if stat.S_ISLNK(status.st_mode):
+        target = path.readlink()
+        inside = (path.parent / target).resolve().is_relative_to(root.resolve())
+        if target.is_absolute() or not inside:
+            _refuse(path, f"is a link that leads out of {root}")
+        return Entry(at, link=PurePosixPath(target).as_posix())
+    if stat.S_ISDIR(status.st_mode):
+        return Entry(at)
+    if not stat.S_ISREG(status.st_mode):
+        _refuse(path, "is neither file, directory nor link")
+    return Entry(at, path, mode=0o755 if status.st_mode & 0o100 else 0o644)

@@ -1,0 +1,30 @@
+"""Where does a finished image go? To the registry its reference names."""
+
+from pathlib import Path
+
+from edgetender.errors import ConfigInvalid, Problem
+from edgetender.registry.auth import Credential
+from edgetender.registry.distribution import Registry
+from edgetender.secret import Secret
+
+
+def push(
+    reference: str, layout: Path, *, username: str | None, password: Secret | None, ca_file: Path | None
+) -> str:
+    """Send the layout's image and return its digest; blobs the registry holds are not sent again.
+
+    Raises ConfigInvalid for a reference that names no registry, RegistryDenied, RegistryUnreachable.
+    """
+    host, repository, tag = split(reference)
+    credential = Credential(username, password or Secret("")) if username is not None else None
+    return Registry(host, credential=credential, ca_file=ca_file).push(repository, tag, layout)
+
+
+def split(reference: str) -> tuple[str, str, str]:
+    """Return registry, repository and tag (`latest` when none is named). Raises ConfigInvalid."""
+    host, slash, rest = reference.partition("/")
+    if not slash or not (":" in host or "." in host or host == "localhost") or "@" in rest:
+        text = f"{reference!r} names no registry; write registry/name:tag"
+        raise ConfigInvalid((Problem("--tag", "reference.invalid", text),))
+    repository, _, tag = rest.partition(":")
+    return host, repository, tag or "latest"

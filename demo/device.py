@@ -1,0 +1,166 @@
+"""The demo's device: its configuration, its daemon, and edgetender's commands as an operator types them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from demo.clean import DEVICE
+from demo.narrator import StoryFailed
+from demo.parts.process import Part
+
+if TYPE_CHECKING:
+    from demo.parts.broker import Broker
+    from demo.parts.identities import Authority, Keypair
+    from demo.parts.registry import Registry
+    from demo.upstream import Upstream
+
+EDGETENDER = Path(sys.executable).with_name("edgetender")
+CREDENTIAL = "demo-registry"
+INTERVAL_S = 2  # telemetry; a device in the field takes 60
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a command answered."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def all(self) -> str:
+        return self.out + self.err
+
+    def json(self) -> Any:
+        try:
+            return json.loads(self.out)
+        except ValueError:
+            raise StoryFailed(f"no JSON came back, but: {self.out[:500]!r} {self.err[:500]!r}") from None
+
+
+class Device:
+    """One daemon with its state below *home*, linked to *broker*, its containers in *engine*."""
+
+    def __init__(
+        self, home: Path, *, engine: str, broker: Broker, authority: Authority, registries: list[str]
+    ) -> None:
+        self.home = home
+        self.engine = engine
+        self.api_socket = _short(home) / "api.sock"
+        self.page_port = 8787
+        self.config = home / "config.toml"
+        self._broker = broker
+        self._identity = authority.issue(DEVICE)
+        self._registries = registries
+        self.part = Part("edgetender", [EDGETENDER, "daemon", "--config", self.config], home)
+
+    def configure(self, registry: Registry) -> None:
+        """Write the configuration and the named credential, 0600, as an installer would."""
+        credentials = self.home / "credentials"
+        credentials.mkdir(parents=True, exist_ok=True, mode=0o700)
+        ((user, password),) = registry.users.items()
+        secret = credentials / CREDENTIAL
+        secret.touch(mode=0o600)
+        secret.write_text(json.dumps({"username": user, "password": password}))
+        self.config.write_text(self._settings())
+
+    def start(self) -> float:
+        """Return how many seconds it took until the daemon answered."""
+        began = time.monotonic()
+        self.part.start()
+        self.part.wait_until_ready(lambda: self.cli("status").code not in {3, 5}, within_s=20)
+        return time.monotonic() - began
+
+    def stop(self) -> float:
+        """SIGTERM; return how many seconds the end took."""
+        began = time.monotonic()
+        self.part.stop(grace_s=20)
+        return time.monotonic() - began
+
+    def kill(self) -> None:
+        self.part.kill()
+
+    def cli(self, *words: str | Path, env: dict[str, str] | None = None, within_s: float = 120) -> Said:
+        """Run `edgetender …` against this device."""
+        done = subprocess.run(
+            [str(word) for word in (EDGETENDER, *words)],
+            capture_output=True,
+            text=True,
+            timeout=within_s,
+            check=False,
+            env=os.environ | {"EDGETENDER_CONFIG": str(self.config)} | (env or {}),
+        )
+        return Said(done.returncode, done.stdout, done.stderr)
+
+    def push(self, manifest: Path, operator: Keypair, *, follow: bool = False) -> Said:
+        """`edgetender push`, with the operator's certificate."""
+        broker: list[str | Path] = [
+            "--broker",
+            f"mqtts://localhost:{self._broker.tls_port}",
+            "--ca",
+            self._broker.ca,
+        ]
+        identity: list[str | Path] = ["--certificate", operator.certificate, "--key", operator.key]
+        return self.cli(
+            "push",
+            manifest,
+            "--to",
+            f"device:{DEVICE}",
+            *broker,
+            *identity,
+            *(["--follow"] if follow else []),
+        )
+
+    def push_unchecked(self, path: Path, document: Any, upstream: Upstream) -> float:
+        """Publish *document* as an author would who skips edgetender's own check; return the moment."""
+        path.write_text(json.dumps(document))
+        return upstream.publish("desired", path.read_bytes(), retain=True)
+
+    def status(self) -> Any:
+        return self.cli("status", "-o", "json").json()
+
+    def _settings(self) -> str:
+        """The smallest configuration that does the job; every other key has its default."""
+        return f"""\
+device = "{DEVICE}"
+state_dir = "{self.home / "state"}"
+
+[engine]
+socket = "{self.engine}"
+
+[transport]
+kind = "mqtt"
+host = "localhost"
+port = {self._broker.tls_port}
+ca = "{self._broker.ca}"
+certificate = "{self._identity.certificate}"
+key = "{self._identity.key}"
+
+[telemetry]
+interval_s = {INTERVAL_S}
+
+[credentials]
+directory = "{self.home / "credentials"}"
+
+[api]
+socket = "{self.api_socket}"
+listen = "127.0.0.1:{self.page_port}"
+"""
+
+
+def _short(home: Path) -> Path:
+    """Where a unix socket's path stays below 108 bytes."""
+    if len(str(home)) < 80:
+        return home
+    import hashlib
+
+    short = Path(f"/run/et-{hashlib.sha256(str(home).encode()).hexdigest()[:8]}")
+    short.mkdir(mode=0o700, exist_ok=True)
+    return short

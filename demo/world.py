@@ -1,0 +1,128 @@
+"""Where the story happens: engine, registry, broker, device, upstream; up in order, down in reverse."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import requests
+
+from demo import base_image
+from demo.clean import DEVICE, LABEL, remove_containers
+from demo.device import Device
+from demo.parts.broker import Broker
+from demo.parts.dockerd import Dockerd, client, running_engine
+from demo.parts.identities import Authority, Keypair
+from demo.parts.process import free_port
+from demo.parts.registry import Registry
+from demo.slow_proxy import SlowProxy
+from demo.upstream import Upstream
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from demo.narrator import Narrator
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+EXAMPLE = REPOSITORY / "modules/scoring/examples/diabetes"
+HOST_PORT = 6789
+USER, PASSWORD = "line3", "correct horse battery staple"  # of a registry that lives for minutes, on loopback
+
+
+@dataclass(slots=True)
+class World:
+    """What the steps act on. `facts` carries what one step learns and a later one compares with."""
+
+    home: Path
+    say: Narrator
+    engine: str
+    own_engine: Dockerd | None
+    registry: Registry
+    broker: Broker
+    device: Device
+    upstream: Upstream
+    slow: SlowProxy
+    base: Path
+    operator: Keypair
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def image(self) -> str:
+        return f"{self.registry.host}/diabetes:1"
+
+    def containers(self, module: str | None = None, *, all_states: bool = False) -> list[Any]:
+        """Docker's view of the device's containers, as `inspect` shows them."""
+        labels = [f"{LABEL}={DEVICE}", *([f"io.edgetender.module={module}"] if module else [])]
+        with client(self.engine) as opened:
+            found = opened.containers.list(all=all_states, filters={"label": labels})
+            return [container.attrs for container in found]
+
+    def score(self, rows: Any, *, port: int = HOST_PORT) -> list[float]:
+        """What the packaging seed's client does, word for word; raises requests.RequestException."""
+        body = json.dumps({"data": rows})
+        headers = {"Content-Type": "application/json"}
+        answer = requests.post(f"http://localhost:{port}/score", body, headers=headers, timeout=5)
+        answer.raise_for_status()
+        result: list[float] = answer.json()
+        return result
+
+    def serves(self, *, port: int = HOST_PORT) -> bool:
+        with contextlib.suppress(requests.RequestException, ValueError):
+            return len(self.score([list(range(1, 11))], port=port)) == 1
+        return False
+
+
+@contextlib.contextmanager
+def started(home: Path, say: Narrator, *, private_engine: bool = False) -> Iterator[World]:
+    """Start the parts, hand out the world, and leave nothing of it behind but caches.
+
+    An engine that answers is used, unless a *private_engine* is asked for.
+    """
+    with contextlib.ExitStack() as ends:
+        base = base_image.ensure(home / "base")
+        engine = None if private_engine else running_engine()
+        own = None
+        if engine is None:
+            own = Dockerd(home / "engine.own")
+            ends.callback(own.remove)
+            own.start()
+            engine = own.socket
+            say.check("Docker Engine: started one of our own", _version(engine))
+        else:
+            say.check(f"Docker Engine: using the one at {engine}", _version(engine))
+        (home / "engine").write_text(engine)
+        remove_containers(engine)  # of a demo that was killed
+        ends.callback(remove_containers, engine)
+
+        authority = Authority(home / "keys")
+        registry = Registry(home / "registry", authority, port=free_port(), users={USER: PASSWORD})
+        ends.callback(registry.stop)
+        registry.start()
+        say.check("docker-registry: TLS, htpasswd", registry.host)
+        slow = SlowProxy(registry.port)
+        ends.callback(slow.stop)
+        slow.start()
+
+        broker = Broker(home / "mosquitto", authority, tls_port=free_port())
+        ends.callback(broker.stop)
+        broker.start()
+        say.check("mosquitto: TLS, client certificates, topics by device", f"localhost:{broker.tls_port}")
+        operator = authority.issue("operator")
+        upstream = Upstream(DEVICE, broker.tls_port, authority.certificate, operator)
+        ends.callback(upstream.stop)
+        upstream.start()
+
+        hosts = [registry.host, f"localhost:{slow.port}"]
+        device = Device(home / "device", engine=engine, broker=broker, authority=authority, registries=hosts)
+        device.configure(registry)
+        ends.callback(device.stop)
+        yield World(home, say, engine, own, registry, broker, device, upstream, slow, base, operator)
+
+
+def _version(engine: str) -> str:
+    with client(engine) as opened:
+        facts = opened.version()
+    return f"{facts['Version']}, API {facts['ApiVersion']}"

@@ -1,0 +1,89 @@
+"""`edgetender-scoring`: starts the server. Exit 0 after SIGTERM, 1 wrong arguments, 3 cannot serve."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+from edgetender_scoring import __version__, cpus, log, script, server
+from edgetender_scoring.settings import Flags, SettingsInvalid, publish, read
+
+_USAGE, _UNUSABLE = 1, 3
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.print_help(sys.stderr)
+        self.exit(_USAGE, f"{self.prog}: {message}\n")  # the original exits with 1, not 2
+
+
+def _parser() -> _Parser:
+    parser = _Parser(prog="edgetender-scoring", description=__doc__, allow_abbrev=False)
+    parser.add_argument("--entry_script", help="the script with init() and run()")
+    parser.add_argument("--model_dir", help="where the script finds its model (AZUREML_MODEL_DIR)")
+    parser.add_argument("--host", help="address to listen on (0.0.0.0)")
+    parser.add_argument("--port", type=int, help="port to listen on (5001)")
+    parser.add_argument(
+        "--health_port", type=int, help="second port for / (5000); see SEPERATE_HEALTH_ENDPOINT"
+    )
+    parser.add_argument("--worker_count", help="threads that call run() (1), or auto: one per usable CPU")
+    parser.add_argument("--config_file", help="config.json with the environment's names as keys")
+    parser.add_argument("--access_control_allow_origins", help="comma list of origins, or *")
+    parser.add_argument("--appinsights_instrumentation_key", help="accepted, not used: nothing leaves here")
+    parser.add_argument("--version", action="version", version=__version__)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Serve until SIGTERM; return the exit code."""
+    signal.signal(signal.SIGTERM, _leave)  # PID 1 of a container ignores what it does not handle
+    given = _parser().parse_args(argv)
+    flags = Flags(
+        entry_script=given.entry_script,
+        model_dir=given.model_dir,
+        config_file=given.config_file,
+        host=given.host,
+        port=given.port,
+        health_port=given.health_port,
+        worker_count=given.worker_count,
+        cors=given.access_control_allow_origins,
+    )
+    try:
+        settings = read(flags, os.environ, Path.cwd())
+    except SettingsInvalid as error:
+        sys.stderr.write(f"{error}\n")
+        return _USAGE if error.usage else _UNUSABLE
+    log.configure(settings.log_level, settings.root, settings.script.parent)
+    for key in settings.unknown_keys:
+        logging.getLogger("edgetender_scoring").warning("config.json: %s is no known key", key)
+    publish(settings)
+    _bound_native_threads()
+    sys.stdout = log.PrintedLines()
+    try:
+        loaded = script.load(settings.script, settings.root, settings.source, settings.model_dir)
+        free = server.serve(settings, loaded)
+    except (script.ScriptUnusable, server.CannotListen) as error:
+        logging.getLogger("edgetender_scoring").critical("cannot serve: %s", error)
+        return _UNUSABLE
+    sys.stderr.flush()
+    if not free:
+        os._exit(0)  # a thread is stuck in the script; the interpreter's own end would wait or crash in it
+    return 0
+
+
+def _leave(_number: int, _frame: FrameType | None) -> None:
+    """SIGTERM while the script still loads: nothing was taken, nothing is lost."""
+    raise SystemExit(0)
+
+
+def _bound_native_threads() -> None:
+    """Native libraries size their pools by the machine; in a container that is too many."""
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(name, str(cpus.usable()))

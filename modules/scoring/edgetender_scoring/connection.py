@@ -1,0 +1,261 @@
+"""How do bytes on one connection become requests, and answers bytes, in order? Event loop only.
+
+One request of a connection is scored at a time and the rest wait, so that pipelined answers keep their order
+whatever the number of threads; reading pauses when too many wait.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from typing import Protocol
+
+import httptools
+
+from edgetender_scoring import message
+from edgetender_scoring.message import Request, Response
+from edgetender_scoring.routes import Deliver
+
+log = logging.getLogger("edgetender_scoring")
+
+_HEAD_LIMIT = 64 * 1024
+_WAITING_LIMIT = 16
+_LINGER_S = 1.0  # so that the client reads the refusal before the connection is reset under it
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+class Answering(Protocol):
+    """What a connection asks for answers."""
+
+    @property
+    def draining(self) -> bool: ...
+    def answer(self, request: Request, deliver: Deliver) -> None: ...
+
+
+class Connection(asyncio.Protocol):
+    """One client. *connections* holds it while it is open."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        application: Answering,
+        connections: set[Connection],
+        body_limit: int,
+    ) -> None:
+        self._loop, self._application, self._connections = loop, application, connections
+        self._body_limit = body_limit
+        self._parser = httptools.HttpRequestParser(self)
+        self._transport: asyncio.Transport | None = None
+        self._waiting: deque[Request | Response] = deque()
+        self._current: Request | None = None
+        self._reading_paused = self._writing_paused = self._ended = self._deaf = False
+        self._continue_due = False
+        self._head_bytes = 0
+        self.active_at = loop.time()
+        self._begin()
+
+    # what the transport calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport  # type: ignore[assignment]  # a stream's transport is a Transport
+        self._connections.add(self)
+
+    def connection_lost(self, _exc: Exception | None) -> None:
+        self._connections.discard(self)
+        self._transport = None
+        self._waiting.clear()
+        if self._current is not None:
+            self._current.given_up = True
+
+    def data_received(self, data: bytes) -> None:
+        self.active_at = self._loop.time()
+        if self._deaf:
+            return
+        if not self._head_done:
+            self._head_bytes += len(data)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._deaf = True  # the request itself is taken, and answered in HTTP/1.1
+        except httptools.HttpParserError:
+            if not self._deaf:
+                self._refuse(message.error(400, "The request is no HTTP."))
+        if not self._head_done and self._head_bytes > _HEAD_LIMIT and not self._deaf:
+            self._refuse(message.error(431, "The request's head is too large."))
+        self._proceed()
+
+    def eof_received(self) -> bool:
+        """The client sends no more; it may still wait for answers."""
+        self._ended = self._deaf = True
+        return self._current is not None or bool(self._waiting)
+
+    def pause_writing(self) -> None:
+        self._writing_paused = True
+
+    def resume_writing(self) -> None:
+        self._writing_paused = False
+        self._proceed()
+
+    # what the parser calls
+
+    def on_message_begin(self) -> None:
+        self._begin()
+
+    def on_url(self, url: bytes) -> None:
+        self._url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._headers.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        self._head_done = True
+        if self._deaf:
+            return
+        for name, value in self._headers:
+            match len(name):
+                case 14 if name.lower() == b"content-length":
+                    self._has_body = value != b"0"
+                    if int(value) > self._body_limit:
+                        self._too_large()
+                        return
+                case 6 if name.lower() == b"expect" and value.lower() == b"100-continue":
+                    self._continue_due = True
+                case _:
+                    pass
+
+    def on_body(self, body: bytes) -> None:
+        if self._deaf:
+            return
+        self._continue_due = False
+        self._size += len(body)
+        if self._size > self._body_limit:
+            self._too_large()
+            return
+        self._chunks.append(body)
+
+    def on_message_complete(self) -> None:
+        if self._deaf:
+            return
+        self._continue_due = False
+        if self._parser.should_upgrade() and self._has_body:
+            self._refuse(message.error(400, "A request with a body cannot ask for an upgrade."))
+            return
+        url = bytes(self._url)
+        path, _, query = url.partition(b"#")[0].partition(b"?")
+        if not path.startswith(b"/") and b"://" in path:  # the absolute form, as sent to proxies
+            path = b"/" + path.split(b"://", 1)[1].partition(b"/")[2]
+        request = Request(
+            method=self._parser.get_method().decode("latin-1"),
+            path=path,
+            query=query,
+            keep_alive=self._parser.should_keep_alive() and not self._parser.should_upgrade(),
+            headers=self._headers,
+            body=self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks),
+            arrived=time.monotonic(),
+        )
+        _pick(request)
+        self._waiting.append(request)
+        self._head_bytes, self._head_done, self._partial = 0, False, False
+
+    # the queue
+
+    def _begin(self) -> None:
+        self._url = bytearray()
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._chunks: list[bytes] = []
+        self._size = 0
+        self._head_done = self._has_body = False
+        self._partial = self._transport is not None
+
+    def _proceed(self) -> None:
+        """Answer what waits, as far as it goes now."""
+        while self._waiting and self._current is None and not self._writing_paused and self._transport:
+            item = self._waiting.popleft()
+            if isinstance(item, Response):
+                self._last(item)
+                return
+            self._current = item
+            self._application.answer(item, self._deliver)
+        transport = self._transport
+        if transport is None:
+            return
+        if self._continue_due and self._current is None and not self._waiting:
+            self._continue_due = False
+            self._write(_CONTINUE)
+        crowded = len(self._waiting) >= _WAITING_LIMIT
+        if crowded != self._reading_paused and not transport.is_closing():
+            self._reading_paused = crowded
+            (transport.pause_reading if crowded else transport.resume_reading)()
+
+    def _deliver(self, response: Response) -> None:
+        request, self._current = self._current, None
+        if request is None or self._transport is None:
+            return  # the client has hung up: its answer is dropped, nobody else waits for it
+        last = self._ended or self._application.draining
+        keep = request.keep_alive and (bool(self._waiting) or not last)
+        self._write(message.encode(response, keep_alive=keep, head_only=request.method == "HEAD"))
+        self.active_at = self._loop.time()
+        if not keep:
+            self._close()
+        elif self._waiting or self._continue_due or self._reading_paused:
+            self._loop.call_soon(self._proceed)
+
+    def _write(self, data: bytes) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(data)
+
+    def _too_large(self) -> None:
+        text = f"The body must not exceed {self._body_limit} bytes."
+        self._refuse(message.error(413, text))
+
+    def _refuse(self, response: Response) -> None:
+        """Answer with *response* after what waits before it, then no more: the rest makes no sense."""
+        self._deaf = True
+        self._continue_due = False
+        self._chunks.clear()
+        self._waiting.append(response)
+
+    def _last(self, response: Response) -> None:
+        self._write(message.encode(response, keep_alive=False))
+        transport = self._transport
+        if transport is not None and not transport.is_closing() and transport.can_write_eof():
+            transport.write_eof()
+            self._loop.call_later(_LINGER_S, transport.close)
+
+    def _close(self) -> None:
+        self._waiting.clear()
+        if self._transport is not None:
+            self._transport.close()
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing of a request has arrived that is not answered."""
+        return self._current is None and not self._waiting and not self._partial
+
+    @property
+    def waits_for_client(self) -> bool:
+        return self._current is None and not self._waiting
+
+    def end(self) -> None:
+        """Close the connection; what is written already still goes out."""
+        self._close()
+
+
+def _pick(request: Request) -> None:
+    """Pick out the headers that matter; lengths are compared first, most names end there."""
+    for name, value in request.headers:
+        match len(name):
+            case 6 if name.lower() == b"origin":
+                request.origin = value.decode("latin-1")
+            case 7 if name.lower() == b"traceid":
+                request.trace_id = value.decode("latin-1")
+            case 12 if name.lower() == b"x-request-id":
+                request.request_id = value.decode("latin-1")
+            case 15 if name.lower() == b"x-ms-request-id":
+                request.ms_request_id = value.decode("latin-1")
+            case 22 if name.lower() == b"x-ms-client-request-id":
+                request.client_request_id = value.decode("latin-1")
+            case _:
+                pass

@@ -1,0 +1,34 @@
+"""How many CPUs may this process use? Asks its cpuset and its cgroup, never the machine."""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+
+
+def usable(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
+    """Return min(cpuset, ceil(CPU quota)), at least 1. Reads cgroup v2, then v1."""
+    count = len(os.sched_getaffinity(0))
+    quota = _quota(cgroup)
+    return max(1, count if quota is None else min(count, math.ceil(quota)))
+
+
+def _quota(cgroup: Path) -> float | None:
+    """CPUs the quota grants; None where there is none."""
+    match _words(cgroup / "cpu.max"):
+        case [str() as granted, str() as period] if granted != "max":
+            return int(granted) / int(period)
+        case _:
+            pass
+    quota, per = _words(cgroup / "cpu/cpu.cfs_quota_us"), _words(cgroup / "cpu/cpu.cfs_period_us")
+    if quota and per and int(quota[0]) > 0:
+        return int(quota[0]) / int(per[0])
+    return None
+
+
+def _words(path: Path) -> list[str]:
+    try:
+        return path.read_text().split()
+    except OSError:
+        return []

@@ -1,0 +1,70 @@
+"""Where do the server's and the script's words go? To stderr, one line per event, requests in batches."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import logging
+import logging.config
+import sys
+from pathlib import Path
+
+_PERIOD_S = 0.25
+
+
+def configure(level: str, *roots: Path) -> None:
+    """Log to stderr from *level* on, or as `logging.json` in the first of *roots* that has one says."""
+    for root in roots:
+        custom = root / "logging.json"
+        if custom.is_file():
+            logging.config.dictConfig(json.loads(custom.read_text(encoding="utf-8")))
+            return
+    logging.basicConfig(
+        level=level.upper() if level.upper() in logging.getLevelNamesMapping() else "INFO",
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        stream=sys.stderr,
+    )
+
+
+class PrintedLines(io.TextIOBase):
+    """Takes the place of stdout: what a script prints becomes log lines of `azmlinfsrv.print`."""
+
+    def __init__(self) -> None:
+        self._log = logging.getLogger("azmlinfsrv.print")
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        for line in text.splitlines():
+            if line.strip():
+                self._log.info("%s", line)
+        return len(text)
+
+
+class AccessLog:
+    """One line per request, written every 250 ms: a write per request costs more than the request."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._log = logging.getLogger("edgetender_scoring.access")
+        self._on = self._log.isEnabledFor(logging.INFO)
+        self._lines: list[str] = []
+        self._due = False
+
+    def note(self, method: str, path: bytes, status: int, seconds: float, length: int) -> None:
+        if not self._on:
+            return
+        where = path.decode("latin-1").encode("unicode_escape").decode()[:200]  # no line break gets through
+        self._lines.append(f"{method} {where} {status} {seconds * 1e3:.3f}ms {length}")
+        if not self._due:
+            self._due = True
+            self._loop.call_later(_PERIOD_S, self.flush)
+
+    def flush(self) -> None:
+        """Write what has gathered."""
+        self._due = False
+        if self._lines:
+            self._log.info("%s", "\n".join(self._lines))
+            self._lines.clear()

@@ -1,0 +1,109 @@
+"""What is a request, what is an answer, and how does an answer look as bytes?"""
+
+from __future__ import annotations
+
+import http
+import json
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+try:
+    import orjson
+except ImportError:  # no wheel for this platform: the standard library does the same, slower
+    orjson = None  # type: ignore[assignment]
+
+JSON = "application/json"
+HTML = "text/html; charset=utf-8"
+_REASONS = {status.value: status.phrase for status in http.HTTPStatus}
+_BODILESS = frozenset({204, 304})
+
+
+@dataclass(slots=True)
+class Request:
+    """One request, complete. Header names in *headers* are as sent; the named ones are picked out."""
+
+    method: str
+    path: bytes
+    query: bytes
+    keep_alive: bool
+    headers: list[tuple[bytes, bytes]] = field(default_factory=list)
+    body: bytes = b""
+    request_id: str | None = None
+    ms_request_id: str | None = None
+    client_request_id: str | None = None
+    trace_id: str | None = None
+    origin: str | None = None
+    arrived: float = 0.0
+    given_up: bool = False
+    """The client has hung up: nobody waits for the answer. Set by the event loop, read by the threads."""
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """One answer. *headers* are added as they are; length, date and connection are the encoder's."""
+
+    status: int
+    body: bytes = b""
+    content_type: str = JSON
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+def to_json(value: Any) -> bytes:
+    """Return *value* as JSON. Raises TypeError or ValueError when it is none."""
+    if orjson is not None:
+        try:
+            return orjson.dumps(value)
+        except TypeError:
+            pass  # what json alone can do: integers beyond 64 bit, keys that are no strings
+    return json.dumps(value).encode()
+
+
+def error(status: int, text: str, headers: Iterable[tuple[str, str]] = ()) -> Response:
+    """Return an error in the form clients of the contract parse: `{"message": ...}`."""
+    return Response(status, to_json({"message": text}), headers=tuple(headers))
+
+
+class _Date:
+    """The Date header, made once a second."""
+
+    __slots__ = ("_second", "_text")
+
+    def __init__(self) -> None:
+        self._second, self._text = 0, ""
+
+    def __str__(self) -> str:
+        second = int(time.time())
+        if second != self._second:
+            self._second = second
+            self._text = time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(second))
+        return self._text
+
+
+_date = _Date()
+
+
+def encode(response: Response, *, keep_alive: bool, head_only: bool = False) -> bytes:
+    """Return the answer's bytes, in one piece. Raises ValueError when a header cannot be sent as it is."""
+    status = response.status
+    reason = _REASONS.get(status, "Unknown")
+    head = f"HTTP/1.1 {status} {reason}\r\nDate: {_date}\r\n"
+    if status not in _BODILESS:
+        head += f"Content-Type: {response.content_type}\r\nContent-Length: {len(response.body)}\r\n"
+    for name, value in response.headers:
+        head += f"{name}: {value}\r\n"
+    if not keep_alive:
+        head += "Connection: close\r\n"
+    encoded = (head + "\r\n").encode("latin-1")
+    return encoded if head_only or status in _BODILESS else encoded + response.body
+
+
+def sendable(name: str, value: str) -> bool:
+    """Whether the pair can go out as a header: nothing in it may end a line or fall out of latin-1."""
+    text = name + value
+    return not any(char in text for char in "\r\n\0") and _is_latin1(text) and ":" not in name and bool(name)
+
+
+def _is_latin1(text: str) -> bool:
+    return text.isascii() or max(text) <= "\xff"

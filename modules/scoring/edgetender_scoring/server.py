@@ -1,0 +1,138 @@
+"""How does the server live? It listens, answers until SIGTERM, then drains: nothing taken is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import gc
+import logging
+import signal
+import socket
+
+from edgetender_scoring import __version__, cpus
+from edgetender_scoring.connection import Answering, Connection
+from edgetender_scoring.log import AccessLog
+from edgetender_scoring.metrics import Metrics
+from edgetender_scoring.routes import Application, HealthOnly
+from edgetender_scoring.script import Script
+from edgetender_scoring.settings import Settings
+from edgetender_scoring.workers import Pool
+
+log = logging.getLogger("edgetender_scoring")
+
+_Connect = functools.partial[Connection]
+
+_BACKLOG = 1024
+_SWEEP_S = 5.0
+_QUIET_S = 0.25  # when draining: a connection this quiet is closed, a busy one ends with its next answer
+
+
+class CannotListen(Exception):
+    """The port cannot be taken."""
+
+
+def serve(settings: Settings, script: Script) -> bool:
+    """Answer until SIGTERM or SIGINT. Returns whether all threads are free. Raises CannotListen."""
+    try:
+        import uvloop
+    except ImportError:  # no wheel for this platform
+        return asyncio.run(_Server(settings, script).run())
+    return uvloop.run(_Server(settings, script).run())
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise CannotListen(f"cannot listen on {host} port {port}: {error.strerror}") from error
+    listener.setblocking(False)
+    return listener
+
+
+class _Server:
+    def __init__(self, settings: Settings, script: Script) -> None:
+        self._settings, self._script = settings, script
+        self._connections: set[Connection] = set()
+
+    async def run(self) -> bool:
+        settings = self._settings
+        loop = asyncio.get_running_loop()
+        stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        threads = settings.threads or cpus.usable()
+        pool = Pool(loop, self._script.call, threads, settings.timeout_ms)
+        access = AccessLog(loop)
+        application = Application(settings, pool, Metrics(__version__), access, raw=self._script.style.raw)
+        doors: list[tuple[socket.socket, Answering]] = [(_listen(settings.host, settings.port), application)]
+        if settings.health_port is not None:
+            doors.append((_listen(settings.host, settings.health_port), HealthOnly(application)))
+        spares = [(listener.dup(), self._connect(loop, answering)) for listener, answering in doors]
+        servers = [
+            await loop.create_server(self._connect(loop, answering), sock=listener, backlog=_BACKLOG)
+            for listener, answering in doors
+        ]
+        gc.collect()
+        gc.freeze()  # the script's model stays: the collector need not walk it again and again
+        log.info(
+            "ready on %s:%d, %d scoring threads",
+            settings.host,
+            doors[0][0].getsockname()[1] if doors[0][0].fileno() >= 0 else settings.port,
+            threads,
+        )
+        sweeper = loop.create_task(self._sweep(loop))
+        await stop.wait()
+
+        application.draining = True
+        log.info("stopping: %d requests in flight", pool.in_flight)
+        sweeper.cancel()
+        for server in servers:
+            server.close()
+        for spare, connect in spares:
+            await _accept_rest(loop, spare, connect)
+        await self._drain(loop)
+        access.flush()
+        return pool.close()
+
+    def _connect(
+        self, loop: asyncio.AbstractEventLoop, answering: Answering
+    ) -> functools.partial[Connection]:
+        return functools.partial(Connection, loop, answering, self._connections, self._settings.body_limit)
+
+    async def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Close connections whose client has said nothing for long."""
+        while True:
+            await asyncio.sleep(min(_SWEEP_S, self._settings.idle_s / 2))
+            limit = loop.time() - self._settings.idle_s
+            for connection in list(self._connections):
+                if connection.waits_for_client and connection.active_at < limit:
+                    connection.end()
+
+    async def _drain(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Wait until every connection has its answer, at most the grace time."""
+        deadline = loop.time() + self._settings.grace_s
+        while self._connections and loop.time() < deadline:
+            limit = loop.time() - _QUIET_S
+            for connection in list(self._connections):
+                if connection.idle and connection.active_at < limit:
+                    connection.end()
+            await asyncio.sleep(0.02)
+        for connection in list(self._connections):
+            connection.end()
+        await asyncio.sleep(0)
+
+
+async def _accept_rest(loop: asyncio.AbstractEventLoop, listener: socket.socket, connect: _Connect) -> None:
+    """Take the connections the kernel has accepted already: their clients have sent their requests."""
+    with contextlib.suppress(BlockingIOError, OSError):
+        while True:
+            client, _ = listener.accept()
+            client.setblocking(False)
+            await loop.connect_accepted_socket(connect, client)
+    listener.close()

@@ -1,0 +1,173 @@
+"""What was the server told? Command line before environment before `config.json`; all faults at once."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+KNOWN = frozenset(
+    {
+        "AML_APP_ROOT", "AZUREML_SOURCE_DIRECTORY", "AZUREML_ENTRY_SCRIPT", "AZUREML_MODEL_DIR",
+        "SERVICE_NAME", "SERVICE_VERSION", "SERVICE_PATH_PREFIX", "WORKSPACE_NAME", "HOSTNAME",
+        "SCORING_TIMEOUT_MS", "AZUREML_LOG_LEVEL", "AML_APP_INSIGHTS_ENABLED", "AML_APP_INSIGHTS_KEY",
+        "APP_INSIGHTS_LOG_RESPONSE_ENABLED", "AML_MDC_STORAGE_ENABLED", "AML_MODEL_DC_STORAGE_ENABLED",
+        "AML_CORS_ORIGINS", "AZUREML_DEBUG_PORT", "WORKER_COUNT", "WORKER_TIMEOUT", "WORKER_PRELOAD",
+        "SERVER_VERSION_LOG_RESPONSE_ENABLED", "SEPERATE_HEALTH_ENDPOINT", "AZUREML_CONFIG_FILE",
+        "EDGETENDER_SCORING_HOST", "EDGETENDER_SCORING_BODY_LIMIT_MB", "EDGETENDER_SCORING_GRACE_S",
+        "EDGETENDER_SCORING_IDLE_S",
+    }
+)  # fmt: skip
+_DEFAULT_SCRIPT = "main.py"
+
+
+class SettingsInvalid(Exception):
+    """The settings cannot be used; the text names every fault. *usage*: the command line is at fault."""
+
+    def __init__(self, faults: list[str], *, usage: bool = False) -> None:
+        super().__init__("cannot start: " + "; ".join(faults))
+        self.usage = usage
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything the server needs to know, checked. Times are seconds, sizes bytes."""
+
+    root: Path
+    script: Path
+    source: Path | None
+    model_dir: str | None
+    host: str
+    port: int
+    health_port: int | None
+    threads: int | None
+    """None: one per usable CPU."""
+    timeout_ms: int
+    body_limit: int
+    grace_s: float
+    idle_s: float
+    cors_origins: str
+    log_level: str
+    says_version: bool
+    unknown_keys: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Flags:
+    """The command line, as given; None where it says nothing."""
+
+    entry_script: str | None = None
+    model_dir: str | None = None
+    config_file: str | None = None
+    host: str | None = None
+    port: int | None = None
+    health_port: int | None = None
+    worker_count: str | None = None
+    cors: str | None = None
+
+
+def read(flags: Flags, environ: Mapping[str, str], cwd: Path) -> Settings:
+    """Return the settings. Reads config.json, nothing else. Raises SettingsInvalid with all faults."""
+    faults: list[str] = []
+    root = Path(environ.get("AML_APP_ROOT") or cwd)
+    file = _config_file(flags, environ, root, cwd)
+    written = _load(file, faults) if file else {}
+    known = {key: value for key, value in written.items() if key in KNOWN}
+    said = {**known, **{key: environ[key] for key in KNOWN if environ.get(key)}}
+    root = Path(said.get("AML_APP_ROOT") or root)
+    script = _script(flags, said, root, cwd)
+    if script is None:
+        raise SettingsInvalid(["neither --entry_script nor --config_file is given"], usage=True)
+    model_dir = str((cwd / flags.model_dir).resolve()) if flags.model_dir else said.get("AZUREML_MODEL_DIR")
+    source = said.get("AZUREML_SOURCE_DIRECTORY")
+    threads = flags.worker_count or said.get("WORKER_COUNT", "1")
+    separate = said.get("SEPERATE_HEALTH_ENDPOINT", "").lower() == "true"
+    settings = Settings(
+        root=root,
+        script=script,
+        source=root / source if source else None,
+        model_dir=model_dir,
+        host=flags.host or said.get("EDGETENDER_SCORING_HOST", "0.0.0.0"),  # noqa: S104  a container's port
+        port=5001 if flags.port is None else flags.port,
+        health_port=(flags.health_port or 5000) if separate else None,
+        threads=None if threads == "auto" else int(_number("WORKER_COUNT", threads, faults, 1, 256)),
+        timeout_ms=int(_number("SCORING_TIMEOUT_MS", said.get("SCORING_TIMEOUT_MS", "3600000"), faults, 1)),
+        body_limit=int(_env_number("BODY_LIMIT_MB", "100", said, faults) * 1_000_000),
+        grace_s=_env_number("GRACE_S", "8", said, faults),  # below the 10 s docker stop waits
+        idle_s=_env_number("IDLE_S", "75", said, faults),
+        cors_origins=flags.cors if flags.cors is not None else said.get("AML_CORS_ORIGINS", ""),
+        log_level=said.get("AZUREML_LOG_LEVEL", "INFO"),
+        says_version=said.get("SERVER_VERSION_LOG_RESPONSE_ENABLED", "true").lower() == "true",
+        unknown_keys=tuple(sorted(written.keys() - KNOWN)),
+    )
+    if faults:
+        raise SettingsInvalid(faults)
+    return settings
+
+
+def _config_file(flags: Flags, environ: Mapping[str, str], root: Path, cwd: Path) -> Path | None:
+    named = flags.config_file or environ.get("AZUREML_CONFIG_FILE")
+    if named:
+        return cwd / named
+    scripts = [root / "config.json"]
+    if entry := flags.entry_script or environ.get("AZUREML_ENTRY_SCRIPT"):
+        scripts.append((cwd / entry if flags.entry_script else root / entry).parent / "config.json")
+    return next((path for path in scripts if path.is_file()), None)
+
+
+def _load(file: Path, faults: list[str]) -> dict[str, str]:
+    try:
+        text = file.read_text(encoding="utf-8")
+        found: Any = json.loads(text) if text.strip() else {}
+    except (OSError, ValueError) as error:
+        faults.append(f"{file}: {error}")
+        return {}
+    if not isinstance(found, dict):
+        faults.append(f"{file}: expects an object of variable names and values")
+        return {}
+    return {key: _as_text(value) for key, value in found.items() if value is not None}
+
+
+def _as_text(value: Any) -> str:
+    return ("true" if value else "false") if isinstance(value, bool) else str(value)
+
+
+def _script(flags: Flags, said: Mapping[str, str], root: Path, cwd: Path) -> Path | None:
+    """The entry script: a path on the command line counts from here, one in the environment from the root."""
+    if flags.entry_script:
+        here = (cwd / flags.entry_script).resolve()
+        return here if here.exists() else root / flags.entry_script
+    if named := said.get("AZUREML_ENTRY_SCRIPT"):
+        return root / named
+    return root / _DEFAULT_SCRIPT if (root / _DEFAULT_SCRIPT).is_file() else None
+
+
+def _env_number(name: str, default: str, said: Mapping[str, str], faults: list[str]) -> float:
+    key = f"EDGETENDER_SCORING_{name}"
+    return _number(key, said.get(key, default), faults, 0.001)
+
+
+def _number(key: str, text: str, faults: list[str], least: float, most: float = 1e12) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not least <= value <= most:
+        faults.append(f"{key}: {text!r} is no number from {least:g} to {most:g}")
+        return least
+    return value
+
+
+def publish(settings: Settings) -> None:
+    """Put into this process's environment what scripts of the contract read there."""
+    os.environ.update(
+        AML_APP_ROOT=str(settings.root),
+        AZUREML_ENTRY_SCRIPT=str(settings.script),
+        SERVER_PORT=str(settings.port),
+        HEALTH_PORT=str(settings.health_port or settings.port),
+    )
+    if settings.model_dir:
+        os.environ["AZUREML_MODEL_DIR"] = settings.model_dir

@@ -1,0 +1,145 @@
+"""Does the unit do what it says, under a real systemd as PID 1?"""
+
+from __future__ import annotations
+
+import re
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from demo.parts.waiting import until
+from tests.system.machine import Machine, booted, why_not
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+pytestmark = pytest.mark.system
+
+UNIT = "edgetender.service"
+CONFIG = "etc/edgetender/config.toml"
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    if reason := why_not():
+        pytest.skip(reason)
+    with booted(tmp_path_factory.mktemp("machine")) as started:
+        yield started
+
+
+@pytest.fixture
+def running(machine: Machine) -> Iterator[Machine]:
+    """The service started once more, from nothing."""
+    started = machine.run("systemctl", "start", UNIT, within_s=60)
+    assert started.returncode == 0, machine.journal(UNIT)[-3000:]
+    yield machine
+    machine.run("systemctl", "stop", UNIT, within_s=60)
+
+
+def test_the_unit_is_clean_and_its_exposure_stays_low(
+    machine: Machine, record_property: Callable[[str, object], None]
+) -> None:
+    verified = machine.run("systemd-analyze", "verify", UNIT)
+    assert (verified.returncode, verified.stdout + verified.stderr) == (0, "")
+    rated = machine.run("systemd-analyze", "security", "--offline=true", "--no-pager", UNIT).stdout
+    exposure = re.search(r"Overall exposure level for \S+: ([0-9.]+)", rated)
+    assert exposure is not None, rated
+    record_property("exposure", exposure[1])
+    print(f"exposure level {exposure[1]}")  # noqa: T201  the figure belongs into the run's log
+    assert float(exposure[1]) <= 1.5
+
+
+def test_it_gets_ready_and_stays_without_an_engine_and_says_so(running: Machine) -> None:
+    assert running.property_of(UNIT, "ActiveState") == "active"
+    status = until(
+        lambda: re.search("engine", running.property_of(UNIT, "StatusText"), re.IGNORECASE),
+        "the status text naming the engine",
+        within_s=15,
+        every_s=0.3,
+    )
+    assert status
+    assert running.property_of(UNIT, "NRestarts") == "0"
+    told = running.run("edgetender", "status")
+    assert re.search("engine", told.stdout + told.stderr, re.IGNORECASE), told
+
+
+def test_it_runs_as_its_own_user_and_can_write_its_own_state_only(running: Machine) -> None:
+    pid = running.property_of(UNIT, "MainPID")
+    owner = running.run("stat", "--format=%U:%G", f"/proc/{pid}").stdout.strip()
+    assert owner == "edgetender:edgetender"
+    capabilities = running.run("grep", "CapEff", f"/proc/{pid}/status").stdout
+    assert int(capabilities.split()[1], 16) == 0
+    mounts = running.run("cat", f"/proc/{pid}/mountinfo").stdout
+    assert re.search(r" /var/lib/edgetender rw", mounts), mounts
+    assert re.search(r" / / ro| / ro,", mounts), mounts
+    modes = running.run("stat", "--format=%a %U", "/var/lib/edgetender", "/run/edgetender").stdout.split("\n")
+    assert modes[:2] == ["700 edgetender", "750 edgetender"]
+
+
+def test_sigterm_ends_it_cleanly_and_quickly(running: Machine) -> None:
+    began = time.monotonic()
+    assert running.run("systemctl", "stop", UNIT, within_s=60).returncode == 0
+    assert time.monotonic() - began < 10
+    assert running.property_of(UNIT, "Result") == "success"
+    assert running.property_of(UNIT, "ExecMainStatus") == "0"
+
+
+def test_a_daemon_that_hangs_is_restarted_by_the_watchdog(machine: Machine) -> None:
+    dropin = machine.root / f"etc/systemd/system/{UNIT}.d/fast.conf"
+    dropin.parent.mkdir(parents=True, exist_ok=True)
+    dropin.write_text("[Service]\nWatchdogSec=5\nRestartSec=0\n")
+    machine.run("systemctl", "daemon-reload")
+    try:
+        assert machine.run("systemctl", "start", UNIT, within_s=60).returncode == 0
+        hung = machine.property_of(UNIT, "MainPID")
+        machine.run("kill", "-STOP", hung)
+
+        def replaced() -> bool:
+            now = machine.property_of(UNIT, "MainPID")
+            return now not in ("0", hung) and machine.property_of(UNIT, "ActiveState") == "active"
+
+        until(replaced, "the watchdog's restart", within_s=20, every_s=0.3)
+        assert machine.property_of(UNIT, "NRestarts") == "1"
+        assert "watchdog" in machine.journal(UNIT).lower()
+    finally:
+        machine.run("systemctl", "stop", UNIT, within_s=60)
+        dropin.unlink()
+        machine.run("systemctl", "daemon-reload")
+
+
+def test_a_broken_configuration_exits_78_names_every_fault_and_is_not_tried_again(machine: Machine) -> None:
+    config = machine.root / CONFIG
+    good = config.read_text()
+    config.write_text('devise = "line3-cam7"\n[engine]\nsocket = 7\n')
+    try:
+        machine.run("systemctl", "start", UNIT, within_s=60)
+        assert machine.property_of(UNIT, "ExecMainStatus") == "78"
+        assert machine.property_of(UNIT, "ActiveState") == "failed"
+        assert machine.property_of(UNIT, "NRestarts") == "0"
+        journal = machine.journal(UNIT)
+        assert "config.toml:1" in journal, journal[-2000:]
+        assert "config.toml:3" in journal, journal[-2000:]
+    finally:
+        config.write_text(good)
+        machine.run("systemctl", "reset-failed", UNIT)
+
+
+def test_a_machine_leaves_neither_mounts_nor_cgroups_nor_processes(tmp_path: Path) -> None:
+    if reason := why_not():
+        pytest.skip(reason)
+    mounts = Path("/proc/self/mounts").read_text()
+    cgroups = {path for path in Path("/sys/fs/cgroup").rglob("*") if path.is_dir()}
+    machine = Machine(tmp_path, "edgetender-short")
+    try:
+        machine.prepare()
+        machine.start()
+        init = machine.init
+        assert init is not None
+        assert init.runs
+    finally:
+        machine.stop()
+    assert not init.runs
+    assert Path("/proc/self/mounts").read_text() == mounts
+    assert {path for path in Path("/sys/fs/cgroup").rglob("*") if path.is_dir()} == cgroups

@@ -1,0 +1,82 @@
+"""Does the store keep models as they were, each version once?"""
+
+import pytest
+
+from edgetender.errors import ConfigInvalid, NotFound
+from edgetender.packaging import ModelStore
+from edgetender.packaging.model_store import from_path
+
+
+@pytest.fixture
+def store(tmp_path):
+    return ModelStore(tmp_path / "models")
+
+
+@pytest.fixture
+def model(tmp_path):
+    path = tmp_path / "weights.bin"
+    path.write_bytes(b"one")
+    return path
+
+
+def test_before_the_first_model_there_is_none_and_no_folder(store, tmp_path):
+    assert store.list() == ()
+    with pytest.raises(NotFound, match="none of that name"):
+        store.get("diabetes")
+    assert not (tmp_path / "models").exists()
+
+
+def test_versions_count_up_and_keep_what_they_were(store, model):
+    first = store.register(model, "diabetes", framework="Onnx", tags={"area": "health"})
+    model.write_bytes(b"two")
+    second = store.register(model, "diabetes")
+
+    assert (first.version, second.version) == (1, 2)
+    assert store.get("diabetes", 1) == first
+    assert store.get("diabetes") == second
+    assert first.path.read_bytes() == b"one"
+    assert (first.tags, first.framework) == ({"area": "health"}, "Onnx")
+    assert first.sha256 != second.sha256
+    assert [one.reference for one in store.list()] == ["diabetes:1", "diabetes:2"]
+
+
+def test_a_version_is_never_replaced(store, model):
+    store.register(model, "diabetes", version=5)
+
+    with pytest.raises(ConfigInvalid, match="versions never change"):
+        store.register(model, "diabetes", version=5)
+    assert store.register(model, "diabetes").version == 6
+
+
+def test_a_folder_is_a_model_too(store, tmp_path):
+    folder = tmp_path / "network"
+    (folder / "inner").mkdir(parents=True)
+    (folder / "inner" / "graph.onnx").write_text("g")
+
+    kept = store.register(folder, "net")
+
+    assert (kept.path / "inner" / "graph.onnx").read_text() == "g"
+    assert kept.path.name == "network"
+    assert kept.sha256 == from_path(folder, "net").sha256
+
+
+def test_an_interrupted_registration_leaves_no_version(store, model, tmp_path):
+    (tmp_path / "models" / "diabetes" / ".part-1").mkdir(parents=True)
+
+    assert store.list() == ()
+    assert store.register(model, "diabetes").version == 1
+
+
+@pytest.mark.parametrize("name", ["", "-x", "a/b", "..", "ä", "n" * 256])
+def test_a_name_that_is_none_is_refused(store, model, name):
+    with pytest.raises(ConfigInvalid):
+        store.register(model, name)
+
+
+def test_what_is_not_there_is_said_with_what_is(store, model):
+    store.register(model, "diabetes")
+
+    with pytest.raises(NotFound, match="its versions are 1"):
+        store.get("diabetes", 2)
+    with pytest.raises(NotFound, match="name a file or a directory"):
+        store.register(model.with_name("nowhere"), "diabetes")
