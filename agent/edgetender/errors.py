@@ -5,6 +5,7 @@
     │   ├── LinkDown             the upstream link is not there
     │   ├── EngineDown           the container engine does not answer
     │   ├── RegistryUnreachable  network, TLS handshake time-outs, 5xx, 429 (carries retry_after_s)
+    │   ├── ImageCorrupt         what arrived is not what its digest says; it was thrown away
     │   ├── PullStalled          no byte moved for the stall time-out
     │   └── DiskFull             space is missing; nothing was burned
     ├── Permanent              the same input fails again; a person or a new manifest must act
@@ -78,6 +79,10 @@ class RegistryUnreachable(Transient):
     def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class ImageCorrupt(Transient):
+    code = "image.corrupt"
 
 
 class PullStalled(Transient):

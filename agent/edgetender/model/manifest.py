@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints,
 from edgetender.model.image import parse_reference
 from edgetender.model.quantity import Seconds, SizeBytes
 
-SCHEMA = "edgetender/v1"
+SCHEMA: Literal["edgetender/v1"] = "edgetender/v1"
 MAX_VERSION = 2**53 - 1  # what every JSON reader can hold exactly
 MIN_MEMORY_BYTES = 6 * 1024 * 1024  # Docker refuses less (daemon/daemon_unix.go, linuxMinMemory)
 
@@ -45,7 +45,7 @@ class Variant(Wire):
 
     name: Name
     image: str
-    requires: Requires = Field(default_factory=lambda: Requires())
+    requires: Requires = Field(default_factory=Requires)
     env: dict[str, str] = Field(default_factory=dict, description="added to the module's env, winning over it")
 
     @field_validator("image")
@@ -185,7 +185,7 @@ class Update(Wire):
 class Manifest(Wire):
     """One deployment: everything that shall run on the device, and nothing else."""
 
-    schema_: Literal["edgetender/v1"] = Field(SCHEMA, alias="schema")
+    schema_: Literal["edgetender/v1"] = Field(alias="schema")
     deployment: Name
     version: Annotated[int, Field(ge=1, le=MAX_VERSION, strict=True)]
     modules: dict[Name, Module] = Field(max_length=64)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from edgetender.errors import ConfigInvalid, Problem
-from edgetender.registry.auth import Credential
+from edgetender.model.image import Credential
 from edgetender.registry.distribution import Registry
 from edgetender.secret import Secret
 
@@ -17,7 +17,8 @@ def push(
     """
     host, repository, tag = split(reference)
     credential = Credential(username, password or Secret("")) if username is not None else None
-    return Registry(host, credential=credential, ca_file=ca_file).push(repository, tag, layout)
+    with Registry(host, credential=credential, ca_file=ca_file) as registry:
+        return registry.push(repository, tag, layout)
 
 
 def split(reference: str) -> tuple[str, str, str]:

@@ -1,0 +1,96 @@
+"""May this document become the candidate? Pure: bytes and what is remembered in, a decision out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from edgetender.codec import canonical, decode, sha256_hex
+from edgetender.errors import ManifestInvalid
+from edgetender.model.ledger import Delivery, Desired, Ledger, Slot
+from edgetender.model.manifest import MAX_VERSION
+from edgetender.model.reading import manifest_of
+
+TAKEN, APPLYING, INVALID, CONFLICT, BLOCKED, FAILED = 200, 406, 400, 409, 412, 417
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """What became of a manifest. *slot* is set when it is to be the candidate; *seen*: nothing new in it."""
+
+    desired: Desired
+    slot: Slot | None = None
+    seen: bool = False
+
+
+def admit(delivery: Delivery, ledger: Ledger) -> Admission:
+    """Judge the manifest in *delivery* against the highest version taken so far; change nothing.
+
+    The version only ever rises: a lower one is an old message or a replay, the same one with other content is
+    two authors who do not know of each other. What was condemned here is not tried again by redelivery.
+    """
+    try:
+        document = decode(delivery.body)
+    except ManifestInvalid as error:
+        return _invalid(delivery, None, error)
+    try:
+        manifest = manifest_of(document)
+    except ManifestInvalid as error:
+        return _invalid(delivery, _version(document), error)
+    body = canonical(document)
+    sha256 = sha256_hex(body)
+    if sha256 in ledger.condemned:
+        gone = ledger.condemned[sha256]
+        if ledger.desired is not None and ledger.desired.version == manifest.version:
+            return Admission(ledger.desired, seen=True)
+        why = f"version {manifest.version} was taken back here: {gone.reason}; send a new version"
+        return _refused(delivery, manifest.version, FAILED, "manifest.condemned", why)
+    if manifest.version < ledger.floor:
+        why = (
+            f"version {manifest.version} is lower than {ledger.floor}, which this device has taken already; "
+            f"send version {ledger.floor + 1} or higher"
+        )
+        return _refused(delivery, manifest.version, CONFLICT, "manifest.rollback", why)
+    if manifest.version == ledger.floor and sha256 == ledger.floor_sha256:
+        known = Desired(manifest.version, TAKEN, "known already", delivery.received_at)
+        return Admission(ledger.desired or known, seen=True)
+    if manifest.version == ledger.floor:
+        why = (
+            f"version {manifest.version} is known here with other content; "
+            f"send what you mean as version {ledger.floor + 1}"
+        )
+        return _refused(delivery, manifest.version, CONFLICT, "manifest.equivocation", why)
+    slot = Slot(
+        manifest.deployment, manifest.version, sha256, body.decode(), delivery.source, delivery.received_at
+    )
+    return Admission(Desired(slot.version, APPLYING, "being applied", delivery.received_at), slot)
+
+
+def take(ledger: Ledger, admission: Admission) -> Ledger:
+    """The ledger after *admission*; a slot becomes the candidate, what was candidate before is superseded."""
+    if admission.seen:
+        return ledger
+    ledger = replace(ledger, desired=admission.desired)
+    if admission.slot is None:
+        return ledger
+    return replace(
+        ledger,
+        candidate=admission.slot,
+        floor=admission.slot.version,
+        floor_sha256=admission.slot.sha256,
+        settling_since=None,
+    )
+
+
+def _version(document: object) -> int | None:
+    version = document.get("version") if isinstance(document, dict) else None
+    sound = isinstance(version, int) and not isinstance(version, bool) and 0 < version <= MAX_VERSION
+    return version if sound else None
+
+
+def _invalid(delivery: Delivery, version: int | None, error: ManifestInvalid) -> Admission:
+    problems = tuple((problem.path, problem.code, problem.message) for problem in error.problems)
+    return Admission(Desired(version, INVALID, str(error), delivery.received_at, problems))
+
+
+def _refused(delivery: Delivery, version: int, code: int, name: str, why: str) -> Admission:
+    return Admission(Desired(version, code, why, delivery.received_at, (("version", name, why),)))

@@ -1,0 +1,141 @@
+"""What shall run now? A manifest and the hardware become containers; two slots become one target."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edgetender.decide.variants import choose
+from edgetender.model.hardware import Hardware
+from edgetender.model.image import parse_reference
+from edgetender.model.ledger import Ledger, Slot
+from edgetender.model.manifest import Manifest, Module, Variant
+from edgetender.model.observed import Observed
+from edgetender.model.target import (
+    Considered,
+    ContainerSpec,
+    HealthSpec,
+    ImageWanted,
+    Mount,
+    PublishedPort,
+    Target,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """A manifest on this hardware. *wanted* are all its images, *containers* those whose image is pinned."""
+
+    slot: Slot
+    containers: tuple[ContainerSpec, ...] = ()
+    wanted: tuple[ImageWanted, ...] = ()
+    considered: tuple[Considered, ...] = ()
+    blocked: tuple[tuple[str, str], ...] = ()
+
+    def here(self, observed: Observed) -> bool:
+        """Whether nothing needs to be fetched: every image is local, or its container is there already."""
+        pinned = {spec.module: spec for spec in self.containers}
+        return not self.blocked and all(
+            wanted.module in pinned and is_here(pinned[wanted.module], observed) for wanted in self.wanted
+        )
+
+
+def is_here(spec: ContainerSpec, observed: Observed) -> bool:
+    """Whether *spec* can run without a pull."""
+    return spec.image in observed.images or any(c.spec == spec.digest for c in observed.of(spec.module))
+
+
+def resolve(slot: Slot, manifest: Manifest, hardware: Hardware, ledger: Ledger) -> Resolution:
+    """Turn the manifest of *slot* into containers; a module without a fitting variant blocks it, with reasons."""
+    containers, wanted, considered, blocked = [], [], [], []
+    for name, module in manifest.modules.items():
+        variant, verdicts = choose(name, module, hardware, ledger.demotions)
+        considered += verdicts
+        if variant is None:
+            why = "; ".join(f"{item.variant}: {item.because}" for item in verdicts)
+            blocked.append((name, f"no variant fits this device ({why})"))
+            continue
+        reference = parse_reference(variant.image)
+        access = manifest.registries.get(reference.registry)
+        wanted.append(ImageWanted(name, variant.image, access.credential if access else None))
+        if (pinned := pinned_image(slot, variant.image, ledger)) is not None:
+            containers.append(_spec(name, module, variant, pinned))
+    return Resolution(slot, tuple(containers), tuple(wanted), tuple(considered), tuple(blocked))
+
+
+def pinned_image(slot: Slot, reference: str, ledger: Ledger) -> str | None:
+    """The name by digest of what *slot* calls *reference*; None while a tag is not resolved yet."""
+    parsed = parse_reference(reference)
+    return str(parsed) if parsed.digest else ledger.resolved.get(resolution_key(slot, reference))
+
+
+def resolution_key(slot: Slot, reference: str) -> str:
+    """Tags are resolved once per manifest: a tag that moves on in the registry moves nothing here by itself."""
+    return f"{slot.sha256[:16]} {reference}"
+
+
+def aim(candidate: Resolution | None, accepted: Resolution | None, observed: Observed) -> Target:
+    """The target: the candidate's once all its images are here, else the accepted one's while they are fetched.
+
+    With nothing accepted and a candidate that is not here yet, what runs is left alone: it may be what the
+    candidate will want (a rebuilt state database knows no accepted slot).
+    """
+    if candidate is not None and candidate.here(observed):
+        return Target(
+            candidate.slot.version, candidate.slot.deployment, candidate.containers, (), candidate.considered
+        )
+    newest = candidate or accepted
+    if newest is None:
+        return Target(prune=False)
+    fetch = _missing(newest, observed)
+    if accepted is None:
+        return Target(
+            None, newest.slot.deployment, (), fetch, newest.considered, newest.blocked, prune=False
+        )
+    if candidate is not None:
+        fetch = tuple(dict.fromkeys(_missing(accepted, observed) + fetch))
+    return Target(
+        version=accepted.slot.version,
+        deployment=accepted.slot.deployment,
+        containers=accepted.containers,
+        fetch=fetch,
+        considered=newest.considered,
+        blocked=newest.blocked,
+        prune=not accepted.blocked,
+    )
+
+
+def _missing(resolution: Resolution, observed: Observed) -> tuple[ImageWanted, ...]:
+    pinned = {spec.module: spec for spec in resolution.containers}
+    return tuple(
+        wanted
+        for wanted in resolution.wanted
+        if wanted.module not in pinned or not is_here(pinned[wanted.module], observed)
+    )
+
+
+def _spec(name: str, module: Module, variant: Variant, image: str) -> ContainerSpec:
+    health, probe = module.health, module.health.http
+    return ContainerSpec(
+        module=name,
+        variant=variant.name,
+        image=image,
+        command=module.command,
+        env=tuple(sorted((module.env | variant.env).items())),
+        ports=tuple(PublishedPort(p.host, p.container, p.protocol, p.address) for p in module.ports),
+        mounts=tuple(Mount(volume.name, volume.path, volume.read_only) for volume in module.volumes),
+        memory_bytes=module.resources.memory,
+        cpus=module.resources.cpus,
+        pids=module.resources.pids,
+        gpu=variant.requires.accelerator == "nvidia",
+        restart=module.restart,
+        stop_grace_s=module.stop_grace,
+        health=HealthSpec(
+            port=probe.port if probe else None,
+            path=probe.path if probe else "/",
+            by_engine=health.docker,
+            interval_s=health.interval,
+            timeout_s=health.timeout,
+            failures=health.failures,
+            deadline_s=health.deadline,
+        ),
+    )

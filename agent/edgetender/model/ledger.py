@@ -1,0 +1,130 @@
+"""What the agent remembers between cycles and over restarts. Values only: the store saves it whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any
+
+_NONE: Mapping[str, Any] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A manifest that was admitted. *body* is its canonical JSON, *sha256* of that body."""
+
+    deployment: str
+    version: int
+    sha256: str
+    body: str
+    source: str
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """Failures in a row of one thing (`pull:<reference>`, `start:<module>`), newest last."""
+
+    failures: int
+    last_at: datetime
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Demotion:
+    """A variant that did not hold; *image* is what it was tried with."""
+
+    module: str
+    variant: str
+    image: str
+    reason: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Condemnation:
+    """A manifest, by digest, that is not to be tried again by itself."""
+
+    version: int
+    reason: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """What became of the newest manifest received: what `lastDesiredVersion` and `lastDesiredStatus` report."""
+
+    version: int | None
+    code: int
+    description: str
+    at: datetime
+    problems: tuple[tuple[str, str, str], ...] = ()  # path, code, message
+
+
+@dataclass(frozen=True, slots=True)
+class Death:
+    """How a module's container ended last, with its last words (at most 20 lines)."""
+
+    at: datetime
+    exit_code: int | None
+    reason: str
+    log: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """Slots, floor, attempts, restarts, demotions, condemnations. Mappings are never changed in place."""
+
+    candidate: Slot | None = None
+    accepted: Slot | None = None
+    desired: Desired | None = None
+    floor: int = 0  # the highest version ever admitted
+    floor_sha256: str = ""
+    attempts: Mapping[str, Attempt] = field(default_factory=lambda: _NONE)
+    restarts: Mapping[str, int] = field(default_factory=lambda: _NONE)
+    deaths: Mapping[str, Death] = field(default_factory=lambda: _NONE)
+    resolved: Mapping[str, str] = field(default_factory=lambda: _NONE)  # reference as written -> pinned
+    demotions: tuple[Demotion, ...] = ()
+    condemned: Mapping[str, Condemnation] = field(default_factory=lambda: _NONE)  # by manifest sha256
+    restart_wanted: frozenset[str] = frozenset()  # container ids a person asked to restart
+    settling_since: datetime | None = None  # since when every module of the candidate is ready
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """Something that arrived and is on disk: a manifest, or a person's wish. *id* orders them."""
+
+    id: int
+    kind: str  # manifest | restart | rollback
+    source: str  # mqtt, folder, cli (uid 0), ...
+    body: bytes
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What became of a delivery."""
+
+    delivery: int
+    code: int  # 200 taken, 400 invalid, 404, 409 ...
+    description: str
+    version: int | None = None
+    problems: tuple[tuple[str, str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryEntry:
+    """One version and what became of it. Written at admission, closed when it is accepted or condemned."""
+
+    version: int
+    deployment: str
+    sha256: str
+    source: str
+    received_at: datetime
+    result: str  # applying | running | superseded | rolled back: why | refused: why
+    finished_at: datetime | None = None
+    changes: str = ""
+    body: str = ""

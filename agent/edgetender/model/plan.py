@@ -1,0 +1,82 @@
+"""A stride of steps and what became of each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from edgetender.errors import AgentError
+from edgetender.model.target import ContainerSpec, ImageWanted
+
+
+@dataclass(frozen=True, slots=True)
+class Pull:
+    """Have the puller fetch an image; returns at once, progress shows in Observed.pulls."""
+
+    module: str
+    image: ImageWanted
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """Make the container, not started."""
+
+    module: str
+    spec: ContainerSpec
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    module: str
+    container: str
+    again: bool = False  # it ran before: this counts as a restart
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """SIGTERM, then SIGKILL after *grace_s*."""
+
+    module: str
+    container: str
+    grace_s: float
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Remove:
+    """Remove a container that does not run, or that must go whatever it does."""
+
+    module: str
+    container: str
+
+
+Step = Pull | Create | Start | Stop | Remove
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The steps that are safe now, and when to look again at the latest (None: nothing waits)."""
+
+    steps: tuple[Step, ...] = ()
+    wake_at: datetime | None = None
+    held: tuple[tuple[str, str], ...] = ()  # (module, why) whose stride waits for a back-off
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one step; *error* None means done."""
+
+    step: Step
+    error: AgentError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PullOutcome:
+    """A finished pull: the digest it is pinned to now, or why it failed."""
+
+    image: ImageWanted
+    pinned: str | None = None
+    error: AgentError | None = None
+    seconds: float = 0.0
+    size_bytes: int = 0

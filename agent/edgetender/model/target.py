@@ -1,0 +1,118 @@
+"""What shall run: container specifications with every choice made, each with a digest of its own."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+
+from edgetender.codec import canonical, sha256_hex
+from edgetender.model.image import ImageReference, parse_reference
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedPort:
+    host: int
+    container: int
+    protocol: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """A named volume of the engine at *path*."""
+
+    volume: str
+    path: str
+    read_only: bool
+
+
+@dataclass(frozen=True, slots=True)
+class HealthSpec:
+    """How readiness is judged: HTTP on *port* and *path*, the engine's own check, or (neither) that it runs."""
+
+    port: int | None = None
+    path: str = "/"
+    by_engine: bool = False
+    interval_s: float = 5.0
+    timeout_s: float = 2.0
+    failures: int = 3
+    deadline_s: float = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerSpec:
+    """One container, complete. *image* is pinned: `registry/repository@sha256:…`, or an image id."""
+
+    module: str
+    variant: str
+    image: str
+    command: tuple[str, ...] | None = None
+    env: tuple[tuple[str, str], ...] = ()
+    ports: tuple[PublishedPort, ...] = ()
+    mounts: tuple[Mount, ...] = ()
+    memory_bytes: int | None = None
+    cpus: float | None = None
+    pids: int | None = None
+    gpu: bool = False
+    restart: str = "always"
+    stop_grace_s: float = 10.0
+    health: HealthSpec = field(default_factory=HealthSpec)
+
+    @property
+    def digest(self) -> str:
+        """sha256 of the canonical form, 64 hex digits: two specs run the same container if it is equal.
+
+        How readiness is judged and when to restart are the agent's business, not the container's: they are
+        left out, so that a new probe interval restarts nothing.
+        """
+        form = dataclasses.asdict(self)
+        for mine in ("health", "restart", "stop_grace_s", "variant"):
+            del form[mine]
+        return sha256_hex(canonical(form))
+
+
+@dataclass(frozen=True, slots=True)
+class ImageWanted:
+    """An image some module needs here: what the manifest wrote, and by which named credential to get it."""
+
+    module: str
+    reference: str
+    credential: str | None = None
+
+    @property
+    def parsed(self) -> ImageReference:
+        return parse_reference(self.reference)
+
+
+@dataclass(frozen=True, slots=True)
+class Considered:
+    """One variant and what was decided of it. *verdict*: chosen, eligible, rejected, demoted."""
+
+    module: str
+    variant: str
+    verdict: str
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What the device shall converge to now.
+
+    *fetch* are images wanted here without anything running from them yet (a candidate's); *blocked* says, per
+    module, why a candidate cannot be turned into containers; *version* is that of the slot being applied.
+    """
+
+    version: int | None = None
+    deployment: str = ""
+    containers: tuple[ContainerSpec, ...] = ()
+    fetch: tuple[ImageWanted, ...] = ()
+    considered: tuple[Considered, ...] = ()
+    blocked: tuple[tuple[str, str], ...] = ()
+    prune: bool = True  # whether containers of modules that are not in it are removed
+
+    @property
+    def modules(self) -> frozenset[str]:
+        return frozenset(spec.module for spec in self.containers)
+
+    def spec(self, module: str) -> ContainerSpec | None:
+        return next((spec for spec in self.containers if spec.module == module), None)

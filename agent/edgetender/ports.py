@@ -1,0 +1,215 @@
+"""The seams between the loop and the world. Each has a fake in tests/fakes and one contract suite for both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from edgetender.model.hardware import Fact
+from edgetender.model.image import Credential, ImageFacts, ImageReference
+from edgetender.model.ledger import Decision, Delivery, HistoryEntry, Ledger
+from edgetender.model.observed import Container, PullProgress
+from edgetender.model.target import ContainerSpec
+from edgetender.model.upstream import Link, Message, OutboxFigures
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerFigures:
+    """One container's use of the device now. CPU is a total; who reads it twice has a rate."""
+
+    module: str
+    cpu_seconds: float
+    memory_bytes: int
+    memory_limit_bytes: int | None
+    received_bytes: int
+    sent_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class EngineFacts:
+    """Version, API and what the engine can give to containers."""
+
+    version: str
+    api_version: str
+    architecture: str
+    runtimes: tuple[str, ...]
+    data_root: str
+    cdi: bool
+
+
+class Engine(Protocol):
+    """The container engine, as far as we use it: a closed list of typed requests.
+
+    Threads: every method may be called from any thread. Errors: EngineDown when it does not answer (each call
+    is bounded in time), EngineRefused when it says no, DiskFull, NotFound. Only containers that carry this
+    device's label exist for it.
+    """
+
+    def containers(self) -> tuple[Container, ...]:
+        """All of ours, running or not; health is that of the engine's own check, if the image has one."""
+        ...
+
+    def images(self) -> frozenset[str]:
+        """Every name that local images can be run by: ids (`sha256:…`), `repository@digest`, tags."""
+        ...
+
+    def create(self, spec: ContainerSpec, version: int) -> str:
+        """Make the container and return its id; one of the same spec that exists already is adopted."""
+        ...
+
+    def start(self, container: str) -> None: ...
+
+    def stop(self, container: str, grace_s: float) -> None:
+        """Return once it has ended; done already is done."""
+        ...
+
+    def remove(self, container: str) -> None:
+        """Return once it is gone; gone already is done."""
+        ...
+
+    def pull(
+        self,
+        reference: ImageReference,
+        credential: Credential | None,
+        progress: Callable[[PullProgress], bool],
+    ) -> None:
+        """Fetch *reference* (pinned). *progress* is called on the way, at least once a second; False aborts.
+
+        Raises PullStalled when aborted, RegistryDenied, RegistryUnreachable, ImageMissing, DiskFull.
+        """
+        ...
+
+    def logs(
+        self, container: str, *, tail: int | None = None, since: datetime | None = None, follow: bool = False
+    ) -> Iterator[str]:
+        """Lines, oldest first, without their line ends."""
+        ...
+
+    def figures(self, containers: Sequence[Container]) -> tuple[ContainerFigures, ...]: ...
+
+    def facts(self) -> EngineFacts: ...
+
+    def free_bytes(self) -> int | None:
+        """Free space where the engine keeps images; None where that is not a local path."""
+        ...
+
+    def watch(self, wake: Callable[[], None], stopping: Callable[[], bool]) -> None:
+        """Block and call *wake* at each event of a container of ours, until *stopping*. Raises EngineDown."""
+        ...
+
+
+class Images(Protocol):
+    """What registries know."""
+
+    def resolve(
+        self,
+        reference: ImageReference,
+        *,
+        credential: Credential | None,
+        architecture: str,
+        variant: str = "",
+    ) -> ImageFacts:
+        """Raises RegistryDenied, RegistryUnreachable, ImageMissing."""
+        ...
+
+
+class Credentials(Protocol):
+    """Named secrets of this device."""
+
+    def get(self, name: str) -> Credential:
+        """Raises CredentialUnusable, with the command that repairs it."""
+        ...
+
+
+class Transport(Protocol):
+    """A link to the cloud: manifests come down, reports go up.
+
+    Threads: `open` returns at once and keeps the link up on threads of its own, where it also calls *accept*.
+    When *accept* returns True the bytes are on disk, only then they are acknowledged; it never raises. `send`
+    is called by the uplink thread alone and blocks; `close`, from any thread, makes a blocked `send` raise.
+    """
+
+    def open(self, accept: Callable[[bytes], bool], wake: Callable[[], None]) -> None: ...
+
+    def send(self, message: Message, *, timeout_s: float) -> None:
+        """Return once the far side has it: at least once. Raises LinkDown when that did not happen."""
+        ...
+
+    def link(self) -> Link: ...
+
+    def close(self) -> None: ...
+
+
+class Probe(Protocol):
+    """One kind of hardware to look for. Never raises; costs at most some seconds, and only once when it hangs."""
+
+    def __call__(self) -> Iterator[Fact]: ...
+
+
+class Sink(Protocol):
+    """Where samples go: one call per interval with all of them."""
+
+    def take(self, stream: str, sample: dict[str, object], now: datetime) -> None: ...
+
+
+class HealthProbe(Protocol):
+    """One question to a container: can you serve?"""
+
+    def __call__(self, address: str, port: int, path: str, timeout_s: float) -> str | None:
+        """Return None when ready, else why not. Never raises."""
+        ...
+
+
+class Store(Protocol):
+    """What survives: ledger, deliveries, history. Thread-safe. Durable when a call returns."""
+
+    def deliver(self, kind: str, source: str, body: bytes, now: datetime) -> int:
+        """Write down what arrived and return its id. Raises DiskFull, StoreDamaged."""
+        ...
+
+    def deliveries(self) -> tuple[Delivery, ...]:
+        """Those not decided yet, oldest first."""
+        ...
+
+    def ledger(self) -> Ledger: ...
+
+    def commit(
+        self, ledger: Ledger, *, decisions: Iterable[Decision] = (), history: Iterable[HistoryEntry] = ()
+    ) -> None:
+        """Save the ledger, decide deliveries, insert or replace history entries (by version): all or nothing."""
+        ...
+
+    def decision(self, delivery: int) -> Decision | None: ...
+
+    def history(self, limit: int = 50) -> tuple[HistoryEntry, ...]:
+        """Newest first."""
+        ...
+
+
+class Outbox(Protocol):
+    """What waits to go up. State is one row per topic, the newest wins; messages queue, bounded, oldest dropped.
+
+    Thread-safe.
+    """
+
+    def put_state(self, topic: str, body: bytes) -> bool:
+        """Queue *body* unless it is what was acknowledged last; return whether anything is to be sent."""
+        ...
+
+    def append(self, topic: str, body: bytes, now: datetime, *, expiry_s: int | None = None) -> None: ...
+
+    def head(self, limit: int = 20) -> tuple[Message, ...]:
+        """What is to be sent next: state first, then messages, oldest first."""
+        ...
+
+    def sent(self, message: Message) -> None:
+        """The far side has *message*; a newer state of the same topic stays queued."""
+        ...
+
+    def resend_states(self) -> None:
+        """Forget what was acknowledged: the far side may have lost it (a broker without persistence)."""
+        ...
+
+    def figures(self) -> OutboxFigures: ...
