@@ -46,7 +46,10 @@ def is_here(spec: ContainerSpec, observed: Observed) -> bool:
 
 def resolve(slot: Slot, manifest: Manifest, hardware: Hardware, ledger: Ledger) -> Resolution:
     """Turn the manifest of *slot* into containers; a module without a fitting variant blocks it, with reasons."""
-    containers, wanted, considered, blocked = [], [], [], []
+    containers: list[ContainerSpec] = []
+    wanted: list[ImageWanted] = []
+    considered: list[Considered] = []
+    blocked: list[tuple[str, str]] = []
     for name, module in manifest.modules.items():
         variant, verdicts = choose(name, module, hardware, ledger.demotions)
         considered += verdicts

@@ -85,10 +85,11 @@ def _hint(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """What a registry asks for."""
+    """What a registry asks for; *name* is what manifests call it, and what messages may say."""
 
     username: str
     password: Secret
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
