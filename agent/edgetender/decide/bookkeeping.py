@@ -26,8 +26,10 @@ def record(ledger: Ledger, outcome: Outcome, target: Target, now: datetime) -> L
             return _failed(ledger, run_key(module, spec.digest), error, now) if error else ledger
         case Start(module, container, again):
             if error is not None:
-                spec = target.spec(module)
-                return _failed(ledger, run_key(module, spec.digest), error, now) if spec else ledger
+                wanted_spec = target.spec(module)
+                if wanted_spec is None:
+                    return ledger
+                return _failed(ledger, run_key(module, wanted_spec.digest), error, now)
             wanted = ledger.restart_wanted - {container}
             restarts = dict(ledger.restarts)
             if again:

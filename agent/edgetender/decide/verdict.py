@@ -57,19 +57,13 @@ def judge(
     if observed.engine_down is not None or target.version is None:
         return Wait()
     for spec in target.containers:
-        attempt = ledger.attempts.get(run_key(spec.module, spec.digest))
-        failing = any(
-            c.spec == spec.digest and c.health.readiness is Readiness.FAILING for c in observed.of(spec.module)
-        )
-        if attempt is None or attempt.failures < TRIES:
+        reason = _gave_out(spec.module, spec.digest, target, observed, ledger)
+        if reason is None:
             continue
-        if any(c.spec == spec.digest and c.ready for c in observed.of(spec.module)) and not failing:
-            continue
-        lower = any(c.module == spec.module and c.verdict == "eligible" for c in target.considered)
-        if lower:
-            return Demote(spec.module, spec.variant, images.get(spec.module, spec.image), attempt.reason)
+        if any(c.module == spec.module and c.verdict == "eligible" for c in target.considered):
+            return Demote(spec.module, spec.variant, images.get(spec.module, spec.image), reason)
         if _is_candidate(target, ledger) and ledger.accepted is not None:
-            return RollBack(f"module {spec.module}: {attempt.reason}")
+            return RollBack(f"module {spec.module}: {reason}")
     if not _is_candidate(target, ledger):
         return Wait()
     if not all(_ready(spec.module, spec.digest, observed) for spec in target.containers):
@@ -115,6 +109,24 @@ def settle(ledger: Ledger, verdict: Verdict, now: datetime) -> Ledger:
                 condemned={**ledger.condemned, slot.sha256: gone},
                 desired=_desired(ledger, slot.version, 417, f"rolled back: {reason}", now),
             )
+
+
+def _gave_out(
+    module: str, spec: str, target: Target, observed: Observed, ledger: Ledger
+) -> str | None:
+    """Why this container is given up, None while there is hope.
+
+    A candidate's lost or never reached readiness is conclusive; otherwise TRIES failures in a row are, unless
+    it is ready at this moment.
+    """
+    mine = [container for container in observed.of(module) if container.spec == spec]
+    for container in mine:
+        if container.health.readiness is Readiness.FAILING and _is_candidate(target, ledger):
+            return f"not ready: {container.health.detail}"
+    attempt = ledger.attempts.get(run_key(module, spec))
+    if attempt is None or attempt.failures < TRIES or any(container.ready for container in mine):
+        return None
+    return attempt.reason
 
 
 def _desired(ledger: Ledger, version: int, code: int, description: str, now: datetime) -> Desired | None:

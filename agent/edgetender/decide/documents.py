@@ -1,0 +1,142 @@
+"""The two documents that leave the device: `status` for the shell and the page, `reported` for the cloud. Pure."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from edgetender.clock import rfc3339
+from edgetender.decide.reporting import ModuleReport, health_word
+from edgetender.model.ledger import Death, Ledger
+from edgetender.model.manifest import SCHEMA
+from edgetender.model.observed import Observed
+from edgetender.model.target import Target
+from edgetender.model.upstream import Link, OutboxFigures
+
+
+def status_document(
+    *,
+    device: str,
+    agent: str,
+    uptime_s: float,
+    link: Link,
+    outbox: OutboxFigures,
+    target: Target,
+    observed: Observed,
+    ledger: Ledger,
+    reports: tuple[ModuleReport, ...],
+    figures: dict[str, tuple[float, int]],
+    notes: tuple[str, ...] = (),
+) -> dict[str, Any]:
+    """What `GET /v1/status` answers. *figures* are, by module, CPU as a ratio of one core and memory bytes."""
+    return {
+        "apiVersion": SCHEMA,
+        "kind": "Status",
+        "device": device,
+        "agent": agent,
+        "uptimeSeconds": round(uptime_s),
+        "health": health_word(reports, observed, ledger),
+        "upstream": {
+            "endpoint": link.endpoint,
+            "connected": link.connected,
+            "since": _time(link.since),
+            "detail": link.detail,
+            "queued": outbox.queued,
+            "dropped": outbox.dropped,
+        },
+        "deployment": target.deployment or None,
+        "version": ledger.accepted.version if ledger.accepted else None,
+        "candidate": ledger.candidate.version if ledger.candidate else None,
+        **desired_fields(ledger),
+        "modules": [_module(report, figures.get(report.name)) for report in reports],
+        "engine": {"down": observed.engine_down},
+        "notes": list(notes),
+    }
+
+
+def reported_document(
+    *, device: str, agent: str, ledger: Ledger, observed: Observed, reports: tuple[ModuleReport, ...]
+) -> dict[str, Any]:
+    """What is retained upstream: it changes when something changed, so it carries no time of its own."""
+    return {
+        "schema": SCHEMA,
+        "device": device,
+        "agent": agent,
+        **desired_fields(ledger),
+        "health": health_word(reports, observed, ledger),
+        "accepted": _slot(ledger.accepted.version, ledger.accepted.sha256) if ledger.accepted else None,
+        "candidate": _slot(ledger.candidate.version, ledger.candidate.sha256) if ledger.candidate else None,
+        "engine": {"down": observed.engine_down},
+        "modules": {report.name: _reported_module(report) for report in reports},
+    }
+
+
+def desired_fields(ledger: Ledger) -> dict[str, Any]:
+    """`lastDesiredVersion` and `lastDesiredStatus`, as IoT Edge names them."""
+    desired = ledger.desired
+    if desired is None:
+        return {"lastDesiredVersion": None, "lastDesiredStatus": None}
+    problems = [{"path": path, "code": code, "message": message} for path, code, message in desired.problems]
+    return {
+        "lastDesiredVersion": desired.version,
+        "lastDesiredStatus": {"code": desired.code, "description": desired.description, "problems": problems},
+    }
+
+
+def _slot(version: int, sha256: str) -> dict[str, Any]:
+    return {"version": version, "sha256": sha256}
+
+
+def _module(report: ModuleReport, figures: tuple[float, int] | None) -> dict[str, Any]:
+    pull = report.pull
+    return {
+        "name": report.name,
+        "state": report.state.value,
+        "variant": report.variant,
+        "version": report.version,
+        "image": report.image,
+        "ready": report.ready,
+        "restarts": report.restarts,
+        "since": _time(report.since),
+        "cpu": figures[0] if figures else None,
+        "memoryBytes": figures[1] if figures else None,
+        "why": report.why,
+        "pull": {
+            "doneBytes": pull.done_bytes,
+            "totalBytes": pull.total_bytes,
+            "bytesPerSecond": round(pull.bytes_per_s),
+        }
+        if pull
+        else None,
+        "ports": list(report.ports),
+        "lastExit": _death(report.death),
+    }
+
+
+def _reported_module(report: ModuleReport) -> dict[str, Any]:
+    pull = report.pull
+    # in tenths: the document is sent when it changes, and a pull changes all the time
+    tenths = pull.done_bytes * 10 // pull.total_bytes if pull and pull.total_bytes else None
+    return {
+        "state": report.state.value,
+        "variant": report.variant,
+        "version": report.version,
+        "image": report.image,
+        "ready": report.ready,
+        "restarts": report.restarts,
+        "since": _time(report.since),
+        "why": report.why,
+        "pullPercent": tenths * 10 if tenths is not None else None,
+        "lastExit": _death(report.death),
+    }
+
+
+def _death(death: Death | None) -> dict[str, Any] | None:
+    if death is None:
+        return None
+    said = {"at": rfc3339(death.at), "code": death.exit_code, "reason": death.reason}
+    return said | {"log": list(death.log)}
+
+
+def _time(moment: datetime | None) -> str | None:
+    return rfc3339(moment) if moment else None

@@ -1,0 +1,173 @@
+"""What is said of the device: module states, the status document, the reported document, events. Pure.
+
+One source for `edgetender status`, the page, the cloud and the log: whoever asks why gets the same answer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from edgetender.decide.planner import pull_key, run_key
+from edgetender.model.ledger import Death, Ledger
+from edgetender.model.observed import Container, Observed, PullProgress, Readiness, Status
+from edgetender.model.plan import Plan
+from edgetender.model.target import ContainerSpec, ImageWanted, Target
+
+
+class ModuleState(StrEnum):
+    RUNNING = "running"  # and ready
+    STARTING = "starting"
+    PULLING = "pulling"
+    WAITING = "waiting"  # for a back-off or for an image
+    UNHEALTHY = "unhealthy"
+    BACKOFF = "backoff"  # ended, started again when its back-off is over
+    STOPPED = "stopped"  # ended, and not to be restarted
+    BLOCKED = "blocked"  # nothing can be done here without a new manifest or other hardware
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleReport:
+    """One module as people see it. *why* is empty when all is well."""
+
+    name: str
+    state: ModuleState
+    variant: str = ""
+    version: int | None = None
+    image: str = ""
+    ready: bool = False
+    restarts: int = 0
+    since: datetime | None = None
+    why: str = ""
+    pull: PullProgress | None = None
+    ports: tuple[str, ...] = ()
+    death: Death | None = None
+
+
+def module_reports(
+    target: Target, observed: Observed, ledger: Ledger, plan: Plan
+) -> tuple[ModuleReport, ...]:
+    """One report per module of the target, of its fetches and of its blocked ones, by name."""
+    blocked = dict(target.blocked)
+    fetch = {wanted.module: wanted for wanted in target.fetch}
+    names = target.modules | fetch.keys() | blocked.keys()
+    return tuple(
+        _report(name, target.spec(name), fetch.get(name), blocked.get(name), observed, ledger, dict(plan.held))
+        for name in sorted(names)
+    )
+
+
+def _report(
+    name: str,
+    spec: ContainerSpec | None,
+    wanted: ImageWanted | None,
+    blocked: str | None,
+    observed: Observed,
+    ledger: Ledger,
+    held: dict[str, str],
+) -> ModuleReport:
+    container = _current(name, spec, observed)
+    pull = next((p for p in observed.pulls if wanted and p.reference == wanted.reference), None)
+    attempt = ledger.attempts.get(pull_key(wanted.reference)) if wanted else None
+    state, why = _state(spec, container, pull, ledger)
+    if state is ModuleState.WAITING and blocked:
+        state, why = ModuleState.BLOCKED, blocked
+    elif blocked:
+        why = why or f"the new version cannot run here: {blocked}"
+    if attempt is not None and pull is None:
+        tries = "once" if attempt.failures == 1 else f"{attempt.failures} times"
+        why = why or f"new image not here: {attempt.reason} (tried {tries})"
+    if not why and state is ModuleState.WAITING:
+        why = observed.engine_down or held.get(name, "")
+    return ModuleReport(
+        name=name,
+        state=state,
+        variant=spec.variant if spec else "",
+        version=container.version if container else None,
+        image=spec.image if spec else (wanted.reference if wanted else ""),
+        ready=container.ready if container else False,
+        restarts=ledger.restarts.get(name, 0),
+        since=_since(container),
+        why=why,
+        pull=pull,
+        ports=tuple(f"{p.address}:{p.host}->{p.container}/{p.protocol}" for p in spec.ports) if spec else (),
+        death=ledger.deaths.get(name),
+    )
+
+
+def _state(
+    spec: ContainerSpec | None, container: Container | None, pull: PullProgress | None, ledger: Ledger
+) -> tuple[ModuleState, str]:
+    if container is None or (spec is None and not container.running):
+        return (ModuleState.PULLING if pull else ModuleState.WAITING), ""
+    attempt = ledger.attempts.get(run_key(container.module, container.spec))
+    match container.status:
+        case Status.RUNNING if container.health.readiness is Readiness.FAILING:
+            return ModuleState.UNHEALTHY, container.health.detail
+        case Status.RUNNING:
+            ready = container.health.readiness is Readiness.READY
+            return (ModuleState.RUNNING if ready else ModuleState.STARTING), container.health.detail
+        case Status.CREATED | Status.RESTARTING:
+            return ModuleState.STARTING, attempt.reason if attempt else ""
+        case Status.PAUSED:
+            return ModuleState.UNHEALTHY, "someone paused the container"
+        case Status.EXITED | Status.DEAD | Status.REMOVING:
+            if spec is not None and (spec.restart == "never" or _done(spec, container)):
+                return ModuleState.STOPPED, f"ended with code {container.exit_code}; restart: {spec.restart}"
+            return ModuleState.BACKOFF, attempt.reason if attempt else f"exit code {container.exit_code}"
+
+
+def _done(spec: ContainerSpec, container: Container) -> bool:
+    return spec.restart == "on-failure" and container.exit_code == 0
+
+
+def _current(name: str, spec: ContainerSpec | None, observed: Observed) -> Container | None:
+    """The container that speaks for the module: the one that serves, else the one that shall."""
+    all_of_it = observed.of(name)
+    mine = [c for c in all_of_it if spec is not None and c.spec == spec.digest]
+    serving = [c for c in all_of_it if c.running]
+    return next(iter([c for c in mine if c.running] or serving or mine or list(all_of_it)), None)
+
+
+def _since(container: Container | None) -> datetime | None:
+    if container is None:
+        return None
+    if container.ready:
+        return container.health.since or container.started_at
+    return container.finished_at if container.status is Status.EXITED else container.started_at
+
+
+def health_word(reports: tuple[ModuleReport, ...], observed: Observed, ledger: Ledger) -> str:
+    """`healthy`, `degraded`, `waiting` (nothing deployed yet) or `engine down`."""
+    if observed.engine_down is not None:
+        return "engine down"
+    if ledger.accepted is None and ledger.candidate is None:
+        return "waiting"
+    settled = {ModuleState.RUNNING, ModuleState.STOPPED}
+    return "healthy" if all(r.state in settled and not r.why.startswith("new image") for r in reports) else "degraded"
+
+
+def events_between(
+    before: tuple[ModuleReport, ...], after: tuple[ModuleReport, ...], old: Ledger, new: Ledger
+) -> tuple[tuple[str, dict[str, object]], ...]:
+    """One event for each change of state: (type, what it says)."""
+    events: list[tuple[str, dict[str, object]]] = []
+    was = {report.name: report for report in before}
+    for report in after:
+        previous = was.pop(report.name, None)
+        if previous is None or previous.state is not report.state or previous.version != report.version:
+            said = {"module": report.name, "state": report.state.value, "why": report.why}
+            events.append(("module.state", said | {"from": previous.state.value if previous else None}))
+        if report.restarts > (previous.restarts if previous else 0):
+            events.append(("module.restarted", {"module": report.name, "restarts": report.restarts}))
+        if report.death is not None and (previous is None or previous.death != report.death) and before:
+            death = report.death
+            ended = {"module": report.name, "exitCode": death.exit_code, "reason": death.reason}
+            events.append(("module.ended", ended | {"log": list(death.log)}))
+    events += [("module.removed", {"module": name}) for name in was]
+    if new.desired is not None and new.desired != old.desired:
+        kind = {200: "applied", 406: "applying", 417: "rolled_back"}.get(new.desired.code, "refused")
+        said = {"version": new.desired.version, "code": new.desired.code, "description": new.desired.description}
+        events.append((f"deployment.{kind}", said))
+    return tuple(events)

@@ -1,0 +1,64 @@
+"""Carries the steps of a plan out, one at a time, on the caller's thread. Steps are safe to repeat."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator
+from typing import Protocol, assert_never
+
+from edgetender.errors import Permanent, Transient
+from edgetender.model.plan import Create, Outcome, Plan, Pull, Remove, Start, Step, Stop
+from edgetender.model.target import ImageWanted
+from edgetender.ports import Engine
+
+log = logging.getLogger(__name__)
+
+
+class Pulls(Protocol):
+    def submit(self, image: ImageWanted) -> None: ...
+
+
+class Executor:
+    """The one place where steps become effects."""
+
+    def __init__(self, engine: Engine, puller: Pulls, stopping: threading.Event) -> None:
+        self._engine, self._puller, self._stopping = engine, puller, stopping
+
+    def apply(self, plan: Plan) -> Iterator[Outcome]:
+        """Yield one outcome per step tried; a failure ends its module's stride, not its neighbours'."""
+        failed: set[str] = set()
+        for step in plan.steps:
+            if self._stopping.is_set():
+                return
+            if step.module in failed:
+                continue
+            try:
+                self._do(step)
+            except (Transient, Permanent) as error:
+                failed.add(step.module)
+                log.warning("step failed", extra={"step": type(step).__name__, "module": step.module, "why": str(error)})
+                yield Outcome(step, error)
+            else:
+                yield Outcome(step)
+
+    def _do(self, step: Step) -> None:
+        match step:
+            case Pull(image=image):
+                self._puller.submit(image)  # returns at once; progress shows in Observed.pulls
+            case Create(module, spec, version):
+                self._engine.create(spec, version)
+                log.info("container created", extra={"module": module, "image": spec.image, "version": version})
+            case Start(module, container, again):
+                self._engine.start(container)
+                log.info("container started", extra={"module": module, "again": again})
+            case Stop(module, container, grace_s, why):
+                self._engine.stop(container, grace_s)
+                log.info("container stopped", extra={"module": module, "why": why})
+            case Remove(module, container):
+                self._engine.remove(container)
+                log.info("container removed", extra={"module": module})
+            case _:
+                assert_never(step)
+
+

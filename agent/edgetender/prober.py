@@ -1,0 +1,99 @@
+"""Asks containers whether they are ready, beside the reconciler, so that one that hangs delays nobody."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from edgetender.clock import Clock
+from edgetender.decide.readiness import Asked, fold, pause_s
+from edgetender.model.observed import Health
+from edgetender.model.target import HealthSpec
+from edgetender.ports import HealthProbe
+
+_IDLE_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """One running container to ask."""
+
+    container: str
+    address: str
+    started_at: datetime
+    spec: HealthSpec
+
+
+class Prober:
+    """Threads: `watch` and `health` from the reconciler, `work` on a thread of its own, `close` from any."""
+
+    def __init__(self, probe: HealthProbe, clock: Clock, wake: Callable[[], None]) -> None:
+        self._probe, self._clock, self._wake = probe, clock, wake
+        self._lock = threading.Lock()
+        self._changed = threading.Event()
+        self._closed = False
+        self._subjects: dict[str, Subject] = {}
+        self._asked: dict[str, Asked] = {}
+        self._due: dict[str, float] = {}
+
+    def watch(self, subjects: Iterable[Subject]) -> None:
+        """Ask exactly these from now on; one that was started again begins anew."""
+        wanted = {subject.container: subject for subject in subjects}
+        with self._lock:
+            for container, subject in wanted.items():
+                known = self._subjects.get(container)
+                if known is None or known.started_at != subject.started_at:
+                    self._asked[container] = Asked()
+                    self._due[container] = self._clock.monotonic()
+                    self._changed.set()
+            for container in self._subjects.keys() - wanted.keys():
+                del self._asked[container], self._due[container]
+            self._subjects = wanted
+
+    def health(self, container: str, started_at: datetime | None) -> Health:
+        """What the probes said of *container* since it was started at *started_at*."""
+        with self._lock:
+            subject = self._subjects.get(container)
+            if subject is None or subject.started_at != started_at:
+                return Health()
+            return self._asked[container].health
+
+    def close(self) -> None:
+        self._closed = True
+        self._changed.set()
+
+    def work(self) -> None:
+        """Ask whoever is due; wait until the next is."""
+        while not self._closed:
+            self._changed.clear()
+            for subject in self._ripe():
+                self._ask(subject)
+            self._changed.wait(self._pause())
+
+    def _ripe(self) -> list[Subject]:
+        now = self._clock.monotonic()
+        with self._lock:
+            return [subject for name, subject in self._subjects.items() if self._due[name] <= now]
+
+    def _pause(self) -> float:
+        with self._lock:
+            nearest = min(self._due.values(), default=self._clock.monotonic() + _IDLE_S)
+        return max(0.0, nearest - self._clock.monotonic())
+
+    def _ask(self, subject: Subject) -> None:
+        spec = subject.spec
+        refusal = self._probe(subject.address, spec.port or 0, spec.path, spec.timeout_s)
+        now = self._clock.now()
+        with self._lock:
+            if self._subjects.get(subject.container) != subject:
+                return
+            before = self._asked[subject.container]
+            after = fold(before, refusal, spec, subject.started_at, now)
+            self._asked[subject.container] = after
+            running_s = max(0.0, (now - subject.started_at).total_seconds())
+            self._due[subject.container] = self._clock.monotonic() + pause_s(after, spec, running_s)
+        if before.health.readiness is not after.health.readiness:
+            self._wake()
+

@@ -1,0 +1,139 @@
+"""Fetches images beside the reconciler: submitted, observed by progress, collected when done."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+
+from edgetender.clock import Clock
+from edgetender.errors import DiskFull, Permanent, Transient
+from edgetender.model.image import Credential
+from edgetender.model.observed import PullProgress
+from edgetender.model.plan import PullOutcome
+from edgetender.model.quantity import size_text
+from edgetender.model.target import ImageWanted
+from edgetender.ports import Credentials, Engine, Images
+
+log = logging.getLogger(__name__)
+
+# A compressed layer and what it unpacks to lie on the disk together for a while (durability.md §7).
+_UNPACK_FACTOR = 2.2
+_RESERVE_BYTES = 512 * 1024 * 1024
+
+
+class Puller:
+    """Up to *workers* pulls at a time. Each is tried once; whether to try again is the ledger's business.
+
+    Threads: `submit`, `progress` and `finished` from any; `work` is the body of each worker thread.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        images: Images,
+        credentials: Credentials,
+        clock: Clock,
+        *,
+        architecture: str,
+        stall_s: float,
+        wake: Callable[[], None],
+        stopping: threading.Event,
+    ) -> None:
+        self._engine, self._images, self._credentials, self._clock = engine, images, credentials, clock
+        self._architecture, self._stall_s = architecture, stall_s
+        self._wake, self._stopping = wake, stopping
+        self._lock = threading.Lock()
+        self._queue: queue.SimpleQueue[ImageWanted | None] = queue.SimpleQueue()
+        self._under_way: dict[str, PullProgress] = {}
+        self._finished: list[PullOutcome] = []
+
+    def submit(self, image: ImageWanted) -> None:
+        """Have *image* fetched; one that is under way already is not fetched twice."""
+        with self._lock:
+            if image.reference in self._under_way:
+                return
+            self._under_way[image.reference] = PullProgress(image.reference, started_at=self._clock.now())
+        self._queue.put(image)
+
+    def progress(self) -> tuple[PullProgress, ...]:
+        with self._lock:
+            return tuple(self._under_way.values())
+
+    def finished(self) -> tuple[PullOutcome, ...]:
+        """Hand out what ended since the last call, once."""
+        with self._lock:
+            done, self._finished = tuple(self._finished), []
+            return done
+
+    def close(self, workers: int) -> None:
+        """Let *workers* threads end after what they do now (`stopping` aborts that)."""
+        for _ in range(workers):
+            self._queue.put(None)
+
+    def work(self) -> None:
+        """Take submitted images, one after the other, until closed."""
+        while (image := self._queue.get()) is not None and not self._stopping.is_set():
+            began = self._clock.monotonic()
+            try:
+                pinned, size_bytes = self._fetch(image)
+                outcome = PullOutcome(image, pinned, None, self._clock.monotonic() - began, size_bytes)
+            except (Transient, Permanent) as error:
+                outcome = PullOutcome(image, None, error, self._clock.monotonic() - began)
+            with self._lock:
+                self._under_way.pop(image.reference, None)
+                if not self._stopping.is_set():
+                    self._finished.append(outcome)
+            self._wake()
+
+    def _fetch(self, image: ImageWanted) -> tuple[str, int]:
+        reference = image.parsed
+        credential: Credential | None = None
+        if image.credential is not None:
+            credential = self._credentials.get(image.credential)
+        facts = self._images.resolve(reference, credential=credential, architecture=self._architecture)
+        pinned = reference.pinned(reference.digest or facts.index_digest)
+        if str(pinned) in self._engine.images():
+            return str(pinned), 0
+        self._check_disk(str(reference), facts.download_bytes)
+        watch = _StallWatch(self._clock, self._stall_s)
+
+        def note(progress: PullProgress) -> bool:
+            total = progress.total_bytes or facts.download_bytes or None
+            with self._lock:
+                if (mine := self._under_way.get(image.reference)) is not None:
+                    self._under_way[image.reference] = replace(
+                        progress, reference=image.reference, total_bytes=total, started_at=mine.started_at
+                    )
+            return not self._stopping.is_set() and watch.goes_on(progress)
+
+        log.info("pulling", extra={"image": str(pinned), "bytes": facts.download_bytes})
+        self._engine.pull(pinned, credential, note)
+        return str(pinned), facts.download_bytes
+
+    def _check_disk(self, name: str, download_bytes: int) -> None:
+        """Refuse before the first byte what would fill the disk."""
+        free = self._engine.free_bytes()
+        needed = int(download_bytes * _UNPACK_FACTOR) + _RESERVE_BYTES
+        if free is not None and free < needed:
+            raise DiskFull(
+                f"cannot pull {name}: it needs about {size_text(needed)} on the engine's disk, "
+                f"{size_text(free)} are free; remove what is not needed there"
+            )
+
+
+class _StallWatch:
+    """Whether bytes still move: any change of the figures within *stall_s* will do."""
+
+    def __init__(self, clock: Clock, stall_s: float) -> None:
+        self._clock, self._stall_s = clock, stall_s
+        self._seen: tuple[int, int] | None = None
+        self._moved_at = clock.monotonic()
+
+    def goes_on(self, progress: PullProgress) -> bool:
+        seen = (progress.done_bytes, progress.layers_done)
+        if seen != self._seen:
+            self._seen, self._moved_at = seen, self._clock.monotonic()
+        return self._clock.monotonic() - self._moved_at < self._stall_s
