@@ -3,40 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from edgetender.model.figures import ContainerFigures, EngineFacts
 from edgetender.model.hardware import Fact
 from edgetender.model.image import Credential, ImageFacts, ImageReference
 from edgetender.model.ledger import Decision, Delivery, HistoryEntry, Ledger
 from edgetender.model.observed import Container, PullProgress
 from edgetender.model.target import ContainerSpec
 from edgetender.model.upstream import Link, Message, OutboxFigures
-
-
-@dataclass(frozen=True, slots=True)
-class ContainerFigures:
-    """One container's use of the device now. CPU is a total; who reads it twice has a rate."""
-
-    module: str
-    cpu_seconds: float
-    memory_bytes: int
-    memory_limit_bytes: int | None
-    received_bytes: int
-    sent_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class EngineFacts:
-    """Version, API and what the engine can give to containers."""
-
-    version: str
-    api_version: str
-    architecture: str
-    runtimes: tuple[str, ...]
-    data_root: str
-    cdi: bool
 
 
 class Engine(Protocol):

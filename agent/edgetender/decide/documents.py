@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -9,6 +10,7 @@ from edgetender.clock import rfc3339
 from edgetender.decide.reporting import ModuleReport, health_word
 from edgetender.model.ledger import Death, Ledger
 from edgetender.model.manifest import SCHEMA
+from edgetender.model.figures import ContainerFigures
 from edgetender.model.observed import Observed
 from edgetender.model.target import Target
 from edgetender.model.upstream import Link, OutboxFigures
@@ -68,6 +70,26 @@ def reported_document(
         "candidate": _slot(ledger.candidate.version, ledger.candidate.sha256) if ledger.candidate else None,
         "engine": {"down": observed.engine_down},
         "modules": {report.name: _reported_module(report) for report in reports},
+    }
+
+
+def module_sample(
+    figures: Sequence[ContainerFigures], rates: Mapping[str, tuple[float, int]], restarts: Mapping[str, int]
+) -> dict[str, Any]:
+    """What `telemetry/modules` says: by module, CPU as a ratio of one core, bytes, restarts so far."""
+    return {
+        "modules": {
+            one.module: {
+                "cpuRatio": rates.get(one.module, (0.0, 0))[0],
+                "cpuSeconds": round(one.cpu_seconds, 3),
+                "memoryBytes": one.memory_bytes,
+                "memoryLimitBytes": one.memory_limit_bytes,
+                "receivedBytes": one.received_bytes,
+                "sentBytes": one.sent_bytes,
+                "restarts": restarts.get(one.module, 0),
+            }
+            for one in figures
+        }
     }
 
 

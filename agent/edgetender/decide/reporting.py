@@ -168,6 +168,6 @@ def events_between(
     events += [("module.removed", {"module": name}) for name in was]
     if new.desired is not None and new.desired != old.desired:
         kind = {200: "applied", 406: "applying", 417: "rolled_back"}.get(new.desired.code, "refused")
-        said = {"version": new.desired.version, "code": new.desired.code, "description": new.desired.description}
-        events.append((f"deployment.{kind}", said))
+        verdict: dict[str, object] = {"version": new.desired.version, "code": new.desired.code}
+        events.append((f"deployment.{kind}", verdict | {"description": new.desired.description}))
     return tuple(events)

@@ -66,7 +66,10 @@ class Container:
 
 @dataclass(frozen=True, slots=True)
 class PullProgress:
-    """A pull under way. *total_bytes* is None until the registry or the engine said it."""
+    """A pull under way. *total_bytes* is None until the registry or the engine said it.
+
+    *unpacked_bytes* are of the same bytes: large layers unpack for minutes after the last one came.
+    """
 
     reference: str
     done_bytes: int = 0
@@ -75,6 +78,7 @@ class PullProgress:
     layers_total: int | None = None
     bytes_per_s: float = 0.0
     started_at: datetime | None = None
+    unpacked_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,8 +109,10 @@ class Connection:
         for _ in range(_HOPS):
             origin = _origin(url)
             if origin[0] != "https" and not (self._plain_http and origin[0] == "http"):
-                raise RegistryUnreachable(f"cannot {what}: the registry sends it to {origin[0]}://{origin[1]}; "
-                                          "only https is taken unless plain_http is set")  # fmt: skip
+                where = f"{origin[0]}://{origin[1]}"
+                raise RegistryUnreachable(
+                    f"cannot {what}: the registry sends it to {where}; set plain_http for it if that is meant"
+                )
             response = self._session.request(
                 sending.method,
                 url,
@@ -135,7 +137,7 @@ class Connection:
         raise RegistryUnreachable(f"cannot {what}: more than {_HOPS} redirects; is the address right?")
 
     def _trusted(self, origin: tuple[str, str, int]) -> str | bool:
-        """The authorities for *origin*: the registry's own file for itself, this system's for everyone else."""
+        """The authorities for *origin*: the registry's own file for itself, else this system's."""
         if self._ca_file is not None and origin[1] == _origin(self._root)[1]:
             return str(self._ca_file)
         system = ssl.get_default_verify_paths()
@@ -154,6 +156,7 @@ class Connection:
         try:
             yield
         except requests.RequestException as error:
+            error.request = error.response = None  # they hold the Authorization header
             raise unreachable(what, error) from error
         except OSError as error:  # requests, on a ca_file that is not there
             raise RegistryUnreachable(

@@ -1,0 +1,102 @@
+"""How do inner values look in the API's JSON?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from edgetender.clock import rfc3339
+from edgetender.errors import (
+    AgentError,
+    Fault,
+    ManifestRefused,
+    NotFound,
+    Problem,
+    Transient,
+    WithProblems,
+)
+from edgetender.model.hardware import Hardware
+from edgetender.model.ledger import Decision, HistoryEntry
+
+API_VERSION = "edgetender/v1"
+
+
+def envelope(kind: str, **members: Any) -> dict[str, Any]:
+    """What every answer begins with; changes to it are additive only."""
+    return {"apiVersion": API_VERSION, "kind": kind, **members}
+
+
+def hardware(found: Hardware) -> dict[str, Any]:
+    facts = [
+        {"name": one.name, "value": one.value, "source": one.source, "detail": one.detail}
+        for one in found.facts
+    ]
+    return envelope("Hardware", facts=facts)
+
+
+def history(entries: Iterable[HistoryEntry]) -> dict[str, Any]:
+    return envelope(
+        "History",
+        versions=[
+            {
+                "version": entry.version,
+                "deployment": entry.deployment,
+                "sha256": entry.sha256,
+                "source": entry.source,
+                "receivedAt": rfc3339(entry.received_at),
+                "finishedAt": _moment(entry.finished_at),
+                "result": entry.result,
+                "changes": entry.changes,
+            }
+            for entry in entries
+        ],
+    )
+
+
+def config(entries: Iterable[tuple[str, Any, str]]) -> dict[str, Any]:
+    return envelope("Config", values=[{"key": k, "value": v, "origin": origin} for k, v, origin in entries])
+
+
+def decision(delivery: int, made: Decision | None) -> dict[str, Any]:
+    """*decided* false: ask again."""
+    if made is None:
+        return envelope("Decision", delivery=delivery, decided=False)
+    return envelope(
+        "Decision",
+        delivery=delivery,
+        decided=True,
+        code=made.code,
+        description=made.description,
+        version=made.version,
+        problems=problems(Problem(*one) for one in made.problems),
+    )
+
+
+def problems(found: Iterable[Problem]) -> list[dict[str, str]]:
+    return [{"path": one.path, "code": one.code, "message": one.message} for one in found]
+
+
+def error(code: str, message: str, found: Iterable[Problem] = ()) -> dict[str, Any]:
+    return {"error": {"code": code, "message": message, "problems": problems(found)}}
+
+
+def failure(raised: AgentError) -> tuple[int, dict[str, Any]]:
+    """The HTTP status and body that tell of *raised*."""
+    found = raised.problems if isinstance(raised, WithProblems) else ()
+    body = error(raised.code, str(raised), found)
+    match raised:
+        case NotFound():
+            return 404, body
+        case ManifestRefused():
+            return 409, body
+        case Transient():
+            return 503, body
+        case Fault():
+            return 500, body
+        case _:
+            return 400, body
+
+
+def _moment(value: datetime | None) -> str | None:
+    return None if value is None else rfc3339(value)

@@ -1,0 +1,120 @@
+"""One request to one answer: who asks is checked, the body is bounded, errors become JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route as Mounted
+
+from edgetender.api import answers
+from edgetender.api.house import House
+from edgetender.api.peer import Peer, is_trusted
+from edgetender.api.routes import ROUTES, Access, Answer, Call, Route
+from edgetender.api.streaming import Streams, close
+from edgetender.codec import MAX_BYTES
+from edgetender.errors import AgentError
+
+_LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """Whose orders are taken: root's, *own_uid*'s, and those of *group*'s members."""
+
+    own_uid: int
+    group: int | None = None
+    streams: Streams = field(default_factory=Streams)
+
+
+class _Refused(Exception):
+    """The request is answered here, without the house."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(message)
+        self.response = _json(answers.error(code, message), status)
+
+
+def application(house: House, trust: Trust) -> Starlette:
+    """The ASGI application of both listeners. `request.state.peer` is None on the loopback one."""
+    mounted = [Mounted(one.path, _endpoint(one, house, trust), methods=[one.method]) for one in ROUTES]
+    return Starlette(routes=mounted, exception_handlers={HTTPException: _no_route})
+
+
+def _endpoint(route: Route, house: House, trust: Trust) -> Endpoint:
+    async def answer(request: Request) -> Response:
+        try:
+            call = await _admit(request, route.access, trust)
+            return _response(await run_in_threadpool(route.endpoint, house, call), trust.streams)
+        except _Refused as refused:
+            return refused.response
+        except AgentError as error:
+            status, body = answers.failure(error)
+            return _json(body, status)
+        except ClientDisconnect:
+            return Response(status_code=400)
+
+    return answer
+
+
+async def _admit(request: Request, access: Access, trust: Trust) -> Call:
+    peer: Peer | None = request.state.peer
+    if peer is None:
+        _check_host(request.headers.get("host", ""))
+        if access is not Access.ANYBODY:
+            raise _Refused(403, "api.forbidden", "cannot do this over TCP: use the admin socket")
+    elif not is_trusted(peer, own_uid=trust.own_uid, group=trust.group):
+        raise _Refused(
+            403, "api.forbidden", f"cannot take this from uid {peer.uid}: not in the agent's group"
+        )
+    return Call(request.path_params, request.query_params, await _body(request), f"cli ({peer})")
+
+
+def _check_host(host: str) -> None:
+    """A web page whose name was rebound to 127.0.0.1 still sends its own name here."""
+    name = host if host.endswith("]") else host.rpartition(":")[0] or host
+    if name not in _LOCAL_NAMES:
+        raise _Refused(421, "api.host", f"cannot answer for host {host[:100]!r}: ask for localhost")
+
+
+async def _body(request: Request) -> bytes:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_BYTES:
+            raise _Refused(413, "json.oversized", f"cannot take the body: more than {MAX_BYTES} bytes")
+    return bytes(body)
+
+
+def _response(answer: Answer, streams: Streams) -> Response:
+    match answer:
+        case dict():
+            return _json(answer, 200)
+        case (media_type, body):
+            return Response(body, media_type=media_type)
+        case _:
+            return _stream(answer, streams)
+
+
+def _stream(lines: Iterator[str], streams: Streams) -> Response:
+    if not streams.admit():
+        close(lines)
+        raise _Refused(503, "api.busy", "cannot follow the log: too many are followed already; end one")
+    return StreamingResponse(streams.chunks(lines), media_type="text/plain; charset=utf-8")
+
+
+def _json(body: dict[str, Any], status: int) -> Response:
+    return JSONResponse(body, status)
+
+
+async def _no_route(_: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    return _json(answers.error("api.no_route", "cannot answer: there is no such path or method"), status)

@@ -1,0 +1,108 @@
+"""The daemon's API as the command line calls it; light to import, because every command begins here."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from edgetender.api import wire
+from edgetender.errors import AgentError, Problem
+
+_TIMEOUT_S = 15.0  # the daemon bounds its own calls more tightly
+
+
+class Unreachable(AgentError):
+    """No daemon answers."""
+
+    code = "agent.unreachable"
+
+
+class NotAllowed(AgentError):
+    """The socket, or the daemon, does not take this user's word."""
+
+    code = "agent.permission"
+
+
+class Answered(AgentError):
+    """The daemon answered with an error: its HTTP *status*, its code, and every problem it named."""
+
+    def __init__(self, status: int, code: str, message: str, problems: tuple[Problem, ...]) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code  # type: ignore[misc]  # the far side's reason
+        self.problems = problems
+
+
+class Client:
+    """Talks to the daemon at *host*, `unix:///run/edgetender/admin.sock`.
+
+    Every method raises Unreachable, NotAllowed or Answered.
+    """
+
+    def __init__(self, host: str) -> None:
+        if not host.startswith("unix:///"):
+            raise Unreachable(f"cannot reach {host!r}: only unix:///path is understood here")
+        self.path = host.removeprefix("unix://")
+
+    def get(self, target: str) -> bytes:
+        """The body, unchanged."""
+        return self._ask("GET", target)
+
+    def post(self, target: str, body: bytes = b"") -> Any:
+        return json.loads(self._ask("POST", target, body))
+
+    def status(self) -> Any:
+        return json.loads(self.get("/v1/status"))
+
+    def lines(self, target: str) -> Iterator[str]:
+        """Lines as they come, for as long as they come."""
+        with self._answer("GET", target, b"", None) as answer:
+            for line in answer.body:
+                yield line.decode(errors="replace").rstrip("\r\n")
+
+    def _ask(self, method: str, target: str, body: bytes = b"") -> bytes:
+        with self._answer(method, target, body, _TIMEOUT_S) as answer:
+            return answer.body.read()
+
+    @contextmanager
+    def _answer(
+        self, method: str, target: str, body: bytes, timeout_s: float | None
+    ) -> Iterator[wire.Answer]:
+        try:
+            with wire.request(self.path, method, target, body, timeout_s=timeout_s) as answer:
+                if answer.status >= 400:  # noqa: PLR2004  HTTP's errors begin there
+                    raise _error(answer.status, answer.body.read())
+                yield answer
+        except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError) as error:
+            raise Unreachable(
+                f"cannot reach the agent at {self.path}: {error.strerror}; start it: systemctl start edgetender, "
+                "or edgetender daemon --config FILE"
+            ) from error
+        except PermissionError as error:
+            raise NotAllowed(
+                f"cannot open {self.path}: {error.strerror}; join the agent's group: "
+                "sudo usermod -aG edgetender $USER, then log in again"
+            ) from error
+        except socket.timeout as error:  # noqa: UP041  says what it is
+            raise Unreachable(
+                f"cannot get an answer at {self.path}: silent for {timeout_s:g} s; see journalctl -u edgetender"
+            ) from error
+        except (ConnectionError, wire.Malformed) as error:
+            raise Unreachable(f"cannot get an answer at {self.path}: {error.strerror or error}") from error
+
+
+def _error(status: int, body: bytes) -> AgentError:
+    try:
+        told = json.loads(body)["error"]
+        problems = tuple(Problem(one["path"], one["code"], one["message"]) for one in told["problems"])
+        code, message = str(told["code"]), str(told["message"])
+    except (ValueError, KeyError, TypeError):
+        return Answered(
+            status, "api.error", f"the agent answered {status}: {body[:200].decode(errors='replace')}", ()
+        )
+    if status == 403:  # noqa: PLR2004
+        return NotAllowed(f"{message}; join it: sudo usermod -aG edgetender $USER, then log in again")
+    return Answered(status, code, message, problems)

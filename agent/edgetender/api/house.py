@@ -1,0 +1,63 @@
+"""What does the API need of the daemon behind it?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any, Protocol
+
+from edgetender.model.hardware import Hardware
+from edgetender.model.ledger import Decision, HistoryEntry
+
+
+class House(Protocol):
+    """The daemon as its doors see it: they read what it published, or leave a wish and wake it.
+
+    Threads: called from several at once, none of them the reconciler's. Errors: an AgentError becomes the
+    answer (see `api.app`); a call that can block is bounded in time.
+    """
+
+    def status(self) -> dict[str, Any]:
+        """The `Status` document of the last cycle (decide/reporting.py)."""
+        ...
+
+    def plan(self, body: bytes) -> dict[str, Any]:
+        """What the manifest in *body* would change; touches nothing. Raises ManifestInvalid, ManifestRefused.
+
+        A `Plan` document: {"deployment", "version", "runningVersion", "modules": [{"name", "change", "variant",
+        "why", "details": [{"what", "from", "to"}]}], "notes": [text]}; a change is add, change, remove or keep.
+        """
+        ...
+
+    def submit(self, kind: str, source: str, body: bytes) -> int:
+        """Write a wish down, wake the reconciler and return the delivery's id.
+
+        *kind* is `manifest` (the manifest's JSON), `restart` ({"module": name}) or `rollback` ({"to": version
+        or null}).
+        """
+        ...
+
+    def decision(self, delivery: int) -> Decision | None:
+        """What became of a delivery; None while nothing did."""
+        ...
+
+    def history(self, limit: int) -> tuple[HistoryEntry, ...]:
+        """Newest first."""
+        ...
+
+    def hardware(self) -> Hardware: ...
+
+    def logs(self, module: str, *, tail: int | None, since: datetime | None, follow: bool) -> Iterator[str]:
+        """Lines, oldest first. Raises NotFound at the call, not at the first line.
+
+        An iterator with `close()` is closed, from another thread, when the reader has gone.
+        """
+        ...
+
+    def metrics(self) -> bytes:
+        """Prometheus's text format."""
+        ...
+
+    def config(self) -> tuple[tuple[str, Any, str], ...]:
+        """(key, value, origin) of every setting."""
+        ...

@@ -1,0 +1,139 @@
+"""What can be asked of the daemon: the table of routes, and one small function for each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Any
+
+from edgetender.api import answers
+from edgetender.api.house import House
+from edgetender.clock import parse_rfc3339
+from edgetender.codec import canonical, decode
+from edgetender.errors import ManifestInvalid, NotFound, Problem
+
+_MAX_LINES = 100_000
+
+
+class Access(Enum):
+    """Who may ask: anybody on this machine, or only trusted peers of the admin socket."""
+
+    ANYBODY = auto()
+    TRUSTED = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request. *source* says who made it, for the ledger: `cli (uid 0)`."""
+
+    path: Mapping[str, str]
+    query: Mapping[str, str]
+    body: bytes
+    source: str
+
+
+Text = tuple[str, bytes]  # media type, body
+Answer = dict[str, Any] | Text | Iterator[str]
+Endpoint = Callable[[House, Call], Answer]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    method: str
+    path: str
+    access: Access
+    endpoint: Endpoint
+
+
+def _status(house: House, _: Call) -> Answer:
+    return house.status()
+
+
+def _hardware(house: House, _: Call) -> Answer:
+    return answers.hardware(house.hardware())
+
+
+def _history(house: House, call: Call) -> Answer:
+    return answers.history(house.history(_whole(call, "limit", 50)))
+
+
+def _config(house: House, _: Call) -> Answer:
+    return answers.config(house.config())
+
+
+def _logs(house: House, call: Call) -> Answer:
+    since = call.query.get("since")
+    try:
+        moment = parse_rfc3339(since) if since else None
+    except ValueError as error:
+        raise _bad_query("since", str(error)) from error
+    tail = _whole(call, "tail", 0) if "tail" in call.query else None
+    return house.logs(call.path["module"], tail=tail, since=moment, follow=call.query.get("follow") == "1")
+
+
+def _decision(house: House, call: Call) -> Answer:
+    delivery = call.path["id"]
+    if not (delivery.isascii() and delivery.isdigit()):
+        raise NotFound(f"cannot find delivery {delivery!r}: deliveries have numbers")
+    return answers.decision(int(delivery), house.decision(int(delivery)))
+
+
+def _plan(house: House, call: Call) -> Answer:
+    return house.plan(call.body)
+
+
+def _apply(house: House, call: Call) -> Answer:
+    return _delivery(house.submit("manifest", call.source, call.body))
+
+
+def _restart(house: House, call: Call) -> Answer:
+    return _delivery(house.submit("restart", call.source, canonical({"module": call.path["module"]})))
+
+
+def _rollback(house: House, call: Call) -> Answer:
+    wish = decode(call.body) if call.body else {}
+    to = wish.get("to") if isinstance(wish, dict) else 0
+    if to is not None and (isinstance(to, bool) or not isinstance(to, int) or to < 1):
+        raise ManifestInvalid((Problem("to", "value", "name a version, like 13"),))
+    return _delivery(house.submit("rollback", call.source, canonical({"to": to})))
+
+
+def _metrics(house: House, _: Call) -> Answer:
+    return "text/plain; version=0.0.4; charset=utf-8", house.metrics()
+
+
+def _healthz(house: House, _: Call) -> Answer:
+    """The daemon answers; its word for the device's state is in the body, for people."""
+    return "text/plain; charset=utf-8", f"ok {house.status().get('health', '')}\n".encode()
+
+
+def _delivery(number: int) -> dict[str, Any]:
+    return answers.envelope("Delivery", delivery=number)
+
+
+def _whole(call: Call, name: str, default: int) -> int:
+    text = call.query.get(name, str(default))
+    if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text) <= _MAX_LINES):  # noqa: PLR2004
+        raise _bad_query(name, f"{text!r} is no whole number up to {_MAX_LINES}")
+    return int(text)
+
+
+def _bad_query(name: str, why: str) -> ManifestInvalid:
+    return ManifestInvalid((Problem(f"?{name}", "query", why),))
+
+
+ROUTES = (
+    Route("GET", "/healthz", Access.ANYBODY, _healthz),
+    Route("GET", "/metrics", Access.ANYBODY, _metrics),
+    Route("GET", "/v1/status", Access.ANYBODY, _status),
+    Route("GET", "/v1/hardware", Access.TRUSTED, _hardware),
+    Route("GET", "/v1/history", Access.TRUSTED, _history),
+    Route("GET", "/v1/config", Access.TRUSTED, _config),
+    Route("GET", "/v1/logs/{module}", Access.TRUSTED, _logs),
+    Route("GET", "/v1/decisions/{id}", Access.TRUSTED, _decision),
+    Route("POST", "/v1/plan", Access.TRUSTED, _plan),
+    Route("POST", "/v1/apply", Access.TRUSTED, _apply),
+    Route("POST", "/v1/modules/{module}/restart", Access.TRUSTED, _restart),
+    Route("POST", "/v1/rollback", Access.TRUSTED, _rollback),
+)

@@ -1,0 +1,88 @@
+"""What may one configured value be? Checks that return the value, or raise ValueError with what is wrong."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+Check = Callable[[Any], Any]
+_MAX_SOCKET_PATH = 107  # sun_path holds 108 bytes with its end (unix(7))
+
+
+def text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError("must be text in quotes")  # noqa: TRY004  one error class for every check
+    return value
+
+
+def flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("must be true or false")  # noqa: TRY004
+    return value
+
+
+def matching(pattern: str, what: str) -> Check:
+    def check(value: Any) -> str:
+        if not re.fullmatch(pattern, text(value)):
+            raise ValueError(f"{value!r} is no {what}")
+        return str(value)
+
+    return check
+
+
+def one_of(*choices: str) -> Check:
+    def check(value: Any) -> str:
+        if value not in choices:
+            raise ValueError(f"{value!r} is not one of {', '.join(choices)}")
+        return str(value)
+
+    return check
+
+
+def whole(least: int, most: int) -> Check:
+    def check(value: Any) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+            raise ValueError(f"{value!r} is no whole number from {least} to {most}")
+        return value
+
+    return check
+
+
+def seconds(least: float, most: float = 86400) -> Check:
+    def check(value: Any) -> float:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
+            raise ValueError(f"{value!r} is no number of seconds from {least:g} to {most:g}")
+        return float(value)
+
+    return check
+
+
+def path(value: Any) -> Path:
+    if not text(value).startswith("/"):
+        raise ValueError(f"{value!r} is no absolute path")
+    return Path(value)
+
+
+def socket_path(value: Any) -> Path:
+    if len(os.fsencode(text(value))) > _MAX_SOCKET_PATH:
+        raise ValueError(f"is longer than the {_MAX_SOCKET_PATH} bytes a unix socket's path may have")
+    return path(value)
+
+
+def loopback(value: Any) -> str:
+    """The read-only listener asks nobody who they are: it stays on this machine."""
+    if not text(value):
+        return ""
+    host, _, port = value.rpartition(":")
+    try:
+        here = host == "localhost" or ip_address(host.strip("[]")).is_loopback
+        usable = 0 <= int(port) <= 65535  # noqa: PLR2004  TCP's range
+    except ValueError:
+        here = usable = False
+    if not (here and usable):
+        raise ValueError(f'{value!r} is no loopback address and port like 127.0.0.1:8787; "" turns it off')
+    return str(value)

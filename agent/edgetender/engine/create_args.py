@@ -1,0 +1,72 @@
+"""What does the engine have to be told to make a container of this spec? Pure: same spec, same body.
+
+The body is that of `POST /containers/create` (Engine API v1.41). Only typed fields of a spec reach it, and
+HostConfig is built anew: a manifest cannot ask for privileges, host paths or host namespaces, because there
+is no field that could carry the wish.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from edgetender.engine.labels import DEVICE, labels_of, volume_name
+from edgetender.model.target import ContainerSpec
+
+# Two modules' logs fit on a small card: 30 MB each, then the oldest go.
+_LOGS = {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "3"}}
+
+
+def create_body(spec: ContainerSpec, version: int, device: str) -> dict[str, Any]:
+    """Return the JSON body. Restarting is the agent's business, so the engine's own policy is `no`."""
+    body: dict[str, Any] = {
+        "Image": spec.image,
+        "Env": [f"{name}={value}" for name, value in spec.env],
+        "Labels": labels_of(spec, version, device),
+        # only for the engine's own shutdown; the agent says its grace with each stop
+        "StopTimeout": math.ceil(spec.stop_grace_s),
+        "ExposedPorts": {f"{port.container}/{port.protocol}": {} for port in spec.ports},
+        "HostConfig": _host_config(spec, device),
+    }
+    if spec.command is not None:
+        body["Cmd"] = list(spec.command)
+    return body
+
+
+def _host_config(spec: ContainerSpec, device: str) -> dict[str, Any]:
+    config: dict[str, Any] = {
+        "RestartPolicy": {"Name": "no"},
+        "LogConfig": _LOGS,
+        "SecurityOpt": ["no-new-privileges"],
+        "PortBindings": _port_bindings(spec),
+        "Mounts": [
+            {
+                "Type": "volume",
+                "Source": volume_name(mount.volume),
+                "Target": mount.path,
+                "ReadOnly": mount.read_only,
+                "VolumeOptions": {"Labels": {DEVICE: device}},
+            }
+            for mount in spec.mounts
+        ],
+    }
+    if spec.memory_bytes is not None:
+        # equal means no swap on top: a model that outgrows its limit is killed, not paged to an SD card
+        config |= {"Memory": spec.memory_bytes, "MemorySwap": spec.memory_bytes}
+    if spec.cpus is not None:
+        config["NanoCpus"] = round(spec.cpus * 1_000_000_000)
+    if spec.pids is not None:
+        config["PidsLimit"] = spec.pids
+    if spec.gpu:
+        # what `docker run --gpus all` sends; an empty driver lets the engine choose by capability
+        config["DeviceRequests"] = [{"Driver": "", "Count": -1, "Capabilities": [["gpu"]]}]
+    return config
+
+
+def _port_bindings(spec: ContainerSpec) -> dict[str, list[dict[str, str]]]:
+    """One container port may be published more than once."""
+    bindings: dict[str, list[dict[str, str]]] = {}
+    for port in spec.ports:
+        where = {"HostIp": port.address, "HostPort": str(port.host)}
+        bindings.setdefault(f"{port.container}/{port.protocol}", []).append(where)
+    return bindings

@@ -1,0 +1,219 @@
+"""How do our wishes reach Docker Engine? One typed request after the other, each answer in our words.
+
+Requests that end go through docker-py's low-level client; those that may not (pulls, events, logs) through
+`stream`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
+import docker
+import docker.errors
+import requests
+
+from edgetender.clock import Clock, SystemClock
+from edgetender.engine import logs, pull, readings
+from edgetender.engine.connection import Connection
+from edgetender.engine.create_args import create_body
+from edgetender.engine.labels import DEVICE, SPEC, container_name
+from edgetender.engine.outcomes import refusal
+from edgetender.engine.stream import Stream, message_in
+from edgetender.errors import EngineDown, EngineRefused, NotFound, RegistryUnreachable
+from edgetender.model.image import Credential, ImageReference
+from edgetender.model.observed import Container, PullProgress
+from edgetender.model.target import ContainerSpec
+from edgetender.model.figures import ContainerFigures, EngineFacts
+
+# Not the `exec_…` of the engine's own health checks, which would wake us every few seconds.
+_EVENTS = (
+    "create", "destroy", "die", "health_status", "kill", "oom", "pause", "restart", "start", "stop",
+    "unpause",
+)  # fmt: skip
+
+
+class DockerEngine:
+    """Implements `edgetender.ports.Engine` on the engine at *socket* (`unix:///run/docker.sock`).
+
+    *device* is the label by which containers are ours; those of others are neither seen nor touched. Nothing
+    is asked before the first call, so this can be built while the engine is down. One connection per thread.
+    """
+
+    def __init__(
+        self, socket: str, device: str, *, timeout_s: float = 30.0, clock: Clock | None = None
+    ) -> None:
+        self._connection = Connection(socket, timeout_s)
+        self._asking = self._connection.asking
+        self._address, self._device, self._timeout_s = socket, device, timeout_s
+        self._clock = clock or SystemClock()
+        self._memory_bytes: int | None = None
+
+    def close(self) -> None:
+        """Close the connections of all threads; only for the end."""
+        self._connection.close()
+
+    def containers(self) -> tuple[Container, ...]:
+        with self._asking("list containers") as client:
+            listed = client.containers(all=True, filters={"label": f"{DEVICE}={self._device}"})
+            found = (self._inspected(client, entry["Id"]) for entry in listed)
+            return tuple(readings.container(one) for one in found if one is not None)
+
+    def images(self) -> frozenset[str]:
+        with self._asking("list images") as client:
+            return readings.image_names(client.images())
+
+    def create(self, spec: ContainerSpec, version: int) -> str:
+        name, what = container_name(spec), f"create a container for {spec.module}"
+        body = create_body(spec, version, self._device)
+        for _ in range(3):  # what held the name may go while we look at it
+            with self._asking(what) as client:
+                try:
+                    made = client.create_container_from_config(body, name)  # type: ignore[no-untyped-call]
+                    return str(made["Id"])
+                except docker.errors.APIError as error:
+                    if error.status_code != requests.codes.conflict:
+                        raise
+                holder = self._inspected(client, name)
+                if holder is None:
+                    continue
+                marks = holder["Config"].get("Labels") or {}
+                if marks.get(DEVICE) != self._device:
+                    raise EngineRefused(
+                        f"cannot {what}: the name {name} is taken by a container that is not this device's; "
+                        f"remove it with `docker rm {holder['Id'][:12]}`"
+                    )
+                if marks.get(SPEC) == spec.digest:
+                    return str(holder["Id"])
+            self.remove(holder["Id"])
+        raise EngineRefused(
+            f"cannot {what}: the name {name} stays taken by a container that cannot be inspected"
+        )
+
+    def start(self, container: str) -> None:
+        with self._asking(f"start container {container[:12]}") as client:
+            self._require_ours(client, container)
+            client.start(container)
+
+    def stop(self, container: str, grace_s: float) -> None:
+        with contextlib.suppress(NotFound), self._asking(f"stop container {container[:12]}") as client:
+            self._require_ours(client, container)
+            client.stop(container, timeout=math.ceil(grace_s))
+
+    def remove(self, container: str) -> None:
+        with contextlib.suppress(NotFound), self._asking(f"remove container {container[:12]}") as client:
+            self._require_ours(client, container)
+            try:
+                client.remove_container(container, v=True, force=True)  # v: anonymous volumes, not named ones
+            except docker.errors.APIError as error:
+                if error.status_code != requests.codes.conflict:
+                    raise
+                # someone else's removal is under way: gone is what was promised
+                client.wait(container, timeout=math.ceil(self._timeout_s), condition="removed")
+
+    def pull(
+        self,
+        reference: ImageReference,
+        credential: Credential | None,
+        progress: Callable[[PullProgress], bool],
+    ) -> None:
+        pull.pull(
+            self._address,
+            self._connection.api_version(),
+            reference,
+            credential,
+            progress,
+            clock=self._clock,
+            timeout_s=self._timeout_s,
+        )
+        if str(reference) not in self.images():
+            raise RegistryUnreachable(f"cannot pull {reference}: the engine ended the pull without the image")
+
+    def logs(
+        self, container: str, *, tail: int | None = None, since: datetime | None = None, follow: bool = False
+    ) -> Iterator[str]:
+        with self._asking(f"read the logs of container {container[:12]}") as client:
+            self._require_ours(client, container)
+        return logs.log_lines(
+            self._address,
+            self._connection.api_version(),
+            container,
+            tail=tail,
+            since=since,
+            follow=follow,
+            timeout_s=self._timeout_s,
+        )
+
+    def figures(self, containers: Sequence[Container]) -> tuple[ContainerFigures, ...]:
+        host_memory = self._host_memory()
+        found = (self._figures(one, host_memory) for one in containers if one.running)
+        return tuple(figures for figures in found if figures is not None)
+
+    def facts(self) -> EngineFacts:
+        with self._asking("ask for the engine's facts") as client:
+            version, info = client.version(), client.info()
+        return EngineFacts(
+            version=version["Version"],
+            api_version=version["ApiVersion"],
+            architecture=version["Arch"],
+            runtimes=tuple(sorted(info.get("Runtimes") or ())),
+            data_root=info["DockerRootDir"],
+            cdi=bool(info.get("CDISpecDirs")),
+        )
+
+    def free_bytes(self) -> int | None:
+        if not self._address.startswith(("unix://", "/")):
+            return None  # the same path may exist here, on another machine's disk
+        with self._asking("ask where images are kept") as client:
+            root = client.info()["DockerRootDir"]
+        try:
+            return shutil.disk_usage(root).free
+        except OSError:
+            return None
+
+    def watch(self, wake: Callable[[], None], stopping: Callable[[], bool]) -> None:
+        what = "watch the engine's events"
+        labels = [f"{DEVICE}={self._device}"]
+        filters = json.dumps({"type": ["container"], "label": labels, "event": list(_EVENTS)})
+        path = f"/v{self._connection.api_version()}/events?{urlencode({'filters': filters})}"
+        with Stream(self._address, "GET", path, what=what, timeout_s=self._timeout_s) as stream:
+            for line in stream.lines():
+                if stopping():
+                    return
+                if line and stream.refused():
+                    raise refusal(what, stream.status or 0, message_in(line))
+                if line:
+                    wake()
+        raise EngineDown(f"cannot {what}: the engine ended the stream; is it restarting?")
+
+    def _figures(self, container: Container, host_memory: int) -> ContainerFigures | None:
+        with contextlib.suppress(NotFound), self._asking(f"measure {container.module}") as client:
+            stats = client.stats(container.id, stream=False, one_shot=True)
+            return readings.figures(container.module, stats, host_memory)
+        return None
+
+    def _host_memory(self) -> int:
+        """What a container without a limit is told as its limit. A race of two threads costs one call."""
+        if self._memory_bytes is None:
+            with self._asking("ask for the host's memory") as client:
+                self._memory_bytes = int(client.info()["MemTotal"])
+        return self._memory_bytes
+
+    @staticmethod
+    def _inspected(client: docker.APIClient, container: str) -> Mapping[str, Any] | None:
+        try:
+            inspected: Mapping[str, Any] = client.inspect_container(container)
+        except docker.errors.NotFound:
+            return None
+        return inspected
+
+    def _require_ours(self, client: docker.APIClient, container: str) -> None:
+        inspected = self._inspected(client, container)
+        if inspected is None or (inspected["Config"].get("Labels") or {}).get(DEVICE) != self._device:
+            raise NotFound(f"cannot find container {container[:12]}: this device has none of that id")

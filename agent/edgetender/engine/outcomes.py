@@ -1,0 +1,80 @@
+"""Which of our errors is it when the engine says no? Pure: a status and its words become one class each.
+
+The words are Docker's and undocumented; they come wrapped in prefixes of runc, containerd and the registry
+client, so they are searched, never compared. Seen on Docker Engine 20.10.24 unless noted otherwise.
+"""
+
+from __future__ import annotations
+
+from edgetender.errors import (
+    AgentError,
+    DiskFull,
+    EngineDown,
+    EngineRefused,
+    ImageMissing,
+    NotFound,
+    RegistryDenied,
+    RegistryUnreachable,
+)
+
+_FULL = ("no space left on device", "disk quota exceeded")
+# The engine lives, but what carries containers out does not: gRPC's words for it, in a 500.
+_BROKEN_BELOW = ("code = unavailable", "containerd is not running", "transport is closing")
+_DENIED = (
+    "unauthorized",
+    "denied",
+    "authentication required",
+    "no basic auth credentials",
+    "incorrect username or password",
+    "status: 401",
+    "status: 403",
+)
+_MISSING = ("manifest unknown", "name unknown", "not found", "no matching manifest", "does not exist")
+# Words of the network that hold one of the above: the name server's, not the registry's.
+_NOT_MISSING = ("dial tcp", "lookup ", "no such host")
+_HTTP_NOT_FOUND = 404
+_HTTP_UNAVAILABLE = 503
+
+
+def refusal(what: str, status: int, words: str) -> AgentError:
+    """What to raise when the request *what* (`start container 3f…`) was answered by *status* and *words*."""
+    said = _one_line(words)
+    lower = said.lower()
+    if _any(_FULL, lower):
+        return DiskFull(f"cannot {what}: {said}; free some space where the engine keeps its data")
+    if status == _HTTP_NOT_FOUND:
+        return NotFound(f"cannot {what}: {said}")
+    if status == _HTTP_UNAVAILABLE or _any(_BROKEN_BELOW, lower):
+        return EngineDown(f"cannot {what}: {said}; see the engine's log")
+    return EngineRefused(f"cannot {what}: {said}")
+
+
+def pull_failure(reference: str, words: str) -> AgentError:
+    """What to raise when a pull ended with *words*, as a status' message or inside the stream."""
+    said = _one_line(words)
+    lower = said.lower()
+    what = f"cannot pull {reference}: {said}"
+    if _any(_FULL, lower):
+        return DiskFull(f"{what}; free some space where the engine keeps its data")
+    if _any(_DENIED, lower):
+        return RegistryDenied(f"{what}; is the right credential named in the manifest and stored here?")
+    if _any(_MISSING, lower) and not _any(_NOT_MISSING, lower):
+        return ImageMissing(f"{what}; was it pushed?")
+    return RegistryUnreachable(what)
+
+
+def unreachable(what: str, why: object) -> EngineDown:
+    """What to raise when no answer came at all."""
+    said = _one_line(str(why)) or type(why).__name__
+    hint = "is the engine running"
+    if isinstance(why, PermissionError) or "ermission denied" in said:
+        hint = "is this user in the engine's group"
+    return EngineDown(f"cannot {what}: the engine does not answer: {said}; {hint}?")
+
+
+def _any(fragments: tuple[str, ...], text: str) -> bool:
+    return any(fragment in text for fragment in fragments)
+
+
+def _one_line(words: str) -> str:
+    return " ".join(words.split())[:500]

@@ -1,0 +1,51 @@
+"""What is, right now: the engine's containers and images, pulls under way, and who is ready."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+
+from edgetender.errors import EngineDown, EngineRefused
+from edgetender.model.observed import Container, Health, Observed, PullProgress, Readiness, Status
+from edgetender.model.target import HealthSpec
+from edgetender.ports import Engine
+from edgetender.prober import Prober, Subject
+
+
+class Observer:
+    """Puts one look together. An engine that does not answer is an observation, not an error."""
+
+    def __init__(
+        self, engine: Engine, pulls: Callable[[], tuple[PullProgress, ...]], prober: Prober
+    ) -> None:
+        self._engine, self._pulls, self._prober = engine, pulls, prober
+
+    def look(self, judged: Mapping[str, HealthSpec]) -> Observed:
+        """Return what is; *judged* says, by container spec, how readiness is judged."""
+        try:
+            containers, images = self._engine.containers(), self._engine.images()
+        except (EngineDown, EngineRefused) as error:
+            return Observed(pulls=self._pulls(), engine_down=str(error))
+        self._prober.watch(_subjects(containers, judged))
+        looked = tuple(replace(c, health=self._health(c, judged.get(c.spec))) for c in containers)
+        return Observed(looked, images, self._pulls())
+
+    def _health(self, container: Container, spec: HealthSpec | None) -> Health:
+        if container.status is not Status.RUNNING:
+            return Health()
+        if spec is None:
+            return Health(Readiness.UNKNOWN, container.started_at)
+        if spec.by_engine:
+            return container.health
+        if spec.port is not None:
+            return self._prober.health(container.id, container.started_at)
+        return Health(Readiness.READY, container.started_at)
+
+
+def _subjects(containers: tuple[Container, ...], judged: Mapping[str, HealthSpec]) -> Iterator[Subject]:
+    for container in containers:
+        spec = judged.get(container.spec)
+        if spec is None or spec.port is None or container.status is not Status.RUNNING:
+            continue
+        if container.address and container.started_at:
+            yield Subject(container.id, container.address, container.started_at, spec)

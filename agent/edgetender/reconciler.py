@@ -1,0 +1,212 @@
+"""The loop: see what is, decide what to do, do one stride of it, say what is. The only writer of containers."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from edgetender.clock import Clock
+from edgetender.decide.bookkeeping import forget, fresh_deaths, note_deaths, record, record_pull
+from edgetender.decide.intake import digest, entry_of
+from edgetender.decide.planner import plan
+from edgetender.decide.resolving import Resolution, aim, resolve
+from edgetender.decide.verdict import Accept, RollBack, Wait, judge, settle
+from edgetender.errors import AgentError
+from edgetender.executor import Executor
+from edgetender.model.hardware import Hardware
+from edgetender.model.ledger import Decision, HistoryEntry, Ledger, Slot
+from edgetender.model.manifest import Manifest
+from edgetender.model.observed import Observed
+from edgetender.model.plan import Plan
+from edgetender.model.reading import read_manifest
+from edgetender.model.target import HealthSpec, Target
+from edgetender.observing import Observer
+from edgetender.ports import Engine, Store
+from edgetender.puller import Puller
+
+log = logging.getLogger(__name__)
+
+_LAST_WORDS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Cycle:
+    """One cycle's inputs and conclusions: what the snapshot is made of."""
+
+    at: datetime
+    ledger: Ledger
+    target: Target
+    observed: Observed
+    plan: Plan
+
+
+class Reconciler:
+    """Runs on the main thread. Every cycle starts from what is; events only shorten the wait between cycles."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        engine: Engine,
+        observer: Observer,
+        puller: Puller,
+        clock: Clock,
+        hardware: Callable[[], Hardware],
+        publish: Callable[[Cycle], None],
+        wake: threading.Event,
+        stopping: threading.Event,
+        interval_s: float,
+    ) -> None:
+        self._store, self._engine, self._observer, self._puller = store, engine, observer, puller
+        self._clock, self._hardware, self._publish = clock, hardware, publish
+        self._wake, self._stopping, self._interval_s = wake, stopping, interval_s
+        self._executor = Executor(engine, puller, stopping)
+        self._ledger = store.ledger()
+        self._manifests: dict[str, Manifest] = {}
+
+    def run(self) -> None:
+        """Cycle until `stopping`. The wake flag is cleared before the look, so no wake-up is ever lost."""
+        while True:
+            self._wake.clear()
+            if self._stopping.is_set():
+                return
+            self._wake.wait(self.cycle())
+
+    def cycle(self) -> float:
+        """Look, decide, do one stride; return how many seconds nothing needs to be done."""
+        now = self._clock.now()
+        ledger = self._collect_pulls(self._ledger, now)
+        observed = self._observer.look(self._judged(ledger))
+        ledger = self._take_deliveries(ledger, observed)
+        target = self._aim(ledger, observed)
+        ledger = self._bury(ledger, target, observed, now)
+        ledger, until = self._judge(ledger, target, observed, now)
+        target = self._aim(ledger, observed)
+        ledger = forget(ledger, target, observed, now)
+        self._keep(ledger)
+        stride = plan(target, observed, ledger, now)
+        done = failed = False
+        for outcome in self._executor.apply(stride):
+            done, failed = True, failed or outcome.error is not None
+            ledger = record(ledger, outcome, target, self._clock.now())
+            self._keep(ledger)  # each outcome is on disk before the next step begins
+        self._publish(Cycle(now, ledger, target, observed, stride))
+        if done and not failed:
+            return 0.0
+        return self._pause_s(now, stride.wake_at, until)
+
+    def _pause_s(self, now: datetime, *moments: datetime | None) -> float:
+        due = [(moment - now).total_seconds() for moment in moments if moment is not None]
+        return max(0.05, min([self._interval_s, *due]))
+
+    def _collect_pulls(self, ledger: Ledger, now: datetime) -> Ledger:
+        for outcome in self._puller.finished():
+            image, error = outcome.image.reference, outcome.error
+            if error is not None:
+                log.warning("pull failed", extra={"image": image, "code": error.code, "why": str(error)})
+            else:
+                log.info("image pulled", extra={"image": outcome.pinned, "seconds": round(outcome.seconds, 1)})
+            ledger = record_pull(ledger, outcome, now)
+        return ledger
+
+    def _aim(self, ledger: Ledger, observed: Observed) -> Target:
+        return aim(self._resolve(ledger.candidate, ledger), self._resolve(ledger.accepted, ledger), observed)
+
+    def _resolve(self, slot: Slot | None, ledger: Ledger) -> Resolution | None:
+        if slot is None:
+            return None
+        return resolve(slot, self.manifest_of(slot), self._hardware(), ledger)
+
+    def _judged(self, ledger: Ledger) -> dict[str, HealthSpec]:
+        """How readiness is judged, by container spec, of everything that either slot may run."""
+        both = (self._resolve(ledger.accepted, ledger), self._resolve(ledger.candidate, ledger))
+        return {spec.digest: spec.health for one in both if one is not None for spec in one.containers}
+
+    def manifest_of(self, slot: Slot) -> Manifest:
+        """The manifest of an admitted slot. It was valid when it was admitted."""
+        if slot.sha256 not in self._manifests:
+            kept = {s.sha256 for s in (self._ledger.candidate, self._ledger.accepted) if s is not None}
+            self._manifests = {sha: m for sha, m in self._manifests.items() if sha in kept}
+            self._manifests[slot.sha256] = read_manifest(slot.body.encode())
+        return self._manifests[slot.sha256]
+
+    def _take_deliveries(self, ledger: Ledger, observed: Observed) -> Ledger:
+        deliveries = self._store.deliveries()
+        if not deliveries:
+            return ledger
+        versions = {entry.version: entry for entry in self._store.history()}
+        decisions: list[Decision] = []
+        history: list[HistoryEntry] = []
+        for delivery in deliveries:
+            intake = digest(delivery, ledger, observed, versions, self.manifest_of)
+            ledger = intake.ledger
+            decisions.append(intake.decision)
+            history += intake.history
+            versions |= {entry.version: entry for entry in intake.history}
+            said = {"source": delivery.source, "code": intake.decision.code, "version": intake.decision.version}
+            log.info("%s decided", delivery.kind, extra=said | {"why": intake.decision.description})
+        self._store.commit(ledger, decisions=decisions, history=history)
+        self._ledger = ledger
+        return ledger
+
+    def _bury(self, ledger: Ledger, target: Target, observed: Observed, now: datetime) -> Ledger:
+        dead = fresh_deaths(ledger, target, observed)
+        words = {}
+        for container in dead:
+            try:
+                words[container.id] = tuple(self._engine.logs(container.id, tail=_LAST_WORDS))
+            except AgentError:  # its end is news with or without its last words
+                words[container.id] = ()
+        ledger = note_deaths(ledger, target, observed, now, words)
+        for container in dead:
+            said = {"module": container.module, "why": ledger.deaths[container.module].reason}
+            log.warning("container ended", extra=said | {"last_words": list(words[container.id][-3:])})
+        return ledger
+
+    def _judge(
+        self, ledger: Ledger, target: Target, observed: Observed, now: datetime
+    ) -> tuple[Ledger, datetime | None]:
+        slot = ledger.candidate or ledger.accepted
+        if slot is None:
+            return ledger, None
+        manifest = self.manifest_of(slot)
+        images = {
+            name: variant.image
+            for name, module in manifest.modules.items()
+            for variant in module.choices
+            if (spec := target.spec(name)) is not None and spec.variant == variant.name
+        }
+        verdict = judge(target, observed, ledger, images, manifest.update.settle, now)
+        after = settle(ledger, verdict, now)
+        if isinstance(verdict, Wait):
+            return after, verdict.until
+        log.info("verdict", extra={"verdict": str(verdict), "version": slot.version})
+        if ledger.candidate is not None:
+            self._close(ledger, after, verdict)
+        return after, now
+
+    def _close(self, before: Ledger, after: Ledger, verdict: object) -> None:
+        """Write what became of the candidate into the history, with the ledger, at once."""
+        candidate, accepted = before.candidate, before.accepted
+        if candidate is None:
+            return
+        said = {entry.version: entry.changes for entry in self._store.history()}
+        ends: list[tuple[Slot, str]] = []
+        if isinstance(verdict, Accept):
+            ends.append((candidate, "running"))
+            if accepted is not None and accepted.version != candidate.version:
+                ends.append((accepted, "superseded"))
+        elif isinstance(verdict, RollBack):
+            ends.append((candidate, f"rolled back: {verdict.reason}"))
+        at = self._clock.now()
+        entries = [replace(entry_of(slot, end, said.get(slot.version, "")), finished_at=at) for slot, end in ends]
+        self._keep(after, entries)
+
+    def _keep(self, ledger: Ledger, history: Iterable[HistoryEntry] = ()) -> None:
+        entries = tuple(history)
+        if ledger != self._ledger or entries:
+            self._store.commit(ledger, history=entries)
+            self._ledger = ledger

@@ -1,0 +1,59 @@
+"""Sends what waits in the outbox, in order, while the link is up."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from datetime import datetime
+
+from edgetender.decide.backoff import delay_s
+from edgetender.errors import LinkDown
+from edgetender.ports import Outbox, Transport
+
+log = logging.getLogger(__name__)
+
+_SEND_TIMEOUT_S = 20.0
+_LOOK_AGAIN_S = 5.0
+
+
+class Uplink:
+    """`work` is the body of the uplink thread; `wake` says that something waits or the link changed."""
+
+    def __init__(self, transport: Transport, outbox: Outbox, stopping: threading.Event) -> None:
+        self._transport, self._outbox, self._stopping = transport, outbox, stopping
+        self._news = threading.Event()
+        self._session: datetime | None = None
+
+    def wake(self) -> None:
+        self._news.set()
+
+    def work(self) -> None:
+        failures = 0
+        while not self._stopping.is_set():
+            self._news.clear()
+            try:
+                more = self._send_some()
+                failures = 0
+            except LinkDown as error:
+                failures += 1
+                more = False
+                log.debug("upstream send failed", extra={"why": str(error)})
+            if not more:
+                pause = delay_s("uplink", failures) if failures else _LOOK_AGAIN_S
+                self._news.wait(min(pause, 30.0))
+
+    def _send_some(self) -> bool:
+        """Send a handful; return whether there may be more. Raises LinkDown."""
+        link = self._transport.link()
+        if not link.connected:
+            return False
+        if link.since != self._session:
+            self._session = link.since
+            self._outbox.resend_states()
+        messages = self._outbox.head()
+        for message in messages:
+            if self._stopping.is_set():
+                return False
+            self._transport.send(message, timeout_s=_SEND_TIMEOUT_S)
+            self._outbox.sent(message)
+        return bool(messages)
