@@ -31,6 +31,7 @@ class Uplink:
         failures = 0
         while not self._stopping.is_set():
             self._news.clear()
+            self._outbox.flush_due()
             try:
                 more = self._send_some()
                 failures = 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -12,6 +11,8 @@ from edgetender.api import wire
 from edgetender.errors import AgentError, Problem
 
 _TIMEOUT_S = 15.0  # the daemon bounds its own calls more tightly
+_START = "start it: systemctl start edgetender, or edgetender daemon --config FILE"
+_JOIN = "join the agent's group: sudo usermod -aG edgetender $USER, then log in again"
 
 
 class Unreachable(AgentError):
@@ -76,22 +77,20 @@ class Client:
                 if answer.status >= 400:  # noqa: PLR2004  HTTP's errors begin there
                     raise _error(answer.status, answer.body.read())
                 yield answer
-        except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError) as error:
-            raise Unreachable(
-                f"cannot reach the agent at {self.path}: {error.strerror}; start it: systemctl start edgetender, "
-                "or edgetender daemon --config FILE"
-            ) from error
-        except PermissionError as error:
-            raise NotAllowed(
-                f"cannot open {self.path}: {error.strerror}; join the agent's group: "
-                "sudo usermod -aG edgetender $USER, then log in again"
-            ) from error
-        except socket.timeout as error:  # noqa: UP041  says what it is
-            raise Unreachable(
-                f"cannot get an answer at {self.path}: silent for {timeout_s:g} s; see journalctl -u edgetender"
-            ) from error
-        except (ConnectionError, wire.Malformed) as error:
-            raise Unreachable(f"cannot get an answer at {self.path}: {error.strerror or error}") from error
+        except OSError as error:
+            raise _explained(error, self.path) from error
+
+
+def _explained(error: OSError, path: str) -> AgentError:
+    match error:
+        case PermissionError():
+            return NotAllowed(f"cannot open {path}: {error.strerror}; {_JOIN}")
+        case FileNotFoundError() | ConnectionRefusedError() | NotADirectoryError():
+            return Unreachable(f"cannot reach the agent at {path}: {error.strerror}; {_START}")
+        case TimeoutError():
+            return Unreachable(f"cannot get an answer at {path}: it is silent; see journalctl -u edgetender")
+        case _:
+            return Unreachable(f"cannot get an answer at {path}: {error.strerror or error}")
 
 
 def _error(status: int, body: bytes) -> AgentError:
@@ -100,9 +99,8 @@ def _error(status: int, body: bytes) -> AgentError:
         problems = tuple(Problem(one["path"], one["code"], one["message"]) for one in told["problems"])
         code, message = str(told["code"]), str(told["message"])
     except (ValueError, KeyError, TypeError):
-        return Answered(
-            status, "api.error", f"the agent answered {status}: {body[:200].decode(errors='replace')}", ()
-        )
+        text = body[:200].decode(errors="replace")
+        return Answered(status, "api.error", f"the agent answered {status}: {text}", ())
     if status == 403:  # noqa: PLR2004
-        return NotAllowed(f"{message}; join it: sudo usermod -aG edgetender $USER, then log in again")
+        return NotAllowed(f"{message}; {_JOIN}")
     return Answered(status, code, message, problems)

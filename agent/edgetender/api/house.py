@@ -24,8 +24,9 @@ class House(Protocol):
     def plan(self, body: bytes) -> dict[str, Any]:
         """What the manifest in *body* would change; touches nothing. Raises ManifestInvalid, ManifestRefused.
 
-        A `Plan` document: {"deployment", "version", "runningVersion", "modules": [{"name", "change", "variant",
-        "why", "details": [{"what", "from", "to"}]}], "notes": [text]}; a change is add, change, remove or keep.
+        A `Plan` document: {"deployment", "version", "runningVersion", "modules": [{"name", "change",
+        "variant", "why", "details": [{"what", "from", "to"}]}], "notes": [text]}; a change is add, change,
+        remove or keep.
         """
         ...
 

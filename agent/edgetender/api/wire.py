@@ -1,7 +1,7 @@
 """One HTTP request over a unix socket, by hand.
 
-http.client costs 25 ms of every command's start, for what HTTP/1.0 says in two lines: after the head, the body
-lasts until the server closes.
+http.client costs 25 ms of every command's start, for what HTTP/1.0 says in two lines: after the head,
+the body lasts until the server closes.
 """
 
 from __future__ import annotations

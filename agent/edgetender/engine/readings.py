@@ -10,7 +10,7 @@ from typing import Any
 from edgetender.engine import labels
 from edgetender.model.image import parse_reference
 from edgetender.model.observed import Container, Health, Readiness, Status
-from edgetender.ports import ContainerFigures
+from edgetender.model.figures import ContainerFigures
 
 _READINESS = {"healthy": Readiness.READY, "unhealthy": Readiness.FAILING}
 

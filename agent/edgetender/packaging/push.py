@@ -17,7 +17,8 @@ def push(
     """
     host, repository, tag = split(reference)
     credential = Credential(username, password or Secret("")) if username is not None else None
-    return Registry(host, credential=credential, ca_file=ca_file).push(repository, tag, layout)
+    with Registry(host, credential=credential, ca_file=ca_file) as registry:
+        return registry.push(repository, tag, layout)
 
 
 def split(reference: str) -> tuple[str, str, str]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urljoin, urlsplit
 
 import requests
+import urllib3.exceptions  # requests' own wire: its errors come out of a body read as it arrives
 from requests.auth import AuthBase
 
 from edgetender.errors import RegistryUnreachable
@@ -146,7 +147,7 @@ class Connection:
     def _check(self, response: requests.Response, expect: frozenset[int], what: str) -> None:
         if response.status_code in expect:
             return
-        body = b"" if response.request.method == "HEAD" else next(response.iter_content(_CHUNK), b"")
+        body = b"" if response.request.method == "HEAD" else response.raw.read1(_CHUNK)
         wait_s = retry_after_s(response.headers.get("Retry-After"), datetime.now(UTC))
         status = response.status_code
         raise refused(what, status, code=error_code(body), credential=self._credential, wait_s=wait_s)
@@ -157,6 +158,8 @@ class Connection:
             yield
         except requests.RequestException as error:
             error.request = error.response = None  # they hold the Authorization header
+            raise unreachable(what, error) from error
+        except urllib3.exceptions.HTTPError as error:
             raise unreachable(what, error) from error
         except OSError as error:  # requests, on a ca_file that is not there
             raise RegistryUnreachable(
@@ -194,7 +197,8 @@ class Answer:
         """Yield the body as it comes; a body shorter than announced raises."""
         announced = int(self.header("Content-Length") or -1)
         received = 0
-        for chunk in self._response.iter_content(_CHUNK):
+        # read1: what is there now; a read of a whole chunk would outwait every deadline on a slow drip
+        while chunk := self._response.raw.read1(_CHUNK, decode_content=True):
             received += len(chunk)
             yield chunk
         if 0 <= received < announced:

@@ -1,4 +1,4 @@
-"""What does a manifest or an index say, and which of an index's images fits a platform? Pure; trusts nothing."""
+"""What does a manifest or an index say, and which image of an index fits a platform? Pure; trusts nothing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 ACCEPTED = (OCI_INDEX, OCI_MANIFEST, DOCKER_INDEX, DOCKER_MANIFEST)
 
 _SHA256 = re.compile(r"sha256:[0-9a-f]{64}")
-# what runs on a device that asks, best first; "" in an index stands for the first entry (containerd, platforms)
+# what runs on a device that asks, best first (containerd/platforms, compare.go)
 _RUNS: dict[tuple[str, str], tuple[str, ...]] = {
     ("arm", "v7"): ("v7", "", "v6", "v5"),
     ("arm", "v6"): ("v6", "v5"),
@@ -96,10 +96,10 @@ def facts(manifest: Manifest, config: bytes, *, digest: str, index_digest: str) 
     document = _object(config)
     inner = document.get("config") or {}
     if not isinstance(inner, dict):
-        raise ValueError("its configuration is malformed")
+        raise ValueError("its configuration is malformed")  # noqa: TRY004
     env, labels = inner.get("Env") or [], inner.get("Labels") or {}
     if not isinstance(env, list) or not isinstance(labels, dict):
-        raise ValueError("its configuration's environment or labels are malformed")
+        raise ValueError("its environment or its labels are malformed")  # noqa: TRY004
     return ImageFacts(
         digest=digest,
         index_digest=index_digest,

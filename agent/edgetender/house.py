@@ -1,0 +1,72 @@
+"""The daemon as its doors see it: reads what was published, or writes a wish down and wakes the loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import Any
+
+from edgetender.clock import Clock
+from edgetender.codec import MAX_BYTES
+from edgetender.config import Settings
+from edgetender.decide.planning import plan_document
+from edgetender.errors import NotFound
+from edgetender.model.hardware import Hardware
+from edgetender.model.ledger import Decision, HistoryEntry
+from edgetender.ports import Engine, Store
+from edgetender.publisher import Publisher
+
+
+class DaemonHouse:
+    """Implements `api.house.House`. Threads: any; none of its methods touches a container."""
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        clock: Clock,
+        store: Store,
+        engine: Engine,
+        publisher: Publisher,
+        hardware: Callable[[], Hardware],
+        exposition: Callable[[], bytes],
+        wake: Callable[[], None],
+    ) -> None:
+        self._settings, self._clock, self._store, self._engine = settings, clock, store, engine
+        self._publisher, self._hardware, self._exposition, self._wake = publisher, hardware, exposition, wake
+
+    def status(self) -> dict[str, Any]:
+        return self._publisher.status()
+
+    def plan(self, body: bytes) -> dict[str, Any]:
+        snapshot = self._publisher.snapshot()
+        return plan_document(body, self._store.ledger(), self._hardware(), snapshot.observed if snapshot else None)
+
+    def submit(self, kind: str, source: str, body: bytes) -> int:
+        delivery = self._store.deliver(kind, source, body[: MAX_BYTES + 1], self._clock.now())
+        self._wake()
+        return delivery
+
+    def decision(self, delivery: int) -> Decision | None:
+        return self._store.decision(delivery)
+
+    def history(self, limit: int) -> tuple[HistoryEntry, ...]:
+        return self._store.history(limit)
+
+    def hardware(self) -> Hardware:
+        return self._hardware()
+
+    def logs(self, module: str, *, tail: int | None, since: datetime | None, follow: bool) -> Iterator[str]:
+        snapshot = self._publisher.snapshot()
+        containers = snapshot.observed.of(module) if snapshot else ()
+        if not containers:
+            known = sorted({c.module for c in snapshot.observed.containers}) if snapshot else []
+            raise NotFound(f"cannot show logs of {module!r}: no such module here (there are: {', '.join(known) or 'none'})")
+        newest = max(containers, key=lambda container: (container.running, container.version))
+        return self._engine.logs(newest.id, tail=tail, since=since, follow=follow)
+
+    def metrics(self) -> bytes:
+        return self._exposition()
+
+    def config(self) -> tuple[tuple[str, Any, str], ...]:
+        return self._settings.entries()

@@ -1,0 +1,126 @@
+"""Tells the world what a cycle found: the snapshot, the reported document, events, the log, systemd."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Protocol
+
+from edgetender import __version__
+from edgetender.codec import canonical
+from edgetender.clock import Clock, rfc3339
+from edgetender.decide.documents import reported_document, status_document
+from edgetender.decide.reporting import ModuleReport, events_between, health_word, module_reports
+from edgetender.model.hardware import Hardware
+from edgetender.model.ledger import Ledger
+from edgetender.model.upstream import Link
+from edgetender.ports import Outbox
+from edgetender.reconciler import Cycle
+from edgetender.snapshot import Snapshot
+
+log = logging.getLogger(__name__)
+
+_EVENT_EXPIRY_S = 7 * 86400
+
+
+class Gauges(Protocol):
+    """What a cycle moves in the metrics."""
+
+    def cycle(self, snapshot: Snapshot, reports: tuple[ModuleReport, ...]) -> None: ...
+
+
+class Publisher:
+    """Threads: called by the reconciler after each cycle; `snapshot` and `status` may be read from any."""
+
+    def __init__(
+        self,
+        *,
+        device: str,
+        clock: Clock,
+        outbox: Outbox,
+        link: Callable[[], Link],
+        hardware: Callable[[], Hardware],
+        figures: Callable[[], dict[str, tuple[float, int]]],
+        gauges: Gauges,
+        told: Callable[[str], None],
+        ledger: Ledger,
+        notes: tuple[str, ...] = (),
+    ) -> None:
+        self._device, self._clock, self._outbox, self._link = device, clock, outbox, link
+        self._hardware, self._figures, self._gauges, self._told = hardware, figures, gauges, told
+        self._notes, self._ledger = notes, ledger
+        self._started_at: datetime = clock.now()
+        self._snapshot: Snapshot | None = None
+        self._reports: tuple[ModuleReport, ...] | None = None
+
+    def snapshot(self) -> Snapshot | None:
+        """The newest; None before the first cycle ended."""
+        return self._snapshot
+
+    def publish(self, cycle: Cycle) -> None:
+        """Swap the snapshot, queue what changed for the cloud, and feed the watchdog with the headline."""
+        snapshot = Snapshot(
+            at=cycle.at,
+            device=self._device,
+            agent_version=__version__,
+            started_at=self._started_at,
+            engine_down=cycle.observed.engine_down,
+            link=self._link(),
+            ledger=cycle.ledger,
+            target=cycle.target,
+            observed=cycle.observed,
+            plan=cycle.plan,
+            hardware=self._hardware(),
+            outbox=self._outbox.figures(),
+            notes=self._notes,
+        )
+        reports = module_reports(cycle.target, cycle.observed, cycle.ledger, cycle.plan)
+        if self._reports is not None or cycle.ledger.desired != self._ledger.desired:
+            self._tell_events(reports, cycle)
+        self._snapshot, self._reports, self._ledger = snapshot, reports, cycle.ledger
+        document = reported_document(
+            device=self._device,
+            agent=__version__,
+            ledger=cycle.ledger,
+            observed=cycle.observed,
+            reports=reports,
+        )
+        self._outbox.put_state("reported", canonical(document))
+        self._gauges.cycle(snapshot, reports)
+        self._told(self.headline(reports, snapshot))
+
+    def status(self) -> dict[str, Any]:
+        """The status document of the last cycle, with the link as it is now."""
+        snapshot = self._snapshot
+        if snapshot is None:
+            return {"device": self._device, "agent": __version__, "health": "starting", "modules": []}
+        return status_document(
+            device=snapshot.device,
+            agent=snapshot.agent_version,
+            uptime_s=max(0.0, (self._clock.now() - snapshot.started_at).total_seconds()),
+            link=self._link(),
+            outbox=self._outbox.figures(),
+            target=snapshot.target,
+            observed=snapshot.observed,
+            ledger=snapshot.ledger,
+            reports=self._reports or (),
+            figures=self._figures(),
+            notes=snapshot.notes,
+        )
+
+    @staticmethod
+    def headline(reports: tuple[ModuleReport, ...], snapshot: Snapshot) -> str:
+        """`healthy: version 14, 2 of 2 modules ready`: one line for systemctl."""
+        word = health_word(reports, snapshot.observed, snapshot.ledger)
+        ready = sum(report.ready for report in reports)
+        version = snapshot.target.version
+        running = f"version {version}, " if version is not None else ""
+        return f"{word}: {running}{ready} of {len(reports)} modules ready"
+
+    def _tell_events(self, reports: tuple[ModuleReport, ...], cycle: Cycle) -> None:
+        before = self._reports if self._reports is not None else reports
+        for kind, said in events_between(before, reports, self._ledger, cycle.ledger):
+            log.info(kind, extra={name: value for name, value in said.items() if name != "log"})
+            body = {"type": kind, "device": self._device, "at": rfc3339(cycle.at), **said}
+            self._outbox.append(f"event/{kind}", canonical(body), cycle.at, expiry_s=_EVENT_EXPIRY_S)

@@ -1,0 +1,304 @@
+"""The promises of `ports.Engine`, kept by the real engine and by the fake that the loop is tested with."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import docker
+import pytest
+
+from demo.parts.process import free_port
+from demo.parts.waiting import until
+from edgetender.engine.docker_engine import DockerEngine
+from edgetender.errors import EngineDown, EngineRefused, NotFound
+from edgetender.model.observed import Container, Status
+from edgetender.model.target import ContainerSpec, PublishedPort
+from edgetender.ports import Engine
+from tests.fakes.engine import FakeEngine
+from tests.services import probe_image
+from tests.services.engine import CACHE
+
+_MODULES = (f"scorer{number}" for number in itertools.count())
+_GREEDY = "edgetender.test/greedy:1"  # PID 1 takes memory until it is stopped
+
+
+@dataclass
+class Bench:
+    """An engine for device `ours`, and what the suite must be able to do to its world from outside."""
+
+    engine: Engine
+    neighbour: Engine  # the same engine, as another device
+    unplugged: Engine  # an engine that is not there
+    image: str
+    greedy: str
+    kill: Callable[[str], None]
+    run_out_of_memory: Callable[[str], None]
+    real: bool = False
+    module: str = field(default_factory=lambda: next(_MODULES))
+
+    def spec(
+        self, *, image: str | None = None, ports: tuple[PublishedPort, ...] = (), **env: str
+    ) -> ContainerSpec:
+        return ContainerSpec(
+            self.module,
+            "cpu",
+            image or self.image,
+            env=tuple(sorted(env.items())),
+            ports=ports,
+            memory_bytes=32 * 1024**2,
+            cpus=1.0,
+            pids=64,
+        )
+
+    def run(self, spec: ContainerSpec, version: int = 1) -> str:
+        container = self.engine.create(spec, version)
+        self.engine.start(container)
+        until(lambda: "started" in list(self.engine.logs(container)), "the start", within_s=10)
+        return container
+
+    def look(self, container: str) -> Container | None:
+        return next((one for one in self.engine.containers() if one.id == container), None)
+
+    def seen(self, container: str) -> Container:
+        found = self.look(container)
+        assert found is not None
+        return found
+
+    def ended(self, container: str) -> Container:
+        until(lambda: self.seen(container).status is Status.EXITED, "the end", within_s=20)
+        return self.seen(container)
+
+
+@pytest.fixture(params=["fake", pytest.param("real", marks=pytest.mark.engine)])
+def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
+    if request.param == "real":
+        image = request.getfixturevalue("engine_image")
+        yield from _real(request.getfixturevalue("engine_socket"), image, request.getfixturevalue("tmp_path"))
+    else:
+        yield _fake()
+
+
+def _fake() -> Bench:
+    engine = FakeEngine(images=["probe", "greedy"], device="ours")
+    unplugged = FakeEngine()
+    unplugged.down = "no such socket"
+    return Bench(
+        engine,
+        FakeEngine(device="theirs", world=engine.world),
+        unplugged,
+        "probe",
+        "greedy",
+        kill=lambda container: engine.crash(container, 137),
+        run_out_of_memory=lambda container: engine.crash(container, 137, oom=True),
+    )
+
+
+def _real(socket: str, image: str, tmp_path: Path) -> Iterator[Bench]:
+    probe = b"#!/bin/sh\necho started\nread go < /dev/null\nx=x; while :; do x=$x$x; done\n"
+    greedy = probe_image.build(socket, CACHE, _GREEDY, extra={"probe": probe})
+    ours, theirs = DockerEngine(socket, "ours"), DockerEngine(socket, "theirs")
+    with contextlib.closing(docker.APIClient(base_url=socket, timeout=60)) as client:
+        unplugged = DockerEngine(f"unix://{tmp_path}/none.sock", "ours", timeout_s=2)
+        try:
+            yield Bench(
+                ours, theirs, unplugged, image, greedy, client.kill, lambda container: None, real=True
+            )
+        finally:
+            for engine in (ours, theirs):
+                for container in engine.containers():
+                    engine.remove(container.id)
+                engine.close()
+
+
+def test_a_started_container_says_what_it_is(bench: Bench) -> None:
+    spec = bench.spec()
+    container = bench.seen(bench.run(spec, version=7))
+    assert container.status is Status.RUNNING
+    assert (container.module, container.variant, container.version) == (bench.module, "cpu", 7)
+    assert (container.spec, container.image) == (spec.digest, bench.image)
+    assert container.address
+    assert container.started_at
+    assert container.exit_code is None
+    assert container.finished_at is None
+
+
+def test_a_created_container_does_not_run_yet(bench: Bench) -> None:
+    container = bench.seen(bench.engine.create(bench.spec(), 1))
+    assert container.status is Status.CREATED
+    assert container.started_at is None
+    assert container.address is None
+
+
+def test_a_spec_that_has_a_container_already_is_adopted(bench: Bench) -> None:
+    first = bench.engine.create(bench.spec(), 1)
+    assert bench.engine.create(bench.spec(), 2) == first
+    assert bench.engine.create(bench.spec(OTHER="value"), 2) != first
+
+
+def test_an_image_that_is_not_here_is_not_found(bench: Bench) -> None:
+    with pytest.raises(NotFound, match=bench.module):
+        bench.engine.create(bench.spec(image="edgetender.test/nothing:1"), 1)
+
+
+def test_starting_and_stopping_twice_is_as_good_as_once(bench: Bench) -> None:
+    container = bench.run(bench.spec())
+    bench.engine.start(container)
+    bench.engine.stop(container, 5)
+    bench.engine.stop(container, 5)
+    ended = bench.seen(container)
+    assert (ended.status, ended.exit_code) == (Status.EXITED, 0)
+    assert ended.finished_at
+    bench.engine.start(container)
+    assert bench.seen(container).status is Status.RUNNING
+
+
+def test_a_container_that_ignores_sigterm_ends_when_its_grace_does(bench: Bench) -> None:
+    container = bench.run(bench.spec(IGNORE_TERM="1"))
+    begun = time.monotonic()
+    bench.engine.stop(container, 1)
+    assert time.monotonic() - begun < 5
+    assert bench.seen(container).exit_code == 137
+
+
+def test_removing_is_done_when_it_is_gone_whoever_did_it(bench: Bench) -> None:
+    container = bench.run(bench.spec())
+    bench.engine.remove(container)
+    assert bench.look(container) is None
+    bench.engine.remove(container)
+    bench.engine.stop(container, 1)
+    with pytest.raises(NotFound):
+        bench.engine.start(container)
+
+
+def test_another_devices_containers_are_neither_seen_nor_touched(bench: Bench) -> None:
+    theirs = bench.neighbour.create(bench.spec(), 1)
+    bench.neighbour.start(theirs)
+    assert bench.look(theirs) is None
+    bench.engine.stop(theirs, 1)
+    bench.engine.remove(theirs)
+    for touch in (bench.engine.start, bench.engine.logs):
+        with pytest.raises(NotFound):
+            touch(theirs)
+    with pytest.raises(EngineRefused, match="taken"):
+        bench.engine.create(bench.spec(), 1)
+    assert [one.status for one in bench.neighbour.containers() if one.id == theirs] == [Status.RUNNING]
+
+
+def test_a_killed_container_shows_its_exit_code(bench: Bench) -> None:
+    container = bench.run(bench.spec())
+    bench.kill(container)
+    ended = bench.ended(container)
+    assert (ended.exit_code, ended.oom_killed) == (137, False)
+
+
+def test_running_out_of_memory_is_told_from_a_crash(bench: Bench) -> None:
+    container = bench.run(bench.spec(image=bench.greedy))
+    bench.run_out_of_memory(container)
+    ended = bench.ended(container)
+    assert (ended.exit_code, ended.oom_killed) == (137, True)
+
+
+def test_logs_are_lines_and_tail_takes_the_last(bench: Bench) -> None:
+    container = bench.run(bench.spec(LINES="5"))
+    assert list(bench.engine.logs(container)) == [*(f"line {number}" for number in range(1, 6)), "started"]
+    assert list(bench.engine.logs(container, tail=2)) == ["line 5", "started"]
+
+
+def test_followed_logs_end_with_the_container(bench: Bench) -> None:
+    container = bench.run(bench.spec())
+    lines: list[str] = []
+    reader = threading.Thread(target=lambda: lines.extend(bench.engine.logs(container, follow=True)))
+    reader.start()
+    bench.engine.stop(container, 5)
+    reader.join(10)
+    assert not reader.is_alive()
+    assert lines[0] == "started"
+
+
+def test_figures_are_those_of_running_containers(bench: Bench) -> None:
+    running = bench.run(bench.spec())
+    bench.engine.create(bench.spec(OTHER="value"), 1)
+    (figures,) = bench.engine.figures(bench.engine.containers())
+    assert figures.module == bench.seen(running).module
+    assert figures.cpu_seconds > 0
+    assert 0 < figures.memory_bytes < 32 * 1024**2
+    assert figures.memory_limit_bytes == 32 * 1024**2
+
+
+def test_two_containers_cannot_hold_one_host_port(bench: Bench) -> None:
+    port = PublishedPort(free_port(), 5001, "tcp", "127.0.0.1")
+    bench.run(bench.spec(ports=(port,)))
+    second = bench.engine.create(bench.spec(ports=(port,), OTHER="value"), 1)
+    with pytest.raises(EngineRefused, match="port is already allocated"):
+        bench.engine.start(second)
+    assert not bench.seen(second).running
+
+
+def test_events_wake_until_told_to_stop(bench: Bench) -> None:
+    container = bench.run(bench.spec())
+    woken, stopping = threading.Event(), threading.Event()
+    watcher = threading.Thread(target=bench.engine.watch, args=(woken.set, stopping.is_set))
+    watcher.start()
+    try:
+
+        def provoke() -> bool:  # the watcher may not listen yet at the first one
+            with contextlib.suppress(docker.errors.APIError):
+                bench.kill(container)
+            bench.engine.start(container)
+            return woken.wait(0.5)
+
+        until(provoke, "the wake", within_s=20)
+    finally:
+        stopping.set()
+        watcher.join(5)
+    assert not watcher.is_alive()
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda engine: engine.containers(),
+        lambda engine: engine.images(),
+        lambda engine: engine.start("0" * 64),
+        lambda engine: engine.facts(),
+        lambda engine: engine.free_bytes(),
+        lambda engine: engine.watch(lambda: None, lambda: False),
+    ],
+    ids=["containers", "images", "start", "facts", "free_bytes", "watch"],
+)
+def test_an_engine_that_is_not_there_is_down(bench: Bench, call: Callable[[Engine], object]) -> None:
+    with pytest.raises(EngineDown):
+        call(bench.unplugged)
+
+
+def test_facts_and_space_are_known(bench: Bench) -> None:
+    facts = bench.engine.facts()
+    assert facts.version
+    assert facts.architecture
+    assert "runc" in facts.runtimes
+    assert (bench.engine.free_bytes() or 0) > 0
+
+
+@pytest.mark.engine
+def test_environment_and_ports_reach_the_process(bench: Bench) -> None:
+    if not bench.real:
+        pytest.skip("the fake runs no process")
+    port = free_port()
+    bench.run(bench.spec(ports=(PublishedPort(port, 5001, "tcp", "127.0.0.1"),), MODEL="diabetes"))
+
+    def answer() -> bytes | None:
+        with (
+            contextlib.suppress(OSError),
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/cgi-bin/env") as said,
+        ):
+            return bytes(said.read())
+        return None
+
+    assert b"MODEL=diabetes" in until(answer, "an answer", within_s=10)

@@ -1,0 +1,86 @@
+"""What a spec becomes in the engine's own words."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from edgetender.engine.create_args import create_body
+from edgetender.engine.labels import container_name
+from edgetender.model.target import ContainerSpec, HealthSpec, Mount, PublishedPort
+
+PLAIN = ContainerSpec("scorer", "cpu", "registry.example/scorer@sha256:" + "a" * 64)
+FULL = replace(
+    PLAIN,
+    command=("serve", "--fast"),
+    env=(("MODEL", "diabetes"), ("EMPTY", "")),
+    ports=(
+        PublishedPort(6789, 5001, "tcp", "0.0.0.0"),
+        PublishedPort(6790, 5001, "tcp", "127.0.0.1"),
+        PublishedPort(5353, 53, "udp", "0.0.0.0"),
+    ),
+    mounts=(Mount("cache", "/cache", read_only=True),),
+    memory_bytes=256 * 1024**2,
+    cpus=1.5,
+    pids=100,
+    gpu=True,
+    stop_grace_s=2.5,
+)
+
+
+def test_a_full_spec_has_every_field_in_its_place() -> None:
+    body = create_body(FULL, 4, "line3-cam7")
+    assert body["Image"] == FULL.image
+    assert body["Cmd"] == ["serve", "--fast"]
+    assert body["Env"] == ["MODEL=diabetes", "EMPTY="]
+    assert body["StopTimeout"] == 3
+    assert body["ExposedPorts"] == {"5001/tcp": {}, "53/udp": {}}
+    assert body["Labels"] == {
+        "io.edgetender.device": "line3-cam7",
+        "io.edgetender.module": "scorer",
+        "io.edgetender.variant": "cpu",
+        "io.edgetender.version": "4",
+        "io.edgetender.spec": FULL.digest,
+        "io.edgetender.image": FULL.image,
+    }
+    assert body["HostConfig"] == {
+        "RestartPolicy": {"Name": "no"},
+        "LogConfig": {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "3"}},
+        "SecurityOpt": ["no-new-privileges"],
+        "PortBindings": {
+            "5001/tcp": [
+                {"HostIp": "0.0.0.0", "HostPort": "6789"},
+                {"HostIp": "127.0.0.1", "HostPort": "6790"},
+            ],
+            "53/udp": [{"HostIp": "0.0.0.0", "HostPort": "5353"}],
+        },
+        "Mounts": [
+            {
+                "Type": "volume",
+                "Source": "edgetender-cache",
+                "Target": "/cache",
+                "ReadOnly": True,
+                "VolumeOptions": {"Labels": {"io.edgetender.device": "line3-cam7"}},
+            }
+        ],
+        "Memory": 268435456,
+        "MemorySwap": 268435456,
+        "NanoCpus": 1_500_000_000,
+        "PidsLimit": 100,
+        "DeviceRequests": [{"Driver": "", "Count": -1, "Capabilities": [["gpu"]]}],
+    }
+
+
+def test_what_a_spec_leaves_open_is_left_to_the_image_and_the_engine() -> None:
+    body = create_body(PLAIN, 1, "line3-cam7")
+    assert "Cmd" not in body
+    assert not {"Memory", "MemorySwap", "NanoCpus", "PidsLimit", "DeviceRequests"} & body["HostConfig"].keys()
+
+
+def test_a_command_of_no_words_is_not_the_image_s_own() -> None:
+    assert create_body(replace(PLAIN, command=()), 1, "d")["Cmd"] == []
+
+
+def test_the_name_changes_with_what_runs_and_not_with_how_it_is_judged() -> None:
+    assert container_name(PLAIN) == f"edgetender-scorer-{PLAIN.digest[:12]}"
+    assert container_name(replace(PLAIN, health=HealthSpec(port=1))) == container_name(PLAIN)
+    assert container_name(replace(PLAIN, env=(("A", "b"),))) != container_name(PLAIN)

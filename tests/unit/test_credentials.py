@@ -1,0 +1,117 @@
+"""Which credential files are used, and what is said of those that are not."""
+
+from __future__ import annotations
+
+import json
+import os
+import traceback
+from pathlib import Path
+
+import pytest
+
+from edgetender.errors import CredentialUnusable
+from edgetender.trust.credentials import CredentialFiles
+
+CANARY = "canary-41c0ffee"
+
+
+def write(path: Path, text: str | None = None, mode: int = 0o600) -> Path:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps({"username": "line3", "password": CANARY}) if text is None else text)
+    path.chmod(mode)
+    return path
+
+
+def files(tmp_path: Path, **arguments: object) -> CredentialFiles:
+    return CredentialFiles(tmp_path, **({"systemd_directory": None} | arguments))
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o400])
+def test_a_private_file_is_used(tmp_path, mode):
+    write(tmp_path / "hub", mode=mode)
+    credential = files(tmp_path).get("hub")
+    assert (credential.username, credential.password.reveal()) == ("line3", CANARY)
+    assert CANARY not in repr(credential)
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o610, 0o601])
+def test_a_laxer_mode_is_refused_with_the_command_that_repairs_it(tmp_path, mode):
+    path = write(tmp_path / "hub", mode=mode)
+    with pytest.raises(CredentialUnusable, match=f"chmod 600 {path}"):
+        files(tmp_path).get("hub")
+    path.chmod(0o600)
+    assert files(tmp_path).get("hub").username == "line3"
+
+
+def test_what_systemd_hands_out_comes_first(tmp_path):
+    write(tmp_path / "hub", '{"username": "old", "password": "x"}')
+    write(tmp_path / "systemd" / "hub", mode=0o440)
+    both = files(tmp_path, systemd_directory=tmp_path / "systemd")
+    assert both.get("hub").username == "line3"
+    (tmp_path / "systemd" / "hub").unlink()
+    assert both.get("hub").username == "old"
+
+
+def test_a_file_of_a_stranger_is_refused_with_the_command_that_repairs_it(tmp_path):
+    if os.geteuid() != 0:
+        pytest.skip("giving a file away needs root: run the tests as root")
+    path = write(tmp_path / "hub")
+    os.chown(path, 54321, -1)
+    with pytest.raises(CredentialUnusable, match=rf"belongs to 54321; run: chown root {path}"):
+        files(tmp_path).get("hub")
+    assert files(tmp_path, uid=54321).get("hub").username == "line3"
+
+
+def test_a_link_a_directory_and_a_fifo_are_refused_at_once(tmp_path):
+    write(tmp_path / "real")
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "fifo", 0o600)
+    for name, why in (("link", "symbolic link"), ("folder", "no regular file"), ("fifo", "no regular file")):
+        with pytest.raises(CredentialUnusable, match=why):
+            files(tmp_path).get(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["", ".", "..", "../hub", "a/b", "/etc/passwd", ".hidden", "a\0b", "a\n", "x" * 65]
+)
+def test_a_name_cannot_leave_the_directory(tmp_path, name):
+    with pytest.raises(CredentialUnusable, match="a name is"):
+        files(tmp_path / "below").get(name)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(CredentialUnusable, match=f"{tmp_path}/hub is missing; .*chmod 600"):
+        files(tmp_path).get("hub")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        CANARY,
+        f'{{"username": "u", "password": "{CANARY}"',
+        f'["{CANARY}"]',
+        f'{{"username": "u", "password": "{CANARY}", "{CANARY}": 1}}',
+        f'{{"username": "{CANARY}", "password": ""}}',
+        f'{{"username": 1, "password": "{CANARY}"}}',
+        f'{{"username": "a:b", "password": "{CANARY}"}}',
+        "[" * 60_000,
+        CANARY * 10_000,
+    ],
+)
+def test_a_file_that_is_no_credential_is_refused_and_not_quoted(tmp_path, text):
+    write(tmp_path / "hub", text)
+    with pytest.raises(CredentialUnusable) as caught:
+        files(tmp_path).get("hub")
+    error: BaseException | None = caught.value
+    assert CANARY not in "".join(traceback.format_exception(error))
+    while error is not None:
+        assert CANARY not in repr(vars(error))
+        assert CANARY not in str(getattr(error, "doc", ""))
+        error = error.__cause__ or error.__context__
+
+
+def test_bytes_that_are_no_utf8_are_refused(tmp_path):
+    write(tmp_path / "hub").write_bytes(b'{"username": "\xff"}')
+    with pytest.raises(CredentialUnusable, match="no JSON object"):
+        files(tmp_path).get("hub")
