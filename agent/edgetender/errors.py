@@ -16,6 +16,7 @@
     │   ├── EngineRefused        the engine said no to these arguments
     │   ├── CredentialUnusable   absent, unreadable or too widely readable
     │   ├── ConfigInvalid        carries every fault with file and line
+    │   ├── AlreadyRunning       another daemon holds the state directory
     │   └── NotFound             no such module, version, ...
     └── Fault                  our own bug or a broken disk: the daemon stops, systemd restarts it
         └── StoreDamaged
@@ -142,6 +143,10 @@ class ConfigInvalid(WithProblems):
 
     def __init__(self, problems: tuple[Problem, ...]) -> None:
         super().__init__("cannot use the configuration", problems)
+
+
+class AlreadyRunning(Permanent):
+    code = "daemon.already_running"
 
 
 class NotFound(Permanent):

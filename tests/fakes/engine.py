@@ -10,10 +10,10 @@ from datetime import UTC, datetime, timedelta
 
 from edgetender.engine.labels import container_name
 from edgetender.errors import AgentError, EngineDown, EngineRefused, ImageMissing, NotFound, PullStalled
+from edgetender.model.figures import ContainerFigures, EngineFacts
 from edgetender.model.image import Credential, ImageReference
 from edgetender.model.observed import Container, Health, PullProgress, Status
 from edgetender.model.target import ContainerSpec
-from edgetender.model.figures import ContainerFigures, EngineFacts
 
 _MONTH = datetime(2026, 11, 1, tzinfo=UTC)
 
@@ -195,7 +195,7 @@ class FakeEngine:
         with self._asked("figures"):
             return tuple(
                 ContainerFigures(
-                    one.module, 0.5, 40_000_000, self._own(one.id).made_of.memory_bytes, 1000, 2000
+                    one.module, 0.5, 4_000_000, self._own(one.id).made_of.memory_bytes, 1000, 2000
                 )
                 for one in containers
                 if one.running

@@ -27,10 +27,10 @@ from edgetender.engine.labels import DEVICE, SPEC, container_name
 from edgetender.engine.outcomes import refusal
 from edgetender.engine.stream import Stream, message_in
 from edgetender.errors import EngineDown, EngineRefused, NotFound, RegistryUnreachable
+from edgetender.model.figures import ContainerFigures, EngineFacts
 from edgetender.model.image import Credential, ImageReference
 from edgetender.model.observed import Container, PullProgress
 from edgetender.model.target import ContainerSpec
-from edgetender.model.figures import ContainerFigures, EngineFacts
 
 # Not the `exec_…` of the engine's own health checks, which would wake us every few seconds.
 _EVENTS = (

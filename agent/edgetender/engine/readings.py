@@ -8,9 +8,9 @@ from datetime import datetime
 from typing import Any
 
 from edgetender.engine import labels
+from edgetender.model.figures import ContainerFigures
 from edgetender.model.image import parse_reference
 from edgetender.model.observed import Container, Health, Readiness, Status
-from edgetender.model.figures import ContainerFigures
 
 _READINESS = {"healthy": Readiness.READY, "unhealthy": Readiness.FAILING}
 

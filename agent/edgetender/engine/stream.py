@@ -80,7 +80,7 @@ class Stream:
                 raise EngineDown(f"cannot {self._what}: the engine hung up before it answered")
             head += piece
         head, _, body = head.partition(b"\r\n\r\n")
-        self.status = int(head.split(b" ", 2)[1])
+        self.status = self._status(head)
         if body:
             yield body
         while (piece := self._receive()) != b"":
@@ -109,6 +109,12 @@ class Stream:
 
     def refused(self) -> bool:
         return self.status is not None and self.status != _HTTP_OK
+
+    def _status(self, head: bytes) -> int:
+        match head.split(None, 2):
+            case [version, status, *_] if version.startswith(b"HTTP/") and status.isdigit():
+                return int(status)
+        raise EngineDown(f"cannot {self._what}: what answers speaks no HTTP; is it an engine's socket?")
 
     def _receive(self) -> bytes | None:
         try:
@@ -150,7 +156,11 @@ def _connect(address: str, timeout_s: float) -> socket.socket:
             wire.close()
             raise
         return wire
-    parts = urlsplit(address)
-    if parts.hostname is None or parts.port is None:
+    try:
+        parts = urlsplit(address)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host = port = None
+    if host is None or port is None:
         raise OSError(f"{address!r} is no address of an engine; write it like unix:///run/docker.sock")
-    return socket.create_connection((parts.hostname, parts.port), timeout=timeout_s)
+    return socket.create_connection((host, port), timeout=timeout_s)

@@ -131,6 +131,14 @@ def oldest(connection: sqlite3.Connection) -> Iterator[tuple[Row, bool]]:
             return
 
 
+def expired(connection: sqlite3.Connection, age_s: float) -> list[tuple[int, int]]:
+    """(id, size) of those among the oldest that expired; the others are met when their turn comes."""
+    return connection.execute(
+        "SELECT id, size FROM (SELECT id, size, until FROM messages ORDER BY id LIMIT ?) WHERE until <= ?",
+        (_BATCH, age_s),
+    ).fetchall()
+
+
 def cheapest(connection: sqlite3.Connection) -> list[tuple[int, int]]:
     """(id, size) of the first to be dropped for want of room: telemetry, then events, the oldest of each."""
     return connection.execute(

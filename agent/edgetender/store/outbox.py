@@ -1,12 +1,12 @@
 """What waits to go up, in `queue.db`: the newest state per topic, and a bounded queue of messages.
 
-Flash wears: telemetry is kept in memory and committed in groups, after 10 s or 256 KiB at the latest, if it was
-not sent before; while the link is up, a message of telemetry never touches the disk. Events are committed before
-`append` returns. Everything one commit writes (rows, deletions, counters) is one transaction, so that after a kill
-accepted = delivered + queued + dropped holds again; what was delivered since the last commit goes up once more.
+Flash wears: telemetry is kept in memory and committed in groups, after 10 s or 256 KiB at the latest, if it
+was not sent before; while the link is up, a message of telemetry never touches the disk. Events are committed
+before `append` returns. What one commit writes (rows, deletions, counters) is one transaction, so that after a
+kill accepted = delivered + queued + dropped holds again; what was delivered since then goes up once more.
 
-Ages count the time the agent ran, by a clock that does not jump: a device that boots in 1970 and learns the date
-later must not lose its queue to that.
+Ages count the time the agent ran, by a clock that does not jump: a device that boots in 1970 and learns the
+date later must not lose its queue to that.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ _JOURNAL_BYTES = 4 * 1024 * 1024
 class SqliteOutbox:
     """The Outbox on SQLite. *lost* says what opening it found damaged, None when all was well.
 
-    A full disk is no error here: the newest messages stay in memory, the oldest of them are dropped and counted,
-    and *trouble* says why. Raises StoreDamaged where the disk fails.
+    A full disk is no error here: the newest messages stay in memory, the oldest of them are dropped and
+    counted, and *trouble* says why. Raises StoreDamaged where the disk fails.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class SqliteOutbox:
         return outbox, outbox.lost
 
     def put_state(self, topic: str, body: bytes) -> bool:
-        """As the port says. Committed before `head` hands it out, not before: who starts anew puts it anew."""
+        """As the port says. Committed before `head` hands it out: who starts anew puts it anew."""
         with self._lock:
             if self._states.put(topic, body):
                 self._wait_at_most()
@@ -238,13 +238,10 @@ class SqliteOutbox:
         self._states.saved()
 
     def _expire(self, connection: sqlite3.Connection, counters: Counters) -> None:
-        expired = []
-        for row, _ in messages.oldest(connection):
-            if row.until > counters.age_s:
-                break  # the rest is younger, or found by `head` when its turn comes
-            expired.append(row.id)
-            counters.drop(row.size)
-        messages.delete(connection, expired)
+        while expired := messages.expired(connection, counters.age_s):
+            for _, size in expired:
+                counters.drop(size)
+            messages.delete(connection, [number for number, _ in expired])
 
     def _make_room(self, connection: sqlite3.Connection, counters: Counters) -> None:
         while counters.queued_bytes > self._max_bytes:

@@ -29,7 +29,8 @@ STATE: Migrations = (
 QUEUE: Migrations = (
     (
         """CREATE TABLE states (
-            topic TEXT PRIMARY KEY, body BLOB NOT NULL, acknowledged INTEGER NOT NULL, crc INTEGER NOT NULL)""",
+            topic TEXT PRIMARY KEY, body BLOB NOT NULL, acknowledged INTEGER NOT NULL,
+            crc INTEGER NOT NULL)""",
         """CREATE TABLE messages (
             id INTEGER PRIMARY KEY, topic TEXT NOT NULL, priority INTEGER NOT NULL, body BLOB NOT NULL,
             expiry_s INTEGER, until REAL NOT NULL, size INTEGER NOT NULL, crc INTEGER NOT NULL)""",

@@ -1,0 +1,272 @@
+"""The composition root: the one place that knows which classes exist, and in which order they start and end."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from edgetender import __version__
+from edgetender.api.server import ApiServer
+from edgetender.clock import SystemClock
+from edgetender.codec import MAX_BYTES
+from edgetender.config.settings import Settings
+from edgetender.engine.docker_engine import DockerEngine
+from edgetender.engine.http_probe import http_probe
+from edgetender.errors import AgentError, EngineDown
+from edgetender.house import DaemonHouse
+from edgetender.linking import transport_of
+from edgetender.lock import StateLock
+from edgetender.metrics import Metrics
+from edgetender.model.hardware import Hardware, native_architecture
+from edgetender.observing import Observer
+from edgetender.ports import Sink, Store
+from edgetender.prober import Prober
+from edgetender.probes.detect import detect
+from edgetender.probes.host import HostFigures
+from edgetender.publisher import Publisher
+from edgetender.puller import Puller
+from edgetender.reconciler import Reconciler
+from edgetender.registry.images import RegistryImages, RegistrySettings
+from edgetender.sampler import Sampler
+from edgetender.sinks.prometheus import PrometheusSink
+from edgetender.sinks.upstream import UpstreamSink
+from edgetender.store.outbox import SqliteOutbox
+from edgetender.store.state import SqliteStore
+from edgetender.systemd import Notifier
+from edgetender.trust.credentials import CredentialFiles
+from edgetender.uplink import Uplink
+from edgetender.worker import Worker
+
+log = logging.getLogger(__name__)
+
+EXIT_CRASHED = 70  # EX_SOFTWARE: systemd starts the daemon again
+_JOIN_S = 8.0
+_ENGINE_RETRY_S = 1.0
+
+
+@dataclass
+class Flags:
+    """The Events that threads share."""
+
+    wake: threading.Event = field(default_factory=threading.Event)
+    stopping: threading.Event = field(default_factory=threading.Event)
+    crashed: list[BaseException] = field(default_factory=list)
+
+    def stop(self) -> None:
+        self.stopping.set()
+        self.wake.set()
+
+    def crash(self, error: BaseException) -> None:
+        self.crashed.append(error)
+        self.stop()
+
+
+def run(settings: Settings) -> int:
+    """Run the daemon until SIGTERM or SIGINT; containers keep running. Returns the exit code.
+
+    Raises AgentError for what a person must repair before it can start (another daemon holds the state
+    directory, the API's address is taken).
+    """
+    os.umask(0o077)
+    flags = Flags()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: flags.stop())
+    settings.state_dir.mkdir(parents=True, exist_ok=True)
+    with StateLock(settings.state_dir / "lock"):
+        return build(settings, flags).run()
+
+
+class Daemon:
+    """Everything built and not yet started."""
+
+    def __init__(
+        self,
+        flags: Flags,
+        reconciler: Reconciler,
+        workers: list[Worker],
+        endings: list[Callable[[], None]],
+        notifier: Notifier,
+    ) -> None:
+        self._flags, self._reconciler, self._workers = flags, reconciler, workers
+        self._endings, self._notifier = endings, notifier
+
+    def run(self) -> int:
+        """Start the workers, reconcile on this thread, and end all in reverse order with deadlines."""
+        log.info("starting", extra={"version": __version__, "pid": os.getpid()})
+        for worker in self._workers:
+            worker.start()
+        try:
+            self._reconciler.run()
+        except Exception as error:  # noqa: BLE001  # the main thread is a worker too: the exit code says so
+            log.critical("the reconciler crashed", exc_info=error)
+            self._flags.crash(error)
+        self._flags.stop()
+        self._notifier.stopping()
+        for end in reversed(self._endings):
+            end()
+        for worker in reversed(self._workers):
+            if not worker.join(_JOIN_S):
+                log.warning("a worker did not end in time", extra={"worker": worker.name})
+        log.info("stopped; containers keep running")
+        return EXIT_CRASHED if self._flags.crashed else 0
+
+
+def build(settings: Settings, flags: Flags) -> Daemon:
+    """Put the daemon together. Nothing runs yet; sockets are bound and databases open."""
+    clock, notifier, metrics = SystemClock(), Notifier(os.environ), Metrics(__version__)
+    store, lost_state = SqliteStore.open(settings.state_dir / "state.db", clock)
+    outbox, lost_queue = SqliteOutbox.open(settings.state_dir / "queue.db", clock)
+    notes = tuple(note for note in (lost_state, lost_queue) if note)
+    for note in notes:
+        log.error("state was lost", extra={"why": note})
+    hardware = detect(Path("/"))
+    engine = DockerEngine(settings.engine.socket, settings.device)
+    credentials = CredentialFiles(settings.credentials.directory, systemd_directory=_systemd_credentials())
+    transport = transport_of(settings, credentials)
+    puller = Puller(
+        engine,
+        RegistryImages({h: RegistrySettings(r.ca, r.plain_http) for h, r in settings.registries.items()}),
+        credentials,
+        clock,
+        architecture=_architecture(hardware),
+        stall_s=settings.pull.stall_timeout_s,
+        wake=flags.wake.set,
+        stopping=flags.stopping,
+    )
+    prober = Prober(http_probe, clock, flags.wake.set)
+    uplink = Uplink(transport, outbox, flags.stopping)
+    sinks: list[Sink] = [UpstreamSink(outbox), PrometheusSink(metrics)]
+    sampler = Sampler(
+        HostFigures(settings.state_dir),
+        engine,
+        sinks,
+        lambda: publisher.snapshot(),
+        clock,
+        settings.telemetry.interval_s,
+        flags.stopping,
+    )
+    publisher = Publisher(
+        device=settings.device,
+        clock=clock,
+        outbox=outbox,
+        link=transport.link,
+        hardware=lambda: hardware,
+        figures=sampler.latest,
+        gauges=metrics,
+        told=_telling(notifier, uplink),
+        ledger=store.ledger(),
+        notes=notes,
+    )
+    reconciler = Reconciler(
+        store=store,
+        engine=engine,
+        observer=Observer(engine, puller.progress, prober),
+        puller=puller,
+        clock=clock,
+        hardware=lambda: hardware,
+        publish=publisher.publish,
+        wake=flags.wake,
+        stopping=flags.stopping,
+        interval_s=_interval_s(settings, notifier),
+    )
+    house = DaemonHouse(
+        settings=settings,
+        clock=clock,
+        store=store,
+        engine=engine,
+        publisher=publisher,
+        hardware=lambda: hardware,
+        exposition=metrics.exposition,
+        wake=flags.wake.set,
+    )
+    api = ApiServer(
+        house, socket_path=settings.api.socket, group=settings.api.group, listen=settings.api.listen
+    )
+    api.bind()
+    pulls = settings.pull.concurrent
+    workers = [
+        Worker("events", lambda: _watch(engine, flags), flags.crash),
+        *(Worker(f"puller-{number}", puller.work, flags.crash) for number in range(pulls)),
+        Worker("prober", prober.work, flags.crash),
+        Worker("uplink", uplink.work, flags.crash),
+        Worker("sampler", sampler.work, flags.crash),
+        Worker("api", api.run, flags.crash),
+    ]
+
+    def wake_all() -> None:
+        flags.wake.set()
+        uplink.wake()
+
+    transport.open(_accepting(store, clock, settings.transport.kind, flags), wake_all)
+    endings: list[Callable[[], None]] = [
+        store.close,
+        outbox.close,
+        transport.close,
+        lambda: puller.close(pulls),
+        prober.close,
+        uplink.wake,
+        api.stop,
+    ]
+    return Daemon(flags, reconciler, workers, endings, notifier)
+
+
+def _accepting(store: Store, clock: SystemClock, source: str, flags: Flags) -> Callable[[bytes], bool]:
+    """What a transport calls with each manifest: True once the bytes are on disk. Never raises."""
+
+    def accept(body: bytes) -> bool:
+        try:
+            store.deliver("manifest", source, body[: MAX_BYTES + 1], clock.now())
+        except AgentError as error:
+            log.error("a manifest could not be written down", extra={"why": str(error)})
+            return False
+        except Exception as error:  # noqa: BLE001  # raising here would kill the transport's thread
+            flags.crash(error)
+            return False
+        flags.wake.set()
+        return True
+
+    return accept
+
+
+def _watch(engine: DockerEngine, flags: Flags) -> None:
+    """Wake the loop at each event of our containers; come back when the engine does."""
+    while not flags.stopping.is_set():
+        try:
+            engine.watch(flags.wake.set, flags.stopping.is_set)
+        except EngineDown:
+            flags.stopping.wait(_ENGINE_RETRY_S)
+        flags.wake.set()
+
+
+def _telling(notifier: Notifier, uplink: Uplink) -> Callable[[str], None]:
+    """After each cycle: READY at first, then WATCHDOG and STATUS; a wedged cycle is a dead agent."""
+    first = [True]
+
+    def told(headline: str) -> None:
+        if first.pop() if first else False:
+            notifier.ready(headline)
+        else:
+            notifier.alive(headline)
+        uplink.wake()
+
+    return told
+
+
+def _interval_s(settings: Settings, notifier: Notifier) -> float:
+    """The pause between cycles leaves the watchdog half of its time."""
+    watchdog_s = notifier.watchdog_s
+    return min(settings.engine.interval_s, watchdog_s / 2) if watchdog_s else settings.engine.interval_s
+
+
+def _architecture(hardware: Hardware) -> str:
+    return str(hardware.value("arch") or native_architecture())
+
+
+def _systemd_credentials() -> Path | None:
+    directory = os.environ.get("CREDENTIALS_DIRECTORY")
+    return Path(directory) if directory else None
