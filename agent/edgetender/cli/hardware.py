@@ -1,0 +1,59 @@
+"""`edgetender hardware`: what this device has, and how that is known."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from edgetender.api.client import Unreachable
+from edgetender.cli.output import Exit, Session, Style, options, say, table
+from edgetender.cli.words import size
+
+
+@click.command()
+@options
+@click.option("--local", is_flag=True, help="Look now, by this process, without asking the agent.")
+@click.pass_obj
+def hardware(session: Session, local: bool) -> Exit:
+    """Show the facts that variants are chosen by."""
+    try:
+        document = _looked() if local else json.loads(session.client().get("/v1/hardware"))
+    except Unreachable as error:
+        say(f"{error}\nlooking without it:")
+        document = _looked()
+    if session.for_people:
+        session.print_lines(hardware_lines(document, session.style(), wide=session.output == "wide"))
+    else:
+        session.print_document(document)
+    return Exit.OK
+
+
+def hardware_lines(document: Any, style: Style, *, wide: bool = False) -> list[str]:
+    """The hardware document as a person reads it; wide says where each fact is from."""
+    heads = ("FACT", "VALUE", "SOURCE", "") if wide else ("FACT", "VALUE", "")
+    rows = []
+    for fact in document["facts"]:
+        row = [fact["name"], _value(fact["name"], fact["value"]), style.words(fact["detail"])]
+        rows.append([*row[:2], fact["source"], row[2]] if wide else row)
+    return table(rows, heads) if rows else ["nothing is known of this device"]
+
+
+def _value(name: str, value: Any) -> str:
+    match value:
+        case None:
+            return "unknown"
+        case bool():
+            return "yes" if value else "no"
+        case int() | float() if name.endswith("_bytes"):
+            return size(value)
+        case _:
+            return str(value)
+
+
+def _looked() -> dict[str, Any]:
+    from edgetender.api.answers import hardware as answer
+    from edgetender.probes import detect
+
+    return answer(detect())

@@ -1,0 +1,178 @@
+"""What every command shares: exit codes, the session, options, and how answers are printed."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import IntEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from edgetender.errors import Problem
+
+if TYPE_CHECKING:
+    from edgetender.api.client import Client
+
+FORMATS = ("table", "wide", "json", "yaml")
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class Exit(IntEnum):
+    """What the process's exit code says. An API: scripts branch on it."""
+
+    OK = 0
+    FAILED = 1
+    USAGE = 2
+    UNREACHABLE = 3
+    NOT_FOUND = 4
+    PERMISSION = 5
+    INVALID = 6
+    DEGRADED = 7
+    CHANGES_PENDING = 8
+    TIMED_OUT = 9
+    ROLLED_BACK = 10
+    CONFIG = 78  # EX_CONFIG: systemd does not start the daemon again
+    INTERRUPTED = 130
+
+
+@dataclass(slots=True)
+class Session:
+    """How this run of the command line answers; options before or after the command set it."""
+
+    host: str = ""
+    output: str = "table"
+    color: str = "auto"
+    now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
+
+    def client(self) -> Client:
+        """The daemon's API: --host, $EDGETENDER_HOST, or the socket that the configuration names."""
+        from edgetender.api.client import Client
+        from edgetender.config import admin_socket
+
+        return Client(self.host or os.environ.get("EDGETENDER_HOST") or f"unix://{admin_socket()}")
+
+    @property
+    def for_people(self) -> bool:
+        return self.output in ("table", "wide")
+
+    def style(self) -> Style:
+        return Style(colored=_colored(self.color, sys.stdout.isatty()), plain=_plain_text_only())
+
+    def print_document(self, document: Any) -> None:
+        """*document* in the machine's format that was asked for."""
+        if self.output == "yaml":
+            import yaml
+
+            click.echo(yaml.safe_dump(document, sort_keys=False, allow_unicode=True), nl=False)
+        else:
+            click.echo(json.dumps(document, ensure_ascii=False))
+
+    def print_body(self, body: bytes) -> None:
+        """The API's answer: unchanged for json."""
+        if self.output == "json":
+            click.echo(body.decode())
+        else:
+            self.print_document(json.loads(body))
+
+    def print_lines(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            click.echo(line, color=True)  # styled already, or not, by the style above
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """Marks and colours. State is never shown by colour alone."""
+
+    colored: bool = False
+    plain: bool = False
+
+    def paint(self, text: str, color: str) -> str:
+        return click.style(text, fg=color) if self.colored and color else text
+
+    def mark(self, pretty: str, plain: str, color: str = "") -> str:
+        return self.paint(plain if self.plain else pretty, color)
+
+    def words(self, text: str) -> str:
+        """*text*, spelled without what an ASCII terminal cannot show."""
+        return text.replace("·", "-").replace("→", "->").replace("…", "...") if self.plain else text
+
+
+def options(command: Command) -> Command:
+    """Give *command* the options that every command has; they may also stand before it."""
+
+    def keep(context: click.Context, parameter: click.Parameter, value: Any) -> None:
+        if value is not None and parameter.name is not None:
+            setattr(context.ensure_object(Session), parameter.name, value)
+
+    shared = (
+        click.option(
+            "-o", "--output", type=click.Choice(FORMATS), callback=keep, expose_value=False,
+            help="How to print the answer; json is the API's, unchanged.",
+        ),
+        click.option(
+            "--color", type=click.Choice(("auto", "always", "never")), callback=keep, expose_value=False,
+            help="Whether to colour; auto heeds NO_COLOR and the terminal.",
+        ),
+        click.option(
+            "-H", "--host", callback=keep, expose_value=False, metavar="unix://PATH",
+            help="The agent's admin socket.",
+        ),
+    )  # fmt: skip
+    for option in reversed(shared):
+        command = option(command)
+    return command
+
+
+def table(rows: Sequence[Sequence[str]], heads: Sequence[str] = (), indent: str = "") -> list[str]:
+    """Columns as wide as their widest cell; colours do not count. Lines end without spaces."""
+    lines = [list(heads), *map(list, rows)] if heads else [list(row) for row in rows]
+    widths = (
+        [max(len(click.unstyle(row[column])) for row in lines) for column in range(len(lines[0]))]
+        if lines
+        else []
+    )
+    return [
+        indent
+        + "  ".join(
+            cell + " " * (width - len(click.unstyle(cell))) for cell, width in zip(row, widths, strict=True)
+        ).rstrip()
+        for row in lines
+    ]
+
+
+def say(text: str) -> None:
+    """A message for people: stderr, so that stdout stays data."""
+    click.echo(text, err=True)
+
+
+def say_problems(problems: Iterable[Problem]) -> None:
+    for problem in problems:
+        say(f"{problem} [{problem.code}]")
+
+
+def read_document(file: Path) -> Any:
+    """The document in a JSON or YAML *file*, `-` for stdin. Raises ManifestInvalid, OSError."""
+    from edgetender.documents import load_document
+
+    return load_document(file)
+
+
+def _colored(wish: str, terminal: bool) -> bool:
+    if wish != "auto":
+        return wish == "always"
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR") or os.environ.get("CLICOLOR_FORCE"):
+        return True
+    return terminal and os.environ.get("TERM") != "dumb"
+
+
+def _plain_text_only() -> bool:
+    encoding = (sys.stdout.encoding or "ascii").lower().replace("-", "")
+    return encoding != "utf8" or os.environ.get("TERM") == "dumb"

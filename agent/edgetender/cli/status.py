@@ -1,0 +1,131 @@
+"""`edgetender status`: what should run here, what does, and why they differ."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+import click
+
+from edgetender.cli.output import Exit, Session, Style, options, table
+from edgetender.cli.words import ago, share, size, span
+
+_HEADS = ("NAME", "STATE", "VARIANT", "VERSION", "READY", "RESTARTS", "CPU", "MEM", "SINCE", "")
+_WIDE = ("IMAGE", "PORTS")
+_MARKS = {  # as one sees it, in ASCII, colour
+    "running": ("●", "[ok]", "green"),
+    "starting": ("◐", "[..]", "cyan"),
+    "pulling": ("◐", "[..]", "cyan"),
+    "waiting": ("◌", "[..]", "yellow"),
+    "unhealthy": ("▲", "[!!]", "red"),
+    "backoff": ("↻", "[!!]", "yellow"),
+    "stopped": ("○", "[--]", ""),
+    "blocked": ("✗", "[xx]", "red"),
+}
+_HEALTH_COLORS = {"healthy": "green", "waiting": "yellow"}
+_DONE, _APPLYING = 200, 406
+
+
+@click.command()
+@options
+@click.option("--exit-code", is_flag=True, help="Exit 7 unless the device is healthy.")
+@click.pass_obj
+def status(session: Session, exit_code: bool) -> Exit:
+    """Show what runs on this device and why."""
+    body = session.client().get("/v1/status")
+    if session.for_people:
+        now, style, wide = session.now(), session.style(), session.output == "wide"
+        session.print_lines(status_lines(json.loads(body), now, style, wide=wide))
+    else:
+        session.print_body(body)
+    if exit_code and json.loads(body)["health"] != "healthy":
+        return Exit.DEGRADED
+    return Exit.OK
+
+
+def status_lines(document: Any, now: datetime, style: Style, *, wide: bool = False) -> Iterator[str]:
+    """The status document as a person reads it."""
+    yield _head(document, style)
+    yield _deployment(document, style)
+    if document["modules"]:
+        rows = [_row(module, now, style, wide=wide) for module in document["modules"]]
+        yield ""
+        yield from table(rows, (*_HEADS[:-1], *_WIDE, "") if wide else _HEADS)
+    for line in _remarks(document, now):
+        yield style.paint("!", "yellow") + " " + style.words(line)
+
+
+def _head(document: Any, style: Style) -> str:
+    health, link = document["health"], document["upstream"]
+    line = "online" if link["connected"] else "offline"
+    if link["detail"] and not link["connected"]:
+        line += f": {link['detail']}"
+    return style.words(
+        f"{document['device']}   {style.paint(health.upper(), _HEALTH_COLORS.get(health, 'red'))}   "
+        f"agent {document['agent']}  up {span(document['uptimeSeconds'])}  ·  "
+        f"upstream {link['endpoint']} {line} ({link['queued']} queued)"
+    )
+
+
+def _deployment(document: Any, style: Style) -> str:
+    if document["deployment"] is None and document["version"] is None:
+        return "no deployment yet: push or apply a manifest"
+    version, candidate = document["version"], document["candidate"]
+    words = [f"deployment {document['deployment']}"] if document["deployment"] else []
+    words += [f"version {version}"] if version is not None else []
+    line = " ".join(words) or "no version accepted yet"
+    return style.words(line + (f" → {candidate}, not accepted yet" if candidate is not None else ""))
+
+
+def _row(module: Any, now: datetime, style: Style, *, wide: bool) -> tuple[str, ...]:
+    pretty, plain, color = _MARKS.get(module["state"], ("?", "[??]", ""))
+    row = (
+        module["name"],
+        f"{style.mark(pretty, plain, color)} {module['state']}",
+        module["variant"] or "-",
+        "-" if module["version"] is None else str(module["version"]),
+        "yes" if module["ready"] else "no",
+        str(module["restarts"]),
+        share(module["cpu"]),
+        size(module["memoryBytes"]),
+        ago(module["since"], now),
+    )
+    more = (module["image"] or "-", " ".join(module["ports"]) or "-") if wide else ()
+    return (*row, *more, style.words(_beside(module)))
+
+
+def _beside(module: Any) -> str:
+    pull = module["pull"]
+    if pull is None:
+        return str(module["why"]).partition("\n")[0]
+    speed = f"{size(pull['bytesPerSecond'])}/s" if pull["bytesPerSecond"] else ""
+    if not pull["totalBytes"]:
+        return ", ".join(filter(None, (f"{size(pull['doneBytes'])} here", speed)))
+    left = (
+        (pull["totalBytes"] - pull["doneBytes"]) / pull["bytesPerSecond"] if pull["bytesPerSecond"] else None
+    )
+    done = f"{share(pull['doneBytes'] / pull['totalBytes'])} of {size(pull['totalBytes'])}"
+    return ", ".join(filter(None, (done, speed, f"~{span(left)}" if left is not None else "")))
+
+
+def _remarks(document: Any, now: datetime) -> Iterator[str]:
+    if document["engine"]["down"]:
+        yield f"engine: {document['engine']['down']}"
+    last = document["lastDesiredStatus"]
+    if last and last["code"] not in (_DONE, _APPLYING):
+        which = (
+            f"version {document['lastDesiredVersion']}" if document["lastDesiredVersion"] else "a manifest"
+        )
+        yield f"{which} was not taken ({last['code']}): " + ("" if last["problems"] else last["description"])
+        for problem in last["problems"]:
+            yield (
+                f"  {problem['path']}: {problem['message']}" if problem["path"] else f"  {problem['message']}"
+            )
+    for module in document["modules"]:
+        ended = module["lastExit"]
+        if ended and module["state"] != "running":
+            yield f"{module['name']} ended {ago(ended['at'], now)}: {ended['reason']}"
+            yield from (f"  | {line}" for line in ended["log"][-5:])
+    yield from document["notes"]
