@@ -120,7 +120,7 @@ def build(settings: Settings, flags: Flags) -> Daemon:
     """Put the daemon together. Nothing runs yet; sockets are bound and databases open."""
     clock, notifier, metrics = SystemClock(), Notifier(os.environ), Metrics(__version__)
     store, lost_state = SqliteStore.open(settings.state_dir / "state.db", clock)
-    outbox, lost_queue = SqliteOutbox.open(settings.state_dir / "queue.db", clock)
+    outbox, lost_queue = SqliteOutbox.open(settings.state_dir / "queue.db", clock=clock)
     notes = tuple(note for note in (lost_state, lost_queue) if note)
     for note in notes:
         log.error("state was lost", extra={"why": note})

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import yaml
 
@@ -70,7 +70,7 @@ def _read(source: Path | bytes, name: str) -> tuple[bytes, str]:
         raise NotFound(f"cannot read {source}: {error.strerror}") from error
 
 
-def _refuse(code: str, message: str, path: str = "") -> Any:
+def _refuse(code: str, message: str, path: str = "") -> NoReturn:
     raise ManifestInvalid((Problem(path, code, message),))
 
 
@@ -86,7 +86,7 @@ for _kind, _pattern, _first in (
     ("int", r"-?(0|[1-9][0-9]*)", "-0123456789"),
     ("float", r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?", "-0123456789"),
 ):
-    _Loader.add_implicit_resolver(f"{_TAG}{_kind}", re.compile(rf"^(?:{_pattern})$"), list(_first))  # type: ignore[no-untyped-call]
+    _Loader.add_implicit_resolver(f"{_TAG}{_kind}", re.compile(rf"^(?:{_pattern})$"), list(_first))
 
 
 class _Reading:
@@ -111,7 +111,7 @@ class _Reading:
         except RecursionError:
             _refuse("yaml.depth", f"nested deeper than {MAX_DEPTH}")
         finally:
-            loader.dispose()  # type: ignore[no-untyped-call]
+            loader.dispose()
 
     def _value(self, node: yaml.Node, path: str, depth: int) -> Any:
         self._nodes += 1

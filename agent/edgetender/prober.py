@@ -68,9 +68,13 @@ class Prober:
         """Ask whoever is due; wait until the next is."""
         while not self._closed:
             self._changed.clear()
-            for subject in self._ripe():
-                self._ask(subject)
+            self.ask_due()
             self._changed.wait(self._pause())
+
+    def ask_due(self) -> None:
+        """Ask everyone whose turn it is, once."""
+        for subject in self._ripe():
+            self._ask(subject)
 
     def _ripe(self) -> list[Subject]:
         now = self._clock.monotonic()

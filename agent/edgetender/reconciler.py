@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Protocol
 
 from edgetender.clock import Clock
 from edgetender.decide.bookkeeping import forget, fresh_deaths, note_deaths, record, record_pull
@@ -15,17 +16,16 @@ from edgetender.decide.planner import plan
 from edgetender.decide.resolving import Resolution, aim, resolve
 from edgetender.decide.verdict import Accept, RollBack, Wait, judge, settle
 from edgetender.errors import AgentError
-from edgetender.executor import Executor
+from edgetender.executor import Executor, Pulls
 from edgetender.model.hardware import Hardware
 from edgetender.model.ledger import Decision, HistoryEntry, Ledger, Slot
 from edgetender.model.manifest import Manifest
 from edgetender.model.observed import Observed
-from edgetender.model.plan import Plan
+from edgetender.model.plan import Plan, PullOutcome
 from edgetender.model.reading import read_manifest
 from edgetender.model.target import HealthSpec, Target
 from edgetender.observing import Observer
 from edgetender.ports import Engine, Store
-from edgetender.puller import Puller
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +43,12 @@ class Cycle:
     plan: Plan
 
 
+class PullQueue(Pulls, Protocol):
+    """The puller, as the loop sees it."""
+
+    def finished(self) -> tuple[PullOutcome, ...]: ...
+
+
 class Reconciler:
     """Runs on the main thread. Every cycle starts from what is; events only shorten the wait between cycles."""
 
@@ -52,7 +58,7 @@ class Reconciler:
         store: Store,
         engine: Engine,
         observer: Observer,
-        puller: Puller,
+        puller: PullQueue,
         clock: Clock,
         hardware: Callable[[], Hardware],
         publish: Callable[[Cycle], None],

@@ -11,13 +11,14 @@ from collections.abc import Iterator
 import docker
 import pytest
 
+from demo.parts.dockerd import Dockerd
 from demo.parts.process import free_port
 from demo.parts.registry import Registry
 from demo.parts.waiting import until
 from edgetender.engine.docker_engine import DockerEngine
-from edgetender.errors import ImageMissing, PullStalled, RegistryDenied, RegistryUnreachable
+from edgetender.errors import EngineDown, ImageMissing, PullStalled, RegistryDenied, RegistryUnreachable
 from edgetender.model.image import Credential, ImageReference, parse_reference
-from edgetender.model.observed import PullProgress
+from edgetender.model.observed import PullProgress, Status
 from edgetender.model.target import ContainerSpec, Mount, PublishedPort
 from edgetender.secret import Secret
 
@@ -109,6 +110,7 @@ def test_a_registry_that_is_not_there_is_unreachable(engine: DockerEngine) -> No
 
 def test_a_registry_that_is_silent_is_given_up_when_the_caller_says_so(engine: DockerEngine) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(5)
         reference = parse_reference(f"localhost:{silent.getsockname()[1]}/team/probe@{ABSENT}")
         asked: list[PullProgress] = []
 
@@ -118,6 +120,11 @@ def test_a_registry_that_is_silent_is_given_up_when_the_caller_says_so(engine: D
 
         with pytest.raises(PullStalled):
             engine.pull(reference, None, thrice)
+        connection, _ = silent.accept()
+        with connection:
+            connection.settimeout(5)
+            while connection.recv(65536):  # until the engine itself gives up
+                pass
     assert [one.done_bytes for one in asked] == [0, 0, 0]
 
 
@@ -162,3 +169,31 @@ def test_many_threads_may_ask_at_once(engine: DockerEngine, engine_image: str) -
         thread.join(60)
     assert failures == []
     assert engine.containers() == ()
+
+
+def test_an_engine_that_restarts_is_down_and_then_found_again(own_engine: Dockerd, engine_image: str) -> None:
+    with contextlib.closing(DockerEngine(own_engine.socket, "restarted", timeout_s=5)) as engine:
+        container = engine.create(ContainerSpec("scorer", "cpu", engine_image), 1)
+        engine.start(container)
+        ended: list[str] = []
+
+        def watch() -> None:
+            try:
+                engine.watch(lambda: None, lambda: False)
+            except EngineDown as error:
+                ended.append(str(error))
+
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        own_engine.stop()
+        try:
+            watcher.join(10)
+            assert len(ended) == 1
+            with pytest.raises(EngineDown):
+                engine.containers()
+        finally:
+            own_engine.start()
+        (found,) = engine.containers()
+        assert (found.id, found.status) == (container, Status.EXITED)
+        engine.start(container)
+        engine.remove(container)

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -71,13 +72,13 @@ def _event(
 def test_the_total_is_known_once_no_layer_waits_for_its_turn() -> None:
     layers = Layers()
     layers.take({"id": "sha256:0", "status": "Pulling from team/probe"})
-    assert (layers.total_bytes, layers.seen) == (None, set())
+    assert not layers.seen
     layers.take(_event("a", "Pulling fs layer"))
     layers.take(_event("b", "Already exists"))
     layers.take(_event("a", "Waiting"))
-    assert layers.total_bytes is None
+    unknown = layers.total_bytes
     layers.take(_event("a", "Downloading", 40, 100))
-    assert (layers.total_bytes, layers.fetched["a"], layers.done) == (100, 40, {"b"})
+    assert (unknown, layers.total_bytes, layers.fetched["a"], layers.done) == (None, 100, 40, {"b"})
     layers.take(_event("a", "Download complete"))
     layers.take(_event("a", "Extracting", 10, 100))
     assert (layers.fetched["a"], layers.unpacked["a"]) == (100, 10)
@@ -85,7 +86,7 @@ def test_the_total_is_known_once_no_layer_waits_for_its_turn() -> None:
     assert layers.done == layers.seen == {"a", "b"}
 
 
-_ODD = [
+_ODD: list[dict[str, Any]] = [
     {},
     {"id": 7, "status": "Downloading"},
     {"id": "a", "status": "Downloading"},
@@ -106,7 +107,7 @@ def test_events_of_any_order_and_shape_are_borne() -> None:
 
 
 def test_dockers_short_names_are_known_in_full() -> None:
-    listed = [
+    listed: list[dict[str, Any]] = [
         {"Id": "sha256:1", "RepoTags": ["busybox:1"], "RepoDigests": ["busybox@sha256:" + "a" * 64]},
         {"Id": "sha256:2", "RepoTags": ["<none>:<none>"], "RepoDigests": ["<none>@<none>"]},
         {"Id": "sha256:3", "RepoTags": None, "RepoDigests": None},
@@ -195,10 +196,11 @@ def _head(status: str, body: str) -> bytes:
         (_head("200 OK", '{"ApiVersion": "1.40", "Version": "19.03"}'), errors.EngineRefused, "19.03"),
         (_head("500 No", '{"message": "code = Unavailable"}'), errors.EngineDown, "Unavailable"),
         (_head("200 OK", "<html>"), errors.EngineDown, "no JSON"),
+        (_head("200 OK", "[]"), errors.EngineDown, "no JSON"),
         (b"", errors.EngineDown, "hung up"),
         (b"SSH-2.0-OpenSSH\r\n\r\n", errors.EngineDown, "no HTTP"),
     ],
-    ids=["too old", "containerd is down", "no JSON", "nothing", "no HTTP"],
+    ids=["too old", "containerd is down", "no JSON", "no object", "nothing", "no HTTP"],
 )
 def test_what_is_behind_the_socket_is_told(
     tmp_path: Path, answer: bytes, expected: type[errors.AgentError], words: str
@@ -212,5 +214,13 @@ def test_an_address_of_no_engine_is_told() -> None:
         DockerEngine(address, "d").containers for address in ("nonsense", "tcp://localhost", "tcp://[::1")
     ]
     for call in calls:
-        with pytest.raises(errors.EngineDown, match="unix:///run/docker.sock"):
+        with pytest.raises(errors.EngineDown, match=r"unix:///run/docker\.sock"):
             call()
+
+
+def test_an_engine_that_takes_the_call_and_says_nothing_is_down_in_time(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(tmp_path / "engine.sock"))
+        server.listen()
+        with pytest.raises(errors.EngineDown, match="no full answer in 1 s"):
+            DockerEngine(f"unix://{tmp_path}/engine.sock", "d", timeout_s=1).containers()

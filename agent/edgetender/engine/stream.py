@@ -125,16 +125,17 @@ class Stream:
             raise unreachable(self._what, error) from error
 
 
-def ask(address: str, path: str, *, what: str, timeout_s: float) -> Any:
-    """The JSON answer to a GET. Raises EngineDown, and what `refusal` makes of an error."""
+def ask(address: str, path: str, *, what: str, timeout_s: float) -> dict[str, Any]:
+    """The JSON object that answers a GET. Raises EngineDown, and what `refusal` makes of an error."""
     with Stream(address, "GET", path, what=what, timeout_s=timeout_s) as stream:
         body = stream.whole(timeout_s)
         if stream.refused():
             raise refusal(what, stream.status or 0, message_in(body))
-    try:
-        return json.loads(body)
-    except ValueError as error:
-        raise EngineDown(f"cannot {what}: the answer is no JSON; is an engine behind {address}?") from error
+    with contextlib.suppress(ValueError):
+        answer = json.loads(body)
+        if isinstance(answer, dict):
+            return answer
+    raise EngineDown(f"cannot {what}: the answer is no JSON object; is an engine behind {address}?")
 
 
 def message_in(body: bytes) -> str:

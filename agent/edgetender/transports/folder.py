@@ -96,7 +96,7 @@ class FolderTransport:
                 self._look()
                 self._keeper.closing.wait(self._settings.poll_s)
         except OSError as error:
-            raise LinkDown(f"cannot use {self._settings.path}: {error.strerror}") from error
+            raise LinkDown(f"cannot use {error.filename or self._settings.path}: {error.strerror}") from error
 
     def _look(self) -> None:
         found = sorted(
@@ -104,11 +104,12 @@ class FolderTransport:
             for path in self._inbox.iterdir()
             if path.suffix in _KINDS and path.name[0] != "." and path.is_file() and not path.is_symlink()
         )
-        self._seen = {path.name: self._mark(path) for path in found}
-        for path in found:
-            _, since = self._seen[path.name]
-            if time.monotonic() - since < STABLE_S or not self._deliver(path):
-                return  # later names wait: the order is the author's
+        with contextlib.suppress(FileNotFoundError):  # taken away by its author meanwhile
+            self._seen = {path.name: self._mark(path) for path in found}
+            for path in found:
+                _, since = self._seen[path.name]
+                if time.monotonic() - since < STABLE_S or not self._deliver(path):
+                    return  # later names wait: the order is the author's
 
     def _mark(self, path: Path) -> tuple[tuple[int, int], float]:
         """Size and time of *path*, and since when (monotonic) it looks like that."""

@@ -1,0 +1,171 @@
+"""What did the device make of the manifest? Publish it as desired state, then listen to the reports."""
+
+from __future__ import annotations
+
+import json
+import queue
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from types import TracebackType
+from typing import Self
+
+from edgetender.errors import LinkDown, Problem
+from edgetender.transports.mqtt_connection import Connection, ProtocolRefused
+from edgetender.transports.publication import Party, Publication, root_topic
+from edgetender.transports.settings import MqttSettings
+
+CONNECT_S = 20.0
+STALE_S = 5.0  # a verdict from before the push counts when no newer one follows within this
+_CODES = {200: "running", 400: "invalid", 406: "applying", 417: "rolled back"}
+
+
+class Outcome(StrEnum):
+    """What became of a pushed version."""
+
+    RUNNING = "running"
+    INVALID = "invalid"
+    APPLYING = "applying"
+    ROLLED_BACK = "rolled back"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The device's word on the newest manifest it received; *modules* maps each module to its state."""
+
+    version: int | None
+    code: int
+    description: str
+    problems: tuple[Problem, ...]
+    modules: dict[str, str]
+
+    @property
+    def outcome(self) -> Outcome:
+        return Outcome(_CODES.get(self.code, "refused"))
+
+
+def report_of(body: bytes) -> Report | None:
+    """Read a `reported` document; None for one that says nothing about a manifest yet, or that is none."""
+    try:
+        document = json.loads(body)
+        status = document["lastDesiredStatus"]
+        if status is None:
+            return None
+        return Report(
+            document.get("lastDesiredVersion"),
+            int(status["code"]),
+            str(status.get("description", "")),
+            tuple(Problem(one["path"], one["code"], one["message"]) for one in status.get("problems", ())),
+            {name: str(module["state"]) for name, module in document.get("modules", {}).items()},
+        )
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+class DeviceLink:
+    """A short connection as an operator to the broker of *device*, for a `with` block. Raises LinkDown.
+
+    *listens* to what the device reports, for which the operator needs the right to read it.
+    """
+
+    def __init__(self, settings: MqttSettings, device: str, *, listens: bool) -> None:
+        self._settings, self._root = settings, root_topic(device)
+        self._party = Party(
+            f"edgetender-push-{uuid.uuid4().hex[:12]}",
+            f"{self._root}/reported" if listens else None,
+            keeps_session=False,
+        )
+        self._heard: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+        self._settled = threading.Event()
+        self._connection: Connection | None = None
+        self._failure: LinkDown | None = None
+        self._thread = threading.Thread(target=self._run, name="push", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        self._settled.wait(CONNECT_S)
+        if self._failure is not None:
+            raise self._failure
+        if not self._settled.is_set():
+            raise LinkDown(f"cannot connect to {self._settings.endpoint}: no answer within {CONNECT_S:g} s")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._connection is not None:
+            self._connection.leave(None, timeout_s=0.0)
+        self._thread.join(CONNECT_S)
+
+    def push(self, manifest: bytes, *, timeout_s: float) -> None:
+        """Return once the broker keeps *manifest* as the device's desired state. Raises LinkDown."""
+        if self._connection is None:
+            raise LinkDown("cannot push: not connected")
+        schema = (("schema", "edgetender/v1"),)
+        publication = Publication(f"{self._root}/desired", manifest, retain=True, attributes=schema)
+        self._connection.publish(publication, timeout_s=timeout_s)
+
+    def reports(self, version: int, *, timeout_s: float) -> Iterator[Report]:
+        """Yield each new report on *version*, the last one a verdict, or none within *timeout_s* seconds.
+
+        What was retained before the push comes first, and counts as a verdict only if nothing newer follows.
+        Raises LinkDown when the connection is lost.
+        """
+        deadline = time.monotonic() + timeout_s
+        before = list(self._waiting())
+        old = [
+            report for report in map(report_of, before) if report is not None and report.version == version
+        ]
+        stale = old[-1] if old else None
+        stale_until = min(deadline, time.monotonic() + STALE_S)
+        last: Report | None = None
+        while (left_s := (stale_until if stale else deadline) - time.monotonic()) > 0:
+            try:
+                report = report_of(self._heard.get(timeout=min(left_s, 0.5)))
+            except queue.Empty:
+                if self._failure is not None:
+                    raise self._failure from None
+                continue
+            if report is None or report.version != version or report == last:
+                continue
+            stale, last = None, report
+            yield report
+            if report.outcome is not Outcome.APPLYING:
+                return
+        if stale is not None:
+            yield stale
+
+    def _waiting(self) -> Iterator[bytes]:
+        while not self._heard.empty():
+            yield self._heard.get()
+
+    def _run(self) -> None:
+        try:
+            try:
+                self._connect(4 if self._settings.protocol == "3.1.1" else 5)
+            except ProtocolRefused:
+                if self._settings.protocol != "auto":
+                    raise
+                self._connect(4)
+        except LinkDown as error:
+            self._failure = error
+        finally:
+            self._settled.set()
+
+    def _connect(self, level: int) -> None:
+        connection = Connection(
+            self._settings, level, self._party, on_up=self._is_up, on_message=self._remember
+        )
+        connection.run()
+
+    def _is_up(self, connection: Connection) -> None:
+        self._connection = connection
+        self._settled.set()
+
+    def _remember(self, body: bytes) -> bool:
+        self._heard.put(body)
+        return True

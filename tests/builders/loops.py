@@ -1,0 +1,108 @@
+"""A whole reconcile loop on fakes, stepped by hand: no threads, no waiting, a clock that is moved."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import Any
+
+from edgetender.errors import AgentError
+from edgetender.model.hardware import Fact, Hardware
+from edgetender.model.observed import PullProgress
+from edgetender.model.plan import PullOutcome
+from edgetender.model.target import ImageWanted
+from edgetender.observing import Observer
+from edgetender.ports import Engine
+from edgetender.prober import Prober
+from edgetender.reconciler import Cycle, Reconciler
+from tests.builders.manifests import body
+from tests.fakes.clock import FakeClock
+from tests.fakes.engine import FakeEngine, World
+from tests.fakes.store import FakeStore
+
+AMD64 = Hardware((Fact("arch", "amd64", "test"), Fact("accelerator", "none", "test")))
+
+
+@dataclass
+class HandPuller:
+    """A puller whose pulls end when the test says so; with *registry* they end by themselves at once."""
+
+    engine: Any
+    registry: set[str] = field(default_factory=set)
+    errors: dict[str, AgentError] = field(default_factory=dict)
+    submitted: list[str] = field(default_factory=list)
+    _done: list[PullOutcome] = field(default_factory=list)
+
+    def submit(self, image: ImageWanted) -> None:
+        self.submitted.append(image.reference)
+        if image.reference in self.errors:
+            self._done.append(PullOutcome(image, None, self.errors[image.reference]))
+        elif image.reference in self.registry:
+            self.engine.world.images.add(image.reference)
+            self._done.append(PullOutcome(image, image.reference))
+
+    def progress(self) -> tuple[PullProgress, ...]:
+        return ()
+
+    def finished(self) -> tuple[PullOutcome, ...]:
+        done, self._done = tuple(self._done), []
+        return done
+
+
+@dataclass
+class Loop:
+    """The loop and all it stands on. *engine* may be a wrapper that cuts the power."""
+
+    clock: FakeClock = field(default_factory=FakeClock)
+    store: FakeStore = field(default_factory=FakeStore)
+    world: World = field(default_factory=World)
+    refusals: dict[str, str] = field(default_factory=dict)  # path -> why not ready
+    hardware: Hardware = AMD64
+    cycles: list[Cycle] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.engine = FakeEngine(world=self.world, now=self.clock.now)
+        self.puller = HandPuller(self.engine)
+        self.boot()
+
+    def boot(self, engine: Engine | None = None) -> None:
+        """Start the agent anew on what is on disk and in the engine."""
+        probe_calls: Any = lambda address, port, path, timeout_s: self.refusals.get(path)  # noqa: E731
+        self.prober = Prober(probe_calls, self.clock, lambda: None)
+        real: Any = engine or self.engine
+        self.reconciler = Reconciler(
+            store=self.store,
+            engine=real,
+            observer=Observer(real, self.puller.progress, self.prober),
+            puller=self.puller,
+            clock=self.clock,
+            hardware=lambda: self.hardware,
+            publish=self.cycles.append,
+            wake=threading.Event(),
+            stopping=threading.Event(),
+            interval_s=30.0,
+        )
+
+    def push(self, document: dict[str, Any] | bytes) -> int:
+        raw = document if isinstance(document, bytes) else body(document)
+        return self.store.deliver("manifest", "mqtt", raw, self.clock.now())
+
+    def cycle(self) -> float:
+        """One cycle, and whoever is due is asked whether it is ready."""
+        pause = self.reconciler.cycle()
+        self.prober.ask_due()
+        return pause
+
+    def run(self, seconds: float = 60.0) -> Cycle:
+        """Cycle, moving the clock by each pause, until *seconds* have passed; return the last cycle."""
+        left = seconds
+        while left > 0:
+            pause = max(0.05, min(self.cycle(), 1.0))
+            self.clock.advance(pause)
+            left -= pause
+        return self.cycles[-1]
+
+    @property
+    def last(self) -> Cycle:
+        return self.cycles[-1]
+
