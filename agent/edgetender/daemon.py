@@ -97,7 +97,7 @@ class Daemon:
 
     def run(self) -> int:
         """Start the workers, reconcile on this thread, and end all in reverse order with deadlines."""
-        log.info("starting", extra={"version": __version__, "pid": os.getpid()})
+        log.info("starting", extra={"fields": {"version": __version__, "pid": os.getpid()}})
         for worker in self._workers:
             worker.start()
         try:
@@ -111,7 +111,7 @@ class Daemon:
             end()
         for worker in reversed(self._workers):
             if not worker.join(_JOIN_S):
-                log.warning("a worker did not end in time", extra={"worker": worker.name})
+                log.warning("a worker did not end in time", extra={"fields": {"worker": worker.name}})
         log.info("stopped; containers keep running")
         return EXIT_CRASHED if self._flags.crashed else 0
 
@@ -123,7 +123,7 @@ def build(settings: Settings, flags: Flags) -> Daemon:
     outbox, lost_queue = SqliteOutbox.open(settings.state_dir / "queue.db", clock=clock)
     notes = tuple(note for note in (lost_state, lost_queue) if note)
     for note in notes:
-        log.error("state was lost", extra={"why": note})
+        log.error("state was lost", extra={"fields": {"why": note}})
     hardware = detect(Path("/"))
     engine = DockerEngine(settings.engine.socket, settings.device)
     credentials = CredentialFiles(settings.credentials.directory, systemd_directory=_systemd_credentials())
@@ -222,7 +222,7 @@ def _accepting(store: Store, clock: SystemClock, source: str, flags: Flags) -> C
         try:
             store.deliver("manifest", source, body[: MAX_BYTES + 1], clock.now())
         except AgentError as error:
-            log.error("a manifest could not be written down", extra={"why": str(error)})
+            log.error("a manifest could not be written down", extra={"fields": {"why": str(error)}})
             return False
         except Exception as error:  # noqa: BLE001  # raising here would kill the transport's thread
             flags.crash(error)

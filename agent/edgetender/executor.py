@@ -37,7 +37,7 @@ class Executor:
                 self._do(step)
             except (Transient, Permanent) as error:
                 failed.add(step.module)
-                log.warning("step failed", extra={"step": type(step).__name__, "module": step.module, "why": str(error)})
+                log.warning("step failed", extra={"fields": {"step": type(step).__name__, "module": step.module, "why": str(error)}})
                 yield Outcome(step, error)
             else:
                 yield Outcome(step)
@@ -48,16 +48,16 @@ class Executor:
                 self._puller.submit(image)  # returns at once; progress shows in Observed.pulls
             case Create(module, spec, version):
                 self._engine.create(spec, version)
-                log.info("container created", extra={"module": module, "image": spec.image, "version": version})
+                log.info("container created", extra={"fields": {"module": module, "image": spec.image, "version": version}})
             case Start(module, container, again):
                 self._engine.start(container)
-                log.info("container started", extra={"module": module, "again": again})
+                log.info("container started", extra={"fields": {"module": module, "again": again}})
             case Stop(module, container, grace_s, why):
                 self._engine.stop(container, grace_s)
-                log.info("container stopped", extra={"module": module, "why": why})
+                log.info("container stopped", extra={"fields": {"module": module, "why": why}})
             case Remove(module, container):
                 self._engine.remove(container)
-                log.info("container removed", extra={"module": module})
+                log.info("container removed", extra={"fields": {"module": module}})
             case _:
                 assert_never(step)
 

@@ -121,6 +121,6 @@ class Publisher:
     def _tell_events(self, reports: tuple[ModuleReport, ...], cycle: Cycle) -> None:
         before = self._reports if self._reports is not None else reports
         for kind, said in events_between(before, reports, self._ledger, cycle.ledger):
-            log.info(kind, extra={name: value for name, value in said.items() if name != "log"})
+            log.info(kind, extra={"fields": {name: value for name, value in said.items() if name != "log"}})
             body = {"type": kind, "device": self._device, "at": rfc3339(cycle.at), **said}
             self._outbox.append(f"event/{kind}", canonical(body), cycle.at, expiry_s=_EVENT_EXPIRY_S)

@@ -109,7 +109,7 @@ class Puller:
                     )
             return not self._stopping.is_set() and watch.goes_on(progress)
 
-        log.info("pulling", extra={"image": str(pinned), "bytes": facts.download_bytes})
+        log.info("pulling", extra={"fields": {"image": str(pinned), "bytes": facts.download_bytes}})
         self._engine.pull(pinned, credential, note)
         return str(pinned), facts.download_bytes
 

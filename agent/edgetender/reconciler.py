@@ -112,9 +112,9 @@ class Reconciler:
         for outcome in self._puller.finished():
             image, error = outcome.image.reference, outcome.error
             if error is not None:
-                log.warning("pull failed", extra={"image": image, "code": error.code, "why": str(error)})
+                log.warning("pull failed", extra={"fields": {"image": image, "code": error.code, "why": str(error)}})
             else:
-                log.info("image pulled", extra={"image": outcome.pinned, "seconds": round(outcome.seconds, 1)})
+                log.info("image pulled", extra={"fields": {"image": outcome.pinned, "seconds": round(outcome.seconds, 1)}})
             ledger = record_pull(ledger, outcome, now)
         return ledger
 
@@ -153,7 +153,7 @@ class Reconciler:
             history += intake.history
             versions |= {entry.version: entry for entry in intake.history}
             said = {"source": delivery.source, "code": intake.decision.code, "version": intake.decision.version}
-            log.info("%s decided", delivery.kind, extra=said | {"why": intake.decision.description})
+            log.info("%s decided", delivery.kind, extra={"fields": said | {"why": intake.decision.description}})
         self._store.commit(ledger, decisions=decisions, history=history)
         self._ledger = ledger
         return ledger
@@ -169,7 +169,7 @@ class Reconciler:
         ledger = note_deaths(ledger, target, observed, now, words)
         for container in dead:
             said = {"module": container.module, "why": ledger.deaths[container.module].reason}
-            log.warning("container ended", extra=said | {"last_words": list(words[container.id][-3:])})
+            log.warning("container ended", extra={"fields": said | {"last_words": list(words[container.id][-3:])}})
         return ledger
 
     def _judge(
@@ -189,7 +189,7 @@ class Reconciler:
         after = settle(ledger, verdict, now)
         if isinstance(verdict, Wait):
             return after, verdict.until
-        log.info("verdict", extra={"verdict": str(verdict), "version": slot.version})
+        log.info("verdict", extra={"fields": {"verdict": str(verdict), "version": slot.version}})
         if ledger.candidate is not None:
             self._close(ledger, after, verdict)
         return after, now

@@ -61,7 +61,7 @@ class Sampler:
         try:
             figures = self._engine.figures([c for c in snapshot.observed.containers if c.running])
         except AgentError as error:
-            log.warning("no container figures", extra={"why": str(error)})
+            log.warning("no container figures", extra={"fields": {"why": str(error)}})
             return
         self._latest = self._rates(figures)
         self._hand_out("modules", module_sample(figures, self._latest, snapshot.ledger.restarts), now)

@@ -38,7 +38,7 @@ class Uplink:
             except LinkDown as error:
                 failures += 1
                 more = False
-                log.debug("upstream send failed", extra={"why": str(error)})
+                log.debug("upstream send failed", extra={"fields": {"why": str(error)}})
             if not more:
                 pause = delay_s("uplink", failures) if failures else _LOOK_AGAIN_S
                 self._news.wait(min(pause, 30.0))

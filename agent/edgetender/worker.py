@@ -40,5 +40,5 @@ class Worker:
         try:
             self._work()
         except BaseException as error:  # noqa: BLE001  # rule 2: whatever it was, the daemon must know
-            log.critical("a worker crashed", exc_info=error, extra={"worker": self.name})
+            log.critical("a worker crashed", exc_info=error, extra={"fields": {"worker": self.name}})
             self._on_crash(error)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import gc
+import itertools
 import socket
 import threading
+import time
 import urllib.request
 from collections.abc import Iterator
 
@@ -21,6 +24,7 @@ from edgetender.model.image import Credential, ImageReference, parse_reference
 from edgetender.model.observed import PullProgress, Status
 from edgetender.model.target import ContainerSpec, Mount, PublishedPort
 from edgetender.secret import Secret
+from tests.fakes.stalling_registry import StallingRegistry
 
 pytestmark = pytest.mark.engine
 USER = "line3"
@@ -110,7 +114,6 @@ def test_a_registry_that_is_not_there_is_unreachable(engine: DockerEngine) -> No
 
 def test_a_registry_that_is_silent_is_given_up_when_the_caller_says_so(engine: DockerEngine) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        silent.settimeout(5)
         reference = parse_reference(f"localhost:{silent.getsockname()[1]}/team/probe@{ABSENT}")
         asked: list[PullProgress] = []
 
@@ -120,12 +123,27 @@ def test_a_registry_that_is_silent_is_given_up_when_the_caller_says_so(engine: D
 
         with pytest.raises(PullStalled):
             engine.pull(reference, None, thrice)
-        connection, _ = silent.accept()
-        with connection:
-            connection.settimeout(5)
-            while connection.recv(65536):  # until the engine itself gives up
-                pass
     assert [one.done_bytes for one in asked] == [0, 0, 0]
+
+
+def test_a_layer_that_stops_coming_is_noticed_and_giving_it_up_ends_the_engines_download(
+    engine: DockerEngine,
+) -> None:
+    with StallingRegistry() as registry:
+        asked: list[float] = []
+        moved: list[PullProgress] = []
+
+        def patient(progress: PullProgress) -> bool:
+            asked.append(time.monotonic())
+            if progress.done_bytes:
+                moved.append(progress)
+            return len(moved) < 5
+
+        with pytest.raises(PullStalled):
+            engine.pull(parse_reference(registry.reference), None, patient)
+        assert registry.given_up.wait(5)
+    assert max(later - earlier for earlier, later in itertools.pairwise(asked)) < 1
+    assert moved[-1].done_bytes <= registry.SENT < registry.SIZE == moved[-1].total_bytes
 
 
 def test_environment_ports_and_volumes_reach_the_process(engine: DockerEngine, engine_image: str) -> None:
@@ -171,6 +189,8 @@ def test_many_threads_may_ask_at_once(engine: DockerEngine, engine_image: str) -
     assert engine.containers() == ()
 
 
+# docker-py leaves a socket that could not connect to the garbage collector
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_an_engine_that_restarts_is_down_and_then_found_again(own_engine: Dockerd, engine_image: str) -> None:
     with contextlib.closing(DockerEngine(own_engine.socket, "restarted", timeout_s=5)) as engine:
         container = engine.create(ContainerSpec("scorer", "cpu", engine_image), 1)
@@ -197,3 +217,4 @@ def test_an_engine_that_restarts_is_down_and_then_found_again(own_engine: Docker
         assert (found.id, found.status) == (container, Status.EXITED)
         engine.start(container)
         engine.remove(container)
+    gc.collect()

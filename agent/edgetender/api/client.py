@@ -55,8 +55,11 @@ class Client:
     def post(self, target: str, body: bytes = b"") -> Any:
         return json.loads(self._ask("POST", target, body))
 
+    def document(self, target: str) -> Any:
+        return json.loads(self.get(target))
+
     def status(self) -> Any:
-        return json.loads(self.get("/v1/status"))
+        return self.document("/v1/status")
 
     def lines(self, target: str) -> Iterator[str]:
         """Lines as they come, for as long as they come."""

@@ -1,0 +1,101 @@
+"""The command line: which commands there are, and how their ends become exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any
+
+import click
+
+from edgetender.api.client import Answered, NotAllowed, Unreachable
+from edgetender.cli.output import Exit, Session, options, say, say_problems
+from edgetender.errors import AgentError, NotFound, WithProblems
+
+# name -> (where it is, what it says of itself in the list); imported only when it is called
+COMMANDS = {
+    "status": ("status:status", "Show what runs on this device and why."),
+    "plan": ("plan:plan", "Show what a manifest would change."),
+    "apply": ("apply:apply", "Apply a manifest."),
+    "validate": ("validate:validate", "Check manifests, and name every fault with its place."),
+    "hardware": ("hardware:hardware", "Show the facts that variants are chosen by."),
+    "logs": ("logs:logs", "Show a module's log."),
+    "restart": ("restart:restart", "Restart a module."),
+    "history": ("history:history", "List the versions this device has had, newest first."),
+    "rollback": ("rollback:rollback", "Return to an earlier version; needs no network."),
+    "config": ("config:config", "Show or check the agent's configuration files."),
+    "package": ("package:package", "Package a model into an image that serves it."),
+    "push": ("push:push", "Publish a manifest to a device."),
+    "daemon": ("daemon:daemon", "Run the agent."),
+    "version": ("version:version", "Print the version."),
+}
+
+
+class _Lazy(click.Group):
+    """A group that knows its commands' names without importing them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, name = COMMANDS[cmd_name][0].split(":")
+        command: click.Command = getattr(import_module(f"edgetender.cli.{module}"), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
+
+
+@click.command(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@options
+def cli() -> None:
+    """Tend machine-learning models on this device."""
+
+
+def main() -> None:
+    """Run the command line of this process."""
+    sys.exit(run(sys.argv[1:], Session()))
+
+
+def run(words: Sequence[str], session: Session) -> int:
+    """Run one command and return its exit code; what went wrong is said on stderr."""
+    try:
+        return _code(cli.main(list(words), "edgetender", standalone_mode=False, obj=session))
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        return Exit.INTERRUPTED
+    except BrokenPipeError:  # `… | head`: the reader has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Exit.OK
+    except AgentError as error:
+        return _told(error)
+
+
+def _told(error: AgentError) -> Exit:
+    problems = error.problems if isinstance(error, WithProblems | Answered) else ()
+    if problems:
+        say_problems(problems)
+    else:
+        say(str(error))
+    match error:
+        case Unreachable():
+            return Exit.UNREACHABLE
+        case NotAllowed():
+            return Exit.PERMISSION
+        case NotFound() | Answered(status=404):
+            return Exit.NOT_FOUND
+        case WithProblems() | Answered(status=400 | 413):
+            return Exit.INVALID
+        case _:
+            return Exit.FAILED
+
+
+def _code(returned: Any) -> int:
+    return int(returned) if isinstance(returned, int) else Exit.OK

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import IntEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -154,13 +153,6 @@ def say(text: str) -> None:
 def say_problems(problems: Iterable[Problem]) -> None:
     for problem in problems:
         say(f"{problem} [{problem.code}]")
-
-
-def read_document(file: Path) -> Any:
-    """The document in a JSON or YAML *file*, `-` for stdin. Raises ManifestInvalid, OSError."""
-    from edgetender.documents import load_document
-
-    return load_document(file)
 
 
 def _colored(wish: str, terminal: bool) -> bool:

@@ -8,20 +8,22 @@ from typing import Any
 
 import click
 
-from edgetender.cli.output import Exit, Session, Style, options, read_document, table
-from edgetender.codec import canonical
+from edgetender.cli.manifest_file import FILE, ManifestFile
+from edgetender.cli.output import Exit, Session, Style, options, table
 
 _SIGNS = {"add": ("+", "green"), "change": ("~", "yellow"), "remove": ("-", "red")}
 
 
 @click.command()
 @options
-@click.option("-f", "--file", type=click.Path(path_type=Path), required=True, help="A manifest; - for stdin.")
+@click.option("-f", "--file", type=FILE, required=True, help="A manifest; - for stdin.")
 @click.option("--detailed-exitcode", is_flag=True, help="Exit 8 when something would change.")
 @click.pass_obj
 def plan(session: Session, file: Path, detailed_exitcode: bool) -> Exit:
     """Show what a manifest would change."""
-    document = session.client().post("/v1/plan", canonical(read_document(file)))
+    manifest = ManifestFile(file)
+    with manifest.faults_located():
+        document = session.client().post("/v1/plan", manifest.body())
     if session.for_people:
         session.print_lines(plan_lines(document, session.style()))
     else:

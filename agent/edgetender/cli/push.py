@@ -136,8 +136,11 @@ def _push(
         _end(_FAILED, str(error))
     if output == "json":
         click.echo(json.dumps(_answer(device, version, last), indent=2))
-    if not follow:
-        return
+    if follow:
+        _end_with_the_verdict(last, device, timeout_s)
+
+
+def _end_with_the_verdict(last: Report | None, device: str, timeout_s: float) -> None:
     if last is None or last.outcome is Outcome.APPLYING:
         _end(_TIMED_OUT, f"no verdict from {device} within {timeout_s:g} s; it gets the manifest when it can")
     for problem in last.problems:

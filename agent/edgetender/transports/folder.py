@@ -126,7 +126,7 @@ class FolderTransport:
             except ManifestInvalid as error:
                 (self._inbox / "refused" / f"{path.name}.why").write_text(f"{error}\n")
                 path.replace(self._inbox / "refused" / path.name)
-                log.warning("manifest file refused", extra={"file": str(path), "why": str(error)})
+                log.warning("manifest file refused", extra={"fields": {"file": str(path), "why": str(error)}})
                 return True
         if not self._accept(body):
             return False

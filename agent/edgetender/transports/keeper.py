@@ -63,7 +63,7 @@ class LinkKeeper:
         """To be called by *attempt*: the far side took us."""
         self._up_at = time.monotonic()
         self._link = replace(self._link, connected=True, since=self._clock.now(), detail="")
-        log.info("link up", extra={"endpoint": self._link.endpoint})
+        log.info("link up", extra={"fields": {"endpoint": self._link.endpoint}})
         self._changed()
 
     def note(self, detail: str) -> None:
@@ -91,7 +91,7 @@ class LinkKeeper:
         except LinkDown as error:
             return str(error)
         except Exception as error:  # what a far side sends must end its connection, never the agent
-            log.exception("link broke", extra={"endpoint": self._link.endpoint})
+            log.exception("link broke", extra={"fields": {"endpoint": self._link.endpoint}})
             return f"cannot keep the link: {type(error).__name__}: {error}"
         return ""
 
@@ -100,8 +100,8 @@ class LinkKeeper:
         if not before.connected:
             self._link = replace(before, detail=detail)
             if detail != before.detail:
-                log.warning("link still down", extra={"endpoint": before.endpoint, "why": detail})
+                log.warning("link still down", extra={"fields": {"endpoint": before.endpoint, "why": detail}})
             return
         self._link = replace(before, connected=False, since=self._clock.now(), detail=detail)
-        log.warning("link down", extra={"endpoint": before.endpoint, "why": detail})
+        log.warning("link down", extra={"fields": {"endpoint": before.endpoint, "why": detail}})
         self._changed()

@@ -78,7 +78,7 @@ class MqttTransport:
                 raise
             # a broker that says it cannot is believed for good; one that hung up may only be restarting
             self._speaks_5 = not refusal.explicit
-            log.info("MQTT 5 refused, trying 3.1.1", extra={"endpoint": self._settings.endpoint})
+            log.info("MQTT 5 refused, trying 3.1.1", extra={"fields": {"endpoint": self._settings.endpoint}})
             self._connect(4)
 
     def _connect(self, level: int) -> None:

@@ -1,0 +1,65 @@
+"""A manifest in a file: what it says, and on which line each fault of it stands."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edgetender.api.client import Answered
+from edgetender.cli.output import Exit, say
+from edgetender.codec import MAX_BYTES, canonical
+from edgetender.errors import Problem, WithProblems
+
+if TYPE_CHECKING:
+    from edgetender.documents import Document
+
+FILE = click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
+
+
+class ManifestFile:
+    """JSON or YAML in a file, or on stdin (`-`)."""
+
+    def __init__(self, file: Path) -> None:
+        self.name = "stdin" if str(file) == "-" else str(file)
+        self._file = file
+        self._document: Document | None = None
+
+    def document(self) -> Document:
+        """What the file says. Raises ManifestInvalid."""
+        from edgetender.documents import load_document
+
+        if self._document is None:
+            stdin = self.name == "stdin"
+            self._document = load_document(sys.stdin.buffer.read(MAX_BYTES + 1) if stdin else self._file)
+        return self._document
+
+    def body(self) -> bytes:
+        """The document as it goes over the wire. Raises ManifestInvalid."""
+        return canonical(self.document().value)
+
+    def located(self, problem: Problem) -> tuple[int, int] | None:
+        """Line and column of *problem*, from 1, where they are known."""
+        return self._document.position_of(problem.path) if self._document else None
+
+    def say(self, problems: Iterable[Problem]) -> None:
+        """One line for each: `file:line:column  error  path: message [code]`; editors jump there."""
+        for problem in problems:
+            place = self.located(problem)
+            where = f"{self.name}:{place[0]}:{place[1]}" if place else self.name
+            say(f"{where}  error  {problem} [{problem.code}]")
+
+    @contextmanager
+    def faults_located(self) -> Iterator[None]:
+        """Faults of the manifest, found here or by the agent, are said with their places: exit 6."""
+        try:
+            yield
+        except (WithProblems, Answered) as error:
+            if not error.problems:
+                raise
+            self.say(error.problems)
+            raise click.exceptions.Exit(Exit.INVALID) from error
