@@ -47,7 +47,9 @@ def decode(body: bytes, *, max_bytes: int = MAX_BYTES) -> Any:
         )
     except json.JSONDecodeError as error:
         _refuse("json.malformed", f"{error.msg} at line {error.lineno} column {error.colno}")
-    except RecursionError:  # the depth check makes this unreachable; a refusal is better than a crash all the same
+    except (
+        RecursionError
+    ):  # the depth check makes this unreachable; a refusal is better than a crash all the same
         _refuse("json.depth", f"nested deeper than {MAX_DEPTH}")
     if _SURROGATE.search(text) or _has_surrogate(value):
         _refuse("json.encoding", "holds a lone surrogate; that is no Unicode text")

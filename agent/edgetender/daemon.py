@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
 from edgetender import __version__
 from edgetender.api.server import ApiServer
@@ -21,12 +22,13 @@ from edgetender.errors import AgentError, EngineDown
 from edgetender.house import DaemonHouse
 from edgetender.linking import transport_of
 from edgetender.lock import StateLock
+from edgetender.logs import Format, configure
 from edgetender.metrics import Metrics
 from edgetender.model.hardware import Hardware, native_architecture
 from edgetender.observing import Observer
 from edgetender.ports import Sink, Store
 from edgetender.prober import Prober
-from edgetender.probes.detect import detect
+from edgetender.probes import detect
 from edgetender.probes.host import HostFigures
 from edgetender.publisher import Publisher
 from edgetender.puller import Puller
@@ -73,6 +75,7 @@ def run(settings: Settings) -> int:
     directory, the API's address is taken).
     """
     os.umask(0o077)
+    configure(settings.log.level, cast(Format, settings.log.format))
     flags = Flags()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: flags.stop())
@@ -102,7 +105,7 @@ class Daemon:
             worker.start()
         try:
             self._reconciler.run()
-        except Exception as error:  # noqa: BLE001  # the main thread is a worker too: the exit code says so
+        except Exception as error:  # the main thread is a worker too: the exit code says so
             log.critical("the reconciler crashed", exc_info=error)
             self._flags.crash(error)
         self._flags.stop()
@@ -124,7 +127,7 @@ def build(settings: Settings, flags: Flags) -> Daemon:
     notes = tuple(note for note in (lost_state, lost_queue) if note)
     for note in notes:
         log.error("state was lost", extra={"fields": {"why": note}})
-    hardware = detect(Path("/"))
+    hardware = detect()
     engine = DockerEngine(settings.engine.socket, settings.device)
     credentials = CredentialFiles(settings.credentials.directory, systemd_directory=_systemd_credentials())
     transport = transport_of(settings, credentials)

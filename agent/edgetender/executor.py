@@ -37,7 +37,10 @@ class Executor:
                 self._do(step)
             except (Transient, Permanent) as error:
                 failed.add(step.module)
-                log.warning("step failed", extra={"fields": {"step": type(step).__name__, "module": step.module, "why": str(error)}})
+                log.warning(
+                    "step failed",
+                    extra={"fields": {"step": type(step).__name__, "module": step.module, "why": str(error)}},
+                )
                 yield Outcome(step, error)
             else:
                 yield Outcome(step)
@@ -48,7 +51,10 @@ class Executor:
                 self._puller.submit(image)  # returns at once; progress shows in Observed.pulls
             case Create(module, spec, version):
                 self._engine.create(spec, version)
-                log.info("container created", extra={"fields": {"module": module, "image": spec.image, "version": version}})
+                log.info(
+                    "container created",
+                    extra={"fields": {"module": module, "image": spec.image, "version": version}},
+                )
             case Start(module, container, again):
                 self._engine.start(container)
                 log.info("container started", extra={"fields": {"module": module, "again": again}})
@@ -60,5 +66,3 @@ class Executor:
                 log.info("container removed", extra={"fields": {"module": module}})
             case _:
                 assert_never(step)
-
-

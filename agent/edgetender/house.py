@@ -8,7 +8,7 @@ from typing import Any
 
 from edgetender.clock import Clock
 from edgetender.codec import MAX_BYTES
-from edgetender.config import Settings
+from edgetender.config.settings import Settings
 from edgetender.decide.planning import plan_document
 from edgetender.errors import NotFound
 from edgetender.model.hardware import Hardware
@@ -40,7 +40,9 @@ class DaemonHouse:
 
     def plan(self, body: bytes) -> dict[str, Any]:
         snapshot = self._publisher.snapshot()
-        return plan_document(body, self._store.ledger(), self._hardware(), snapshot.observed if snapshot else None)
+        return plan_document(
+            body, self._store.ledger(), self._hardware(), snapshot.observed if snapshot else None
+        )
 
     def submit(self, kind: str, source: str, body: bytes) -> int:
         delivery = self._store.deliver(kind, source, body[: MAX_BYTES + 1], self._clock.now())
@@ -61,7 +63,9 @@ class DaemonHouse:
         containers = snapshot.observed.of(module) if snapshot else ()
         if not containers:
             known = sorted({c.module for c in snapshot.observed.containers}) if snapshot else []
-            raise NotFound(f"cannot show logs of {module!r}: no such module here (there are: {', '.join(known) or 'none'})")
+            raise NotFound(
+                f"cannot show logs of {module!r}: no such module here (there are: {', '.join(known) or 'none'})"
+            )
         newest = max(containers, key=lambda container: (container.running, container.version))
         return self._engine.logs(newest.id, tail=tail, since=since, follow=follow)
 

@@ -15,9 +15,7 @@ from edgetender.prober import Prober, Subject
 class Observer:
     """Puts one look together. An engine that does not answer is an observation, not an error."""
 
-    def __init__(
-        self, engine: Engine, pulls: Callable[[], tuple[PullProgress, ...]], prober: Prober
-    ) -> None:
+    def __init__(self, engine: Engine, pulls: Callable[[], tuple[PullProgress, ...]], prober: Prober) -> None:
         self._engine, self._pulls, self._prober = engine, pulls, prober
 
     def look(self, judged: Mapping[str, HealthSpec]) -> Observed:

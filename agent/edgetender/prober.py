@@ -100,4 +100,3 @@ class Prober:
             self._due[subject.container] = self._clock.monotonic() + pause_s(after, spec, running_s)
         if before.health.readiness is not after.health.readiness:
             self._wake()
-

@@ -8,10 +8,11 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from edgetender import __version__
-from edgetender.codec import canonical
 from edgetender.clock import Clock, rfc3339
+from edgetender.codec import canonical
 from edgetender.decide.documents import reported_document, status_document
 from edgetender.decide.reporting import ModuleReport, events_between, health_word, module_reports
+from edgetender.model.figures import CycleFigures, ModuleFigures
 from edgetender.model.hardware import Hardware
 from edgetender.model.ledger import Ledger
 from edgetender.model.upstream import Link
@@ -25,9 +26,9 @@ _EVENT_EXPIRY_S = 7 * 86400
 
 
 class Gauges(Protocol):
-    """What a cycle moves in the metrics."""
+    """The metrics, as a cycle moves them."""
 
-    def cycle(self, snapshot: Snapshot, reports: tuple[ModuleReport, ...]) -> None: ...
+    def cycle(self, figures: CycleFigures) -> None: ...
 
 
 class Publisher:
@@ -87,7 +88,7 @@ class Publisher:
             reports=reports,
         )
         self._outbox.put_state("reported", canonical(document))
-        self._gauges.cycle(snapshot, reports)
+        self._gauges.cycle(_figures(snapshot, reports))
         self._told(self.headline(reports, snapshot))
 
     def status(self) -> dict[str, Any]:
@@ -124,3 +125,22 @@ class Publisher:
             log.info(kind, extra={"fields": {name: value for name, value in said.items() if name != "log"}})
             body = {"type": kind, "device": self._device, "at": rfc3339(cycle.at), **said}
             self._outbox.append(f"event/{kind}", canonical(body), cycle.at, expiry_s=_EVENT_EXPIRY_S)
+
+
+def _figures(snapshot: Snapshot, reports: tuple[ModuleReport, ...]) -> CycleFigures:
+    """The cycle as dashboards count it."""
+    ledger = snapshot.ledger
+    return CycleFigures(
+        health=health_word(reports, snapshot.observed, ledger),
+        engine_up=snapshot.engine_down is None,
+        upstream_connected=snapshot.link.connected,
+        outbox=snapshot.outbox,
+        desired_version=ledger.desired.version if ledger.desired else None,
+        desired_code=ledger.desired.code if ledger.desired else None,
+        accepted_version=ledger.accepted.version if ledger.accepted else None,
+        candidate_version=ledger.candidate.version if ledger.candidate else None,
+        modules=tuple(
+            ModuleFigures(r.name, r.state.value, r.ready, r.restarts, r.variant, r.version) for r in reports
+        ),
+        uptime_s=snapshot.uptime_s,
+    )

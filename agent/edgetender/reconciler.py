@@ -112,9 +112,14 @@ class Reconciler:
         for outcome in self._puller.finished():
             image, error = outcome.image.reference, outcome.error
             if error is not None:
-                log.warning("pull failed", extra={"fields": {"image": image, "code": error.code, "why": str(error)}})
+                log.warning(
+                    "pull failed", extra={"fields": {"image": image, "code": error.code, "why": str(error)}}
+                )
             else:
-                log.info("image pulled", extra={"fields": {"image": outcome.pinned, "seconds": round(outcome.seconds, 1)}})
+                log.info(
+                    "image pulled",
+                    extra={"fields": {"image": outcome.pinned, "seconds": round(outcome.seconds, 1)}},
+                )
             ledger = record_pull(ledger, outcome, now)
         return ledger
 
@@ -152,8 +157,14 @@ class Reconciler:
             decisions.append(intake.decision)
             history += intake.history
             versions |= {entry.version: entry for entry in intake.history}
-            said = {"source": delivery.source, "code": intake.decision.code, "version": intake.decision.version}
-            log.info("%s decided", delivery.kind, extra={"fields": said | {"why": intake.decision.description}})
+            said = {
+                "source": delivery.source,
+                "code": intake.decision.code,
+                "version": intake.decision.version,
+            }
+            log.info(
+                "%s decided", delivery.kind, extra={"fields": said | {"why": intake.decision.description}}
+            )
         self._store.commit(ledger, decisions=decisions, history=history)
         self._ledger = ledger
         return ledger
@@ -169,7 +180,9 @@ class Reconciler:
         ledger = note_deaths(ledger, target, observed, now, words)
         for container in dead:
             said = {"module": container.module, "why": ledger.deaths[container.module].reason}
-            log.warning("container ended", extra={"fields": said | {"last_words": list(words[container.id][-3:])}})
+            log.warning(
+                "container ended", extra={"fields": said | {"last_words": list(words[container.id][-3:])}}
+            )
         return ledger
 
     def _judge(
@@ -208,7 +221,9 @@ class Reconciler:
         elif isinstance(verdict, RollBack):
             ends.append((candidate, f"rolled back: {verdict.reason}"))
         at = self._clock.now()
-        entries = [replace(entry_of(slot, end, said.get(slot.version, "")), finished_at=at) for slot, end in ends]
+        entries = [
+            replace(entry_of(slot, end, said.get(slot.version, "")), finished_at=at) for slot, end in ends
+        ]
         self._keep(after, entries)
 
     def _keep(self, ledger: Ledger, history: Iterable[HistoryEntry] = ()) -> None:

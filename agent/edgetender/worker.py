@@ -18,7 +18,9 @@ log = logging.getLogger(__name__)
 class Worker:
     """Runs *work* once on a thread of its own; an exception from it calls *on_crash* with it."""
 
-    def __init__(self, name: str, work: Callable[[], None], on_crash: Callable[[BaseException], None]) -> None:
+    def __init__(
+        self, name: str, work: Callable[[], None], on_crash: Callable[[BaseException], None]
+    ) -> None:
         self._work, self._on_crash = work, on_crash
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
@@ -39,6 +41,6 @@ class Worker:
     def _run(self) -> None:
         try:
             self._work()
-        except BaseException as error:  # noqa: BLE001  # rule 2: whatever it was, the daemon must know
+        except BaseException as error:  # rule 2: whatever it was, the daemon must know
             log.critical("a worker crashed", exc_info=error, extra={"fields": {"worker": self.name}})
             self._on_crash(error)

@@ -105,4 +105,3 @@ class Loop:
     @property
     def last(self) -> Cycle:
         return self.cycles[-1]
-

@@ -225,7 +225,9 @@ def rows(path: Path) -> int:
         return connection.execute("SELECT count(*) FROM messages").fetchone()[0]
 
 
-def test_an_event_is_on_the_disk_at_once_and_telemetry_within_ten_seconds(tmp_path: Path, clock: FakeClock) -> None:
+def test_an_event_is_on_the_disk_at_once_and_telemetry_within_ten_seconds(
+    tmp_path: Path, clock: FakeClock
+) -> None:
     path = tmp_path / "queue.db"
     outbox = SqliteOutbox(path, clock=clock)
     outbox.append("telemetry/device", b"1", NOON)
@@ -306,7 +308,9 @@ def test_a_damaged_row_is_dropped_and_counted(tmp_path: Path) -> None:
     outbox.close()
 
 
-def test_on_a_full_disk_the_newest_stay_in_memory_and_are_written_later(tmp_path: Path, clock: FakeClock) -> None:
+def test_on_a_full_disk_the_newest_stay_in_memory_and_are_written_later(
+    tmp_path: Path, clock: FakeClock
+) -> None:
     path = tmp_path / "queue.db"
     outbox = SqliteOutbox(path, clock=clock)
     with outbox._database.reading() as connection:  # SQLite's own bound answers as a full disk does

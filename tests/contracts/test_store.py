@@ -137,7 +137,9 @@ def test_any_decision_and_history_entry_reads_back(made: HistoryEntry, decision:
 
 
 def test_a_neighbouring_release_is_understood() -> None:
-    assert ledger_json.load(Decision, '{"delivery": 1, "code": 200, "description": "", "new": 1}') == Decision(1, 200, "")
+    assert ledger_json.load(
+        Decision, '{"delivery": 1, "code": 200, "description": "", "new": 1}'
+    ) == Decision(1, 200, "")
     for broken in ('{"delivery": 1}', '{"delivery": true, "code": 1, "description": ""}', "[]"):
         with pytest.raises(ValueError):
             ledger_json.load(Decision, broken)
@@ -244,7 +246,9 @@ def test_a_damaged_row_is_left_out_and_named(tmp_path: Path) -> None:
     store, lost = SqliteStore.open(path)
     assert lost is not None
     assert all(name in lost for name in ("ledger floor", "delivery 1", "history of version 3"))
-    assert store.ledger() == Ledger(accepted=SLOT, floor=7, floor_sha256=SLOT.sha256)  # the slot holds the floor
+    assert store.ledger() == Ledger(
+        accepted=SLOT, floor=7, floor_sha256=SLOT.sha256
+    )  # the slot holds the floor
     assert store.deliveries() == ()
     decided = store.decision(1)
     assert decided is not None

@@ -117,7 +117,8 @@ class FakeOutbox:
         self._queue.append(queued)
         while sum(each.size for each in self._queue) > self._max_bytes:
             cheapest = min(
-                self._queue, key=lambda each: (not each.message.topic.startswith("telemetry/"), each.message.id)
+                self._queue,
+                key=lambda each: (not each.message.topic.startswith("telemetry/"), each.message.id),
             )
             self._queue.remove(cheapest)
             self._dropped += 1

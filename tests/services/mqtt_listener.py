@@ -61,7 +61,9 @@ class Listener:
     def wait(self, topic: str, holds: bytes = b"", *, within_s: float = 5, after: int = 0) -> Heard:
         """The first message on *topic* whose body holds *holds*, leaving out the first *after* heard."""
         return until(
-            lambda: next((h for h in self.heard[after:] if h.topic == topic and h.body and holds in h.body), None),
+            lambda: next(
+                (h for h in self.heard[after:] if h.topic == topic and h.body and holds in h.body), None
+            ),
             f"{holds!r} on {topic}",
             within_s=within_s,
         )
@@ -70,5 +72,3 @@ class Listener:
         topic = message.topic.removeprefix(self._root)
         said = message.properties.json() if message.properties else {}
         self.heard.append(Heard(topic, bytes(message.payload), bool(message.retain), said))
-
-

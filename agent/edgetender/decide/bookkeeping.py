@@ -53,7 +53,11 @@ def record_pull(ledger: Ledger, outcome: PullOutcome, now: datetime) -> Ledger:
 
 
 def note_deaths(
-    ledger: Ledger, target: Target, observed: Observed, now: datetime, last_words: Mapping[str, tuple[str, ...]]
+    ledger: Ledger,
+    target: Target,
+    observed: Observed,
+    now: datetime,
+    last_words: Mapping[str, tuple[str, ...]],
 ) -> Ledger:
     """Count containers of the target that ended since the last look, each end once."""
     for container in fresh_deaths(ledger, target, observed):
@@ -79,9 +83,7 @@ def fresh_deaths(ledger: Ledger, target: Target, observed: Observed) -> tuple[Co
         and container.finished_at is not None
         and (spec := target.spec(container.module)) is not None
         and spec.digest == container.spec
-        and (
-            (known := ledger.deaths.get(container.module)) is None or known.at != container.finished_at
-        )
+        and ((known := ledger.deaths.get(container.module)) is None or known.at != container.finished_at)
     )
 
 

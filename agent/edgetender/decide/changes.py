@@ -60,7 +60,9 @@ def _modules(manifest: Manifest) -> dict[str, dict[str, str]]:
 def _flat(value: Any, path: str) -> list[tuple[str, str]]:
     match value:
         case dict():
-            return [pair for key, item in value.items() for pair in _flat(item, f"{path}.{key}" if path else key)]
+            return [
+                pair for key, item in value.items() for pair in _flat(item, f"{path}.{key}" if path else key)
+            ]
         case list():
             return [pair for index, item in enumerate(value) for pair in _flat(item, f"{path}[{index}]")]
         case _:

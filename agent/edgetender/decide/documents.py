@@ -8,9 +8,9 @@ from typing import Any
 
 from edgetender.clock import rfc3339
 from edgetender.decide.reporting import ModuleReport, health_word
+from edgetender.model.figures import ContainerFigures
 from edgetender.model.ledger import Death, Ledger
 from edgetender.model.manifest import SCHEMA
-from edgetender.model.figures import ContainerFigures
 from edgetender.model.observed import Observed
 from edgetender.model.target import Target
 from edgetender.model.upstream import Link, OutboxFigures

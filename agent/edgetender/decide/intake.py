@@ -38,7 +38,9 @@ def digest(
         case "rollback":
             return _rollback(delivery, ledger, versions)
         case _:
-            return Intake(ledger, Decision(delivery.id, 400, f"cannot do {delivery.kind!r}: unknown to this agent"))
+            return Intake(
+                ledger, Decision(delivery.id, 400, f"cannot do {delivery.kind!r}: unknown to this agent")
+            )
 
 
 def _manifest(delivery: Delivery, ledger: Ledger, manifest_of: Callable[[Slot], Manifest]) -> Intake:
@@ -59,7 +61,9 @@ def _restart(delivery: Delivery, ledger: Ledger, observed: Observed) -> Intake:
     module = str(json.loads(delivery.body).get("module"))
     ids = {container.id for container in observed.of(module)}
     if not ids:
-        return Intake(ledger, Decision(delivery.id, 404, f"cannot restart {module!r}: no container of that module"))
+        return Intake(
+            ledger, Decision(delivery.id, 404, f"cannot restart {module!r}: no container of that module")
+        )
     wanted = replace(ledger, restart_wanted=ledger.restart_wanted | ids)
     return Intake(wanted, Decision(delivery.id, 200, f"restarting {module}"))
 
@@ -108,5 +112,13 @@ def _previous(ledger: Ledger, versions: Mapping[int, HistoryEntry]) -> HistoryEn
 def entry_of(slot: Slot, result: str, what: str = "") -> HistoryEntry:
     """The history entry of *slot*; an entry of the same version is replaced, empty fields keep what it said."""
     return HistoryEntry(
-        slot.version, slot.deployment, slot.sha256, slot.source, slot.received_at, result, None, what, slot.body
+        slot.version,
+        slot.deployment,
+        slot.sha256,
+        slot.source,
+        slot.received_at,
+        result,
+        None,
+        what,
+        slot.body,
     )

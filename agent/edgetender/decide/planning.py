@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from edgetender.codec import canonical, decode, sha256_hex
 from edgetender.clock import rfc3339
+from edgetender.codec import canonical, decode, sha256_hex
 from edgetender.decide.changes import ModuleChange, changes
 from edgetender.decide.resolving import resolve
 from edgetender.model.hardware import Hardware
@@ -16,7 +16,9 @@ from edgetender.model.observed import Observed
 from edgetender.model.reading import manifest_of, read_manifest
 
 
-def plan_document(body: bytes, ledger: Ledger, hardware: Hardware, observed: Observed | None) -> dict[str, Any]:
+def plan_document(
+    body: bytes, ledger: Ledger, hardware: Hardware, observed: Observed | None
+) -> dict[str, Any]:
     """What the manifest in *body* would change against what is accepted. Raises ManifestInvalid."""
     document = decode(body)
     manifest = manifest_of(document)
@@ -43,7 +45,9 @@ def plan_document(body: bytes, ledger: Ledger, hardware: Hardware, observed: Obs
             }
             for change in found
         ],
-        "notes": _notes(manifest, sha256_hex(text), ledger, observed, [w.reference for w in resolution.wanted]),
+        "notes": _notes(
+            manifest, sha256_hex(text), ledger, observed, [w.reference for w in resolution.wanted]
+        ),
     }
 
 
@@ -66,7 +70,9 @@ def _notes(
         gone = ledger.condemned[sha256]
         notes.append(f"would be refused: it was taken back at {rfc3339(gone.at)}: {gone.reason}")
     elif manifest.version < ledger.floor:
-        notes.append(f"would be refused: version {ledger.floor} was taken already; use {ledger.floor + 1} or higher")
+        notes.append(
+            f"would be refused: version {ledger.floor} was taken already; use {ledger.floor + 1} or higher"
+        )
     elif manifest.version == ledger.floor and sha256 != ledger.floor_sha256:
         notes.append(f"would be refused: version {ledger.floor} is known with other content")
     missing = [r for r in dict.fromkeys(wanted) if observed is not None and r not in observed.images]

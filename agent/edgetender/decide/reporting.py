@@ -53,7 +53,9 @@ def module_reports(
     fetch = {wanted.module: wanted for wanted in target.fetch}
     names = target.modules | fetch.keys() | blocked.keys()
     return tuple(
-        _report(name, target.spec(name), fetch.get(name), blocked.get(name), observed, ledger, dict(plan.held))
+        _report(
+            name, target.spec(name), fetch.get(name), blocked.get(name), observed, ledger, dict(plan.held)
+        )
         for name in sorted(names)
     )
 
@@ -145,7 +147,11 @@ def health_word(reports: tuple[ModuleReport, ...], observed: Observed, ledger: L
     if ledger.accepted is None and ledger.candidate is None:
         return "waiting"
     settled = {ModuleState.RUNNING, ModuleState.STOPPED}
-    return "healthy" if all(r.state in settled and not r.why.startswith("new image") for r in reports) else "degraded"
+    return (
+        "healthy"
+        if all(r.state in settled and not r.why.startswith("new image") for r in reports)
+        else "degraded"
+    )
 
 
 def events_between(

@@ -91,9 +91,7 @@ def aim(candidate: Resolution | None, accepted: Resolution | None, observed: Obs
         return Target(prune=False)
     fetch = _missing(newest, observed)
     if accepted is None:
-        return Target(
-            None, newest.slot.deployment, (), fetch, newest.considered, newest.blocked, prune=False
-        )
+        return Target(None, newest.slot.deployment, (), fetch, newest.considered, newest.blocked, prune=False)
     if candidate is not None:
         fetch = tuple(dict.fromkeys(_missing(accepted, observed) + fetch))
     return Target(

@@ -111,9 +111,7 @@ def settle(ledger: Ledger, verdict: Verdict, now: datetime) -> Ledger:
             )
 
 
-def _gave_out(
-    module: str, spec: str, target: Target, observed: Observed, ledger: Ledger
-) -> str | None:
+def _gave_out(module: str, spec: str, target: Target, observed: Observed, ledger: Ledger) -> str | None:
     """Why this container is given up, None while there is hope.
 
     A candidate's lost or never reached readiness is conclusive; otherwise TRIES failures in a row are, unless

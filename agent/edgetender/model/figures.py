@@ -1,8 +1,10 @@
-"""What the engine measures of containers, and says of itself."""
+"""What is measured: of containers, of the engine, and of the agent's own last cycle."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from edgetender.model.upstream import OutboxFigures
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,3 +29,31 @@ class EngineFacts:
     runtimes: tuple[str, ...]
     data_root: str
     cdi: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleFigures:
+    """One module as dashboards count it."""
+
+    name: str
+    state: str
+    ready: bool
+    restarts: int
+    variant: str
+    version: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class CycleFigures:
+    """What one cycle moves in the metrics."""
+
+    health: str = "starting"
+    engine_up: bool = True
+    upstream_connected: bool = False
+    outbox: OutboxFigures = field(default_factory=OutboxFigures)
+    desired_version: int | None = None
+    desired_code: int | None = None
+    accepted_version: int | None = None
+    candidate_version: int | None = None
+    modules: tuple[ModuleFigures, ...] = ()
+    uptime_s: float = 0.0

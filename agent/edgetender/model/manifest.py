@@ -5,7 +5,15 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 
 from edgetender.model.image import parse_reference
 from edgetender.model.quantity import Seconds, SizeBytes
@@ -46,7 +54,9 @@ class Variant(Wire):
     name: Name
     image: str
     requires: Requires = Field(default_factory=Requires)
-    env: dict[str, str] = Field(default_factory=dict, description="added to the module's env, winning over it")
+    env: dict[str, str] = Field(
+        default_factory=dict, description="added to the module's env, winning over it"
+    )
 
     @field_validator("image")
     @classmethod
@@ -71,9 +81,13 @@ class Port(Wire):
             return value
         match = re.fullmatch(r"(?:([0-9.]+):)?(\d+):(\d+)(?:/(tcp|udp))?", value)
         if match is None:
-            raise ValueError(f"{value!r} is no port mapping; write it like 6789:5001 or 127.0.0.1:6789:5001/tcp")
+            raise ValueError(
+                f"{value!r} is no port mapping; write it like 6789:5001 or 127.0.0.1:6789:5001/tcp"
+            )
         short: dict[str, Any] = {"host": int(match[2]), "container": int(match[3])}
-        return short | ({"address": match[1]} if match[1] else {}) | ({"protocol": match[4]} if match[4] else {})
+        return (
+            short | ({"address": match[1]} if match[1] else {}) | ({"protocol": match[4]} if match[4] else {})
+        )
 
 
 class Volume(Wire):
@@ -114,7 +128,9 @@ class Health(Wire):
     interval: Seconds = 5.0
     timeout: Seconds = 2.0
     failures: Annotated[int, Field(ge=1, le=100, strict=True)] = 3
-    deadline: Seconds = Field(120.0, description="from container start to first ready; past it the start failed")
+    deadline: Seconds = Field(
+        120.0, description="from container start to first ready; past it the start failed"
+    )
 
     @model_validator(mode="after")
     def _is_one_way(self) -> Health:
@@ -191,4 +207,6 @@ class Manifest(Wire):
     modules: dict[Name, Module] = Field(max_length=64)
     registries: dict[str, RegistryAccess] = Field(default_factory=dict, description="keyed by host[:port]")
     update: Update = Field(default_factory=Update)
-    allow_empty: bool = Field(default=False, description="must be true for a manifest that removes every module")
+    allow_empty: bool = Field(
+        default=False, description="must be true for a manifest that removes every module"
+    )

@@ -33,7 +33,9 @@ def manifest_of(document: Any) -> Manifest:
         problems += problems_of(error)
     problems += _port_conflicts(document)
     if not document.get("modules", True) and document.get("allow_empty") is not True:
-        problems.append(Problem("modules", "modules.empty", "would remove everything; say allow_empty: true to mean it"))
+        problems.append(
+            Problem("modules", "modules.empty", "would remove everything; say allow_empty: true to mean it")
+        )
     if problems or manifest is None:
         raise ManifestInvalid(tuple(sorted(problems, key=lambda problem: problem.path)))
     return manifest

@@ -1,0 +1,1 @@
+"""Where samples go: each sink is one file and takes every stream."""

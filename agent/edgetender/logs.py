@@ -1,0 +1,92 @@
+"""How the daemon's log looks: one line an event, `key=value` for people or one JSON object for machines.
+
+Secrets are safe by type: a Secret prints as `***` in both forms.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import IO, Any, Literal
+
+from edgetender.clock import rfc3339
+
+Format = Literal["text", "json"]
+# syslog(3)'s priorities: the journal reads them off the line's beginning and takes them away
+_PRIORITIES = {"CRITICAL": 2, "ERROR": 3, "WARNING": 4, "INFO": 6, "DEBUG": 7}
+_NOISY = ("urllib3", "docker", "uvicorn", "asyncio")
+
+
+def configure(level: str, form: Format, stream: IO[str] | None = None) -> None:
+    """Send what this process logs to *stream* (stderr), from *level* on."""
+    to_journal = stream is None and bool(os.environ.get("JOURNAL_STREAM"))
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(JsonLines() if form == "json" else TextLines(to_journal=to_journal))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    for name in _NOISY:  # what they say at INFO is of no use to who tends a device
+        logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+
+
+class TextLines(logging.Formatter):
+    """`2026-11-24T08:15:30.123Z INFO    container started  module=scorer again=false`."""
+
+    def __init__(self, *, to_journal: bool = False) -> None:
+        super().__init__()
+        self._to_journal = to_journal
+
+    def format(self, record: logging.LogRecord) -> str:
+        said = "".join(f" {key}={_text(value)}" for key, value in _fields(record).items())
+        head = (
+            f"<{_PRIORITIES.get(record.levelname, 6)}>"
+            if self._to_journal
+            else f"{_moment(record)} {record.levelname:<7} "
+        )
+        line = head + record.getMessage() + (f" {said}" if said else "")
+        if record.exc_info and record.exc_info[1] is not None:
+            line += "\n" + "".join(traceback.format_exception(record.exc_info[1])).rstrip()
+        return line
+
+
+class JsonLines(logging.Formatter):
+    """One object a line: time, level, message, logger, and the record's fields beside them."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        said: dict[str, Any] = {
+            "time": _moment(record),
+            "level": record.levelname,
+            "message": record.getMessage(),
+            "logger": record.name,
+        }
+        if record.exc_info and record.exc_info[1] is not None:
+            said["exception"] = "".join(traceback.format_exception(record.exc_info[1]))
+        return json.dumps({**_fields(record), **said}, ensure_ascii=False, default=str)
+
+
+def _fields(record: logging.LogRecord) -> Mapping[str, Any]:
+    fields = getattr(record, "fields", None)
+    return fields if isinstance(fields, Mapping) else {}
+
+
+def _text(value: Any) -> str:
+    match value:
+        case bool() | None:
+            return json.dumps(value)
+        case str() if value and not any(mark in value for mark in ' "=\n'):
+            return value
+        case int() | float():
+            return str(value)
+        case list() | tuple() | dict():
+            return json.dumps(value, ensure_ascii=False, default=str)
+        case _:
+            return json.dumps(str(value), ensure_ascii=False)
+
+
+def _moment(record: logging.LogRecord) -> str:
+    return rfc3339(datetime.fromtimestamp(record.created, UTC))

@@ -1,0 +1,175 @@
+"""Every metric of the agent: the catalogue, and the last figures as Prometheus reads them.
+
+Names follow prometheus.io/docs/practices/naming: base units, ratios from 0 to 1, counters end in `_total`.
+Families are made from the last figures at each scrape, so a module that is gone leaves no series behind.
+"""
+
+from __future__ import annotations
+
+import platform
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
+
+from edgetender.model.figures import CycleFigures
+
+STATES = ("running", "starting", "pulling", "waiting", "unhealthy", "backoff", "stopped", "blocked")
+HEALTHS = ("healthy", "degraded", "waiting", "starting", "engine down")
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """One line of the catalogue; *name* without the prefix and, for counters, without `_total`."""
+
+    name: str
+    kind: Literal["gauge", "counter"]
+    help: str
+    labels: tuple[str, ...] = ()
+
+
+CATALOGUE = (
+    Declared("uptime_seconds", "gauge", "Seconds since the agent started."),
+    Declared("cycles", "counter", "Reconcile cycles that ended."),
+    Declared("health", "gauge", "1 for the word that describes the device now.", ("state",)),
+    Declared("engine_up", "gauge", "Whether the container engine answered in the last cycle."),
+    Declared("upstream_connected", "gauge", "Whether the upstream link is there."),
+    Declared("outbox_messages", "gauge", "Messages that wait to go up."),
+    Declared("outbox_bytes", "gauge", "Their size."),
+    Declared("outbox_accepted", "counter", "Messages ever put into the outbox."),
+    Declared("outbox_delivered", "counter", "Messages the far side has acknowledged."),
+    Declared("outbox_dropped", "counter", "Messages lost to the outbox's bounds."),
+    Declared("desired_version", "gauge", "The manifest version received last."),
+    Declared("desired_status", "gauge", "Its code: 200 running, 406 applying, 4xx refused or rolled back."),
+    Declared("accepted_version", "gauge", "The manifest version that is accepted."),
+    Declared("candidate_version", "gauge", "The manifest version on its way; absent when there is none."),
+    Declared("module_state", "gauge", "1 for the state the module is in.", ("module", "state")),
+    Declared("module_ready", "gauge", "Whether the module answers its readiness check.", ("module",)),
+    Declared("module_version", "gauge", "The manifest version its container was made for.", ("module",)),
+    Declared("module_restarts", "counter", "Times its container was started again.", ("module",)),
+    Declared("module_variant", "gauge", "1 for the variant that runs.", ("module", "variant")),
+    Declared("container_cpu_seconds", "counter", "CPU time its container has used.", ("module",)),
+    Declared("container_memory_bytes", "gauge", "Memory its container holds.", ("module",)),
+    Declared("container_received_bytes", "counter", "Bytes its container received.", ("module",)),
+    Declared("container_sent_bytes", "counter", "Bytes its container sent.", ("module",)),
+    Declared("device_cpu_ratio", "gauge", "Part of all cores in use, 0 to 1."),
+    Declared("device_memory_total_bytes", "gauge", "Memory of the device."),
+    Declared("device_memory_available_bytes", "gauge", "Memory that could be had without swapping."),
+    Declared("device_disk_total_bytes", "gauge", "Size of the disk with the agent's state."),
+    Declared("device_disk_free_bytes", "gauge", "Free space there."),
+    Declared("device_temperature_celsius", "gauge", "Temperatures the kernel knows.", ("sensor",)),
+)
+_BY_NAME = {declared.name: declared for declared in CATALOGUE}
+_DEVICE = {  # sample key -> metric
+    "cpuRatio": "device_cpu_ratio",
+    "memoryTotalBytes": "device_memory_total_bytes",
+    "memoryAvailableBytes": "device_memory_available_bytes",
+    "diskTotalBytes": "device_disk_total_bytes",
+    "diskFreeBytes": "device_disk_free_bytes",
+}
+_CONTAINER = {
+    "cpuSeconds": "container_cpu_seconds",
+    "memoryBytes": "container_memory_bytes",
+    "receivedBytes": "container_received_bytes",
+    "sentBytes": "container_sent_bytes",
+}
+
+Values = Iterable[tuple[tuple[str, ...], float | None]]
+
+
+class Metrics:
+    """Threads: `cycle` from the reconciler, `sample` from the sampler, `exposition` from any."""
+
+    def __init__(self, version: str) -> None:
+        self._version = version
+        self._lock = threading.Lock()
+        self._cycles = 0
+        self._figures = CycleFigures()
+        self._samples: dict[str, Mapping[str, Any]] = {}
+        self._registry = CollectorRegistry(auto_describe=False)
+        self._registry.register(self)
+        ProcessCollector(registry=self._registry)
+
+    def cycle(self, figures: CycleFigures) -> None:
+        with self._lock:
+            self._figures = figures
+            self._cycles += 1
+
+    def sample(self, stream: str, sample: Mapping[str, Any]) -> None:
+        with self._lock:
+            self._samples[stream] = sample
+
+    def exposition(self) -> bytes:
+        """Prometheus's text format, 0.0.4."""
+        return bytes(generate_latest(self._registry))
+
+    def collect(self) -> Iterator[Metric]:
+        """Prometheus's collector protocol."""
+        with self._lock:
+            figures, cycles, samples = self._figures, self._cycles, dict(self._samples)
+        about = {"version": self._version, "python": platform.python_version()}
+        yield InfoMetricFamily("edgetender_build", "What runs here.", value=about)
+        yield _family("cycles", [((), cycles)])
+        yield from _of_cycle(figures)
+        yield from _of_modules(figures)
+        yield from _of_containers(samples.get("modules", {}))
+        yield from _of_device(samples.get("device", {}))
+
+
+def _family(name: str, values: Values) -> Metric:
+    declared = _BY_NAME[name]
+    kind = CounterMetricFamily if declared.kind == "counter" else GaugeMetricFamily
+    family = kind(f"edgetender_{name}", declared.help, labels=declared.labels)
+    for labels, value in values:
+        if value is not None:
+            family.add_metric(labels, value)
+    return family
+
+
+def _of_cycle(figures: CycleFigures) -> Iterator[Metric]:
+    outbox = figures.outbox
+    for name, value in (
+        ("uptime_seconds", figures.uptime_s),
+        ("engine_up", figures.engine_up),
+        ("upstream_connected", figures.upstream_connected),
+        ("outbox_messages", outbox.queued),
+        ("outbox_bytes", outbox.queued_bytes),
+        ("outbox_accepted", outbox.accepted),
+        ("outbox_delivered", outbox.delivered),
+        ("outbox_dropped", outbox.dropped),
+        ("desired_version", figures.desired_version),
+        ("desired_status", figures.desired_code),
+        ("accepted_version", figures.accepted_version),
+        ("candidate_version", figures.candidate_version),
+    ):
+        yield _family(name, [((), value)])
+    yield _family("health", [((word,), word == figures.health) for word in HEALTHS])
+
+
+def _of_modules(figures: CycleFigures) -> Iterator[Metric]:
+    modules = figures.modules
+    yield _family(
+        "module_state", [((one.name, state), state == one.state) for one in modules for state in STATES]
+    )
+    yield _family("module_ready", [((one.name,), one.ready) for one in modules])
+    yield _family("module_version", [((one.name,), one.version) for one in modules])
+    yield _family("module_restarts", [((one.name,), one.restarts) for one in modules])
+    yield _family("module_variant", [((one.name, one.variant), 1) for one in modules if one.variant])
+
+
+def _of_containers(sample: Mapping[str, Any]) -> Iterator[Metric]:
+    modules = sample.get("modules", {})
+    for key, name in _CONTAINER.items():
+        yield _family(name, [((module,), said.get(key)) for module, said in modules.items()])
+
+
+def _of_device(sample: Mapping[str, Any]) -> Iterator[Metric]:
+    for key, name in _DEVICE.items():
+        yield _family(name, [((), sample.get(key))])
+    temperatures = sample.get("temperatureCelsius", {})
+    yield _family(
+        "device_temperature_celsius", [((sensor,), value) for sensor, value in temperatures.items()]
+    )

@@ -1,0 +1,71 @@
+"""The machine itself: architecture, cores, memory, model, kernel; read from the kernel's files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from edgetender.model.hardware import Fact, native_architecture
+
+# /proc/cpuinfo names a core differently on each architecture; the first of these that is there is shown
+_CPU_NAMES = ("model name", "Model", "cpu model", "Hardware")
+
+
+def probe(root: Path) -> Iterator[Fact]:
+    yield Fact("arch", native_architecture(), "uname")
+    yield from _cpu(root)
+    yield _memory(root)
+    yield _model(root)
+    yield _text("kernel", root / "proc/sys/kernel/osrelease")
+    yield _system(root)
+
+
+def _cpu(root: Path) -> Iterator[Fact]:
+    path = root / "proc/cpuinfo"
+    text = _read(path)
+    source = str(path)
+    if text is None:
+        yield Fact("cpu_model", None, source, "cannot be read")
+        yield Fact("cpu_count", None, source, "cannot be read")
+        return
+    lines = dict(re.findall(r"^([^\t:\n]+?)\s*:[ \t]*(.+)$", text, re.MULTILINE))
+    name = next((lines[key].strip() for key in _CPU_NAMES if key in lines), None)
+    yield Fact("cpu_model", name, source, "" if name else "the kernel does not name it")
+    count = len(re.findall(r"^processor\s*:", text, re.MULTILINE))
+    yield Fact("cpu_count", count or None, source, "" if count else "the kernel lists no processor")
+
+
+def _memory(root: Path) -> Fact:
+    path = root / "proc/meminfo"
+    match = re.search(r"^MemTotal:\s+(\d+) kB", _read(path) or "", re.MULTILINE)
+    return Fact(
+        "memory_bytes", int(match[1]) * 1024 if match else None, str(path), "" if match else "cannot be read"
+    )
+
+
+def _model(root: Path) -> Fact:
+    """Boards name themselves in the device tree, PCs in DMI."""
+    for place in ("proc/device-tree/model", "sys/class/dmi/id/product_name"):
+        text = (_read(root / place) or "").strip("\0 \n")
+        if text:
+            return Fact("model", text, str(root / place))
+    return Fact("model", None, "device tree, DMI", "neither names the machine")
+
+
+def _system(root: Path) -> Fact:
+    path = root / "etc/os-release"
+    match = re.search(r'^PRETTY_NAME="?([^"\n]+)"?', _read(path) or "", re.MULTILINE)
+    return Fact("os", match[1] if match else None, str(path), "" if match else "does not say")
+
+
+def _text(name: str, path: Path) -> Fact:
+    text = (_read(path) or "").strip()
+    return Fact(name, text or None, str(path), "" if text else "cannot be read")
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_text(errors="replace")
+    except OSError:
+        return None
