@@ -69,7 +69,7 @@ class Device:
         secret = credentials / CREDENTIAL
         secret.touch(mode=0o600)
         secret.write_text(json.dumps({"username": user, "password": password}))
-        self.config.write_text(self._settings())
+        self.config.write_text(self._settings(registry.ca))
 
     def start(self) -> float:
         """Return how many seconds it took until the daemon answered."""
@@ -126,8 +126,9 @@ class Device:
     def status(self) -> Any:
         return self.cli("status", "-o", "json").json()
 
-    def _settings(self) -> str:
+    def _settings(self, registry_ca: Path) -> str:
         """The smallest configuration that does the job; every other key has its default."""
+        registries = "".join(f'\n[registries."{host}"]\nca = "{registry_ca}"\n' for host in self._registries)
         return f"""\
 device = "{DEVICE}"
 state_dir = "{self.home / "state"}"
@@ -152,7 +153,7 @@ directory = "{self.home / "credentials"}"
 [api]
 socket = "{self.api_socket}"
 listen = "127.0.0.1:{self.page_port}"
-"""
+{registries}"""
 
 
 def _short(home: Path) -> Path:

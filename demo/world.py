@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -81,6 +82,8 @@ def started(home: Path, say: Narrator, *, private_engine: bool = False) -> Itera
 
     An engine that answers is used, unless a *private_engine* is asked for.
     """
+    for part in ("device", "mosquitto", "registry"):  # of a demo before: its versions would outrank ours
+        shutil.rmtree(home / part, ignore_errors=True)
     with contextlib.ExitStack() as ends:
         base = base_image.ensure(home / "base")
         engine = None if private_engine else running_engine()

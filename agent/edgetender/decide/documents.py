@@ -123,6 +123,7 @@ def _module(report: ModuleReport, figures: tuple[float, int] | None) -> dict[str
         "cpu": figures[0] if figures else None,
         "memoryBytes": figures[1] if figures else None,
         "why": report.why,
+        "code": report.code,
         "pull": {
             "doneBytes": pull.done_bytes,
             "totalBytes": pull.total_bytes,
@@ -148,6 +149,7 @@ def _reported_module(report: ModuleReport) -> dict[str, Any]:
         "restarts": report.restarts,
         "since": _time(report.since),
         "why": report.why,
+        "code": report.code,
         "pullPercent": tenths * 10 if tenths is not None else None,
         "lastExit": _death(report.death),
     }

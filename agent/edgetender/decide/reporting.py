@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from edgetender.decide.planner import pull_key, run_key
 from edgetender.model.ledger import Death, Ledger
@@ -27,9 +28,20 @@ class ModuleState(StrEnum):
     BLOCKED = "blocked"  # nothing can be done here without a new manifest or other hardware
 
 
+class Reason(NamedTuple):
+    """Why a module is not as it should be: *code* for programs, *text* for people; both empty: it is."""
+
+    code: str = ""
+    text: str = ""
+
+
+WELL = Reason()
+BLOCKED = "variant.none_fits"
+
+
 @dataclass(frozen=True, slots=True)
 class ModuleReport:
-    """One module as people see it. *why* is empty when all is well."""
+    """One module as people see it. *why* is empty when all is well; *code* is its stable name for programs."""
 
     name: str
     state: ModuleState
@@ -40,6 +52,7 @@ class ModuleReport:
     restarts: int = 0
     since: datetime | None = None
     why: str = ""
+    code: str = ""
     pull: PullProgress | None = None
     ports: tuple[str, ...] = ()
     death: Death | None = None
@@ -72,16 +85,20 @@ def _report(
     container = _current(name, spec, observed)
     pull = next((p for p in observed.pulls if wanted and p.reference == wanted.reference), None)
     attempt = ledger.attempts.get(pull_key(wanted.reference)) if wanted else None
-    state, why = _state(spec, container, pull, ledger)
+    state, reason = _state(spec, container, pull, ledger)
     if state is ModuleState.WAITING and blocked:
-        state, why = ModuleState.BLOCKED, blocked
-    elif blocked:
-        why = why or f"the new version cannot run here: {blocked}"
-    if attempt is not None and pull is None:
+        state, reason = ModuleState.BLOCKED, Reason(BLOCKED, blocked)
+    elif blocked and reason is WELL:
+        reason = Reason(BLOCKED, f"the new version cannot run here: {blocked}")
+    if attempt is not None and pull is None and reason is WELL:
         tries = "once" if attempt.failures == 1 else f"{attempt.failures} times"
-        why = why or f"new image not here: {attempt.reason} (tried {tries})"
-    if not why and state is ModuleState.WAITING:
-        why = observed.engine_down or held.get(name, "")
+        reason = Reason(attempt.code, f"new image not here: {attempt.reason} (tried {tries})")
+    if state is ModuleState.WAITING and reason is WELL:
+        reason = (
+            Reason("engine.down", observed.engine_down)
+            if observed.engine_down
+            else _held(name, held, spec, ledger)
+        )
     return ModuleReport(
         name=name,
         state=state,
@@ -91,33 +108,47 @@ def _report(
         ready=container.ready if container else False,
         restarts=ledger.restarts.get(name, 0),
         since=_since(container),
-        why=why,
+        why=reason.text,
+        code=reason.code,
         pull=pull,
         ports=tuple(f"{p.address}:{p.host}->{p.container}/{p.protocol}" for p in spec.ports) if spec else (),
         death=ledger.deaths.get(name),
     )
 
 
+def _held(name: str, held: dict[str, str], spec: ContainerSpec | None, ledger: Ledger) -> Reason:
+    if name not in held:
+        return WELL
+    attempt = ledger.attempts.get(run_key(name, spec.digest)) if spec else None
+    return Reason(attempt.code if attempt else "backoff", held[name])
+
+
 def _state(
     spec: ContainerSpec | None, container: Container | None, pull: PullProgress | None, ledger: Ledger
-) -> tuple[ModuleState, str]:
+) -> tuple[ModuleState, Reason]:
     if container is None or (spec is None and not container.running):
-        return (ModuleState.PULLING if pull else ModuleState.WAITING), ""
+        return (ModuleState.PULLING if pull else ModuleState.WAITING), WELL
     attempt = ledger.attempts.get(run_key(container.module, container.spec))
+    tried = Reason(attempt.code, attempt.reason) if attempt else WELL
+    health = container.health
+    detail = Reason("health.not_ready", health.detail) if health.detail else WELL
     match container.status:
-        case Status.RUNNING if container.health.readiness is Readiness.FAILING:
-            return ModuleState.UNHEALTHY, container.health.detail
+        case Status.RUNNING if health.readiness is Readiness.FAILING:
+            return ModuleState.UNHEALTHY, detail
         case Status.RUNNING:
-            ready = container.health.readiness is Readiness.READY
-            return (ModuleState.RUNNING if ready else ModuleState.STARTING), container.health.detail
+            ready = health.readiness is Readiness.READY
+            return (ModuleState.RUNNING if ready else ModuleState.STARTING), detail
         case Status.CREATED | Status.RESTARTING:
-            return ModuleState.STARTING, attempt.reason if attempt else ""
+            return ModuleState.STARTING, tried
         case Status.PAUSED:
-            return ModuleState.UNHEALTHY, "someone paused the container"
+            return ModuleState.UNHEALTHY, Reason("container.paused", "someone paused the container")
         case Status.EXITED | Status.DEAD | Status.REMOVING:
+            code = container.exit_code
             if spec is not None and (spec.restart == "never" or _done(spec, container)):
-                return ModuleState.STOPPED, f"ended with code {container.exit_code}; restart: {spec.restart}"
-            return ModuleState.BACKOFF, attempt.reason if attempt else f"exit code {container.exit_code}"
+                ended = f"ended with code {code}; restart: {spec.restart}"
+                return ModuleState.STOPPED, Reason("container.exited", ended)
+            unknown = Reason("container.exited", f"exit code {code}")
+            return ModuleState.BACKOFF, tried if attempt else unknown
 
 
 def _done(spec: ContainerSpec, container: Container) -> bool:
@@ -163,7 +194,12 @@ def events_between(
     for report in after:
         previous = was.pop(report.name, None)
         if previous is None or previous.state is not report.state or previous.version != report.version:
-            said = {"module": report.name, "state": report.state.value, "why": report.why}
+            said = {
+                "module": report.name,
+                "state": report.state.value,
+                "why": report.why,
+                "code": report.code,
+            }
             events.append(("module.state", said | {"from": previous.state.value if previous else None}))
         if report.restarts > (previous.restarts if previous else 0):
             events.append(("module.restarted", {"module": report.name, "restarts": report.restarts}))
