@@ -1,7 +1,8 @@
-"""`edgetender validate FILE`: is this a manifest? Needs no agent."""
+"""`edgetender validate FILE`: is this a manifest, and what may one say? Needs no agent."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,18 @@ from edgetender.errors import ManifestInvalid
 
 @click.command()
 @options
-@click.argument("files", metavar="FILE...", type=FILE, nargs=-1, required=True)
+@click.argument("files", metavar="FILE...", type=FILE, nargs=-1)
+@click.option("--schema", is_flag=True, help="Print the manifest's JSON Schema instead.")
 @click.pass_obj
-def validate(session: Session, files: tuple[Path, ...]) -> Exit:
+def validate(session: Session, files: tuple[Path, ...], schema: bool) -> Exit:
     """Check manifests, and name every fault with its place."""
+    if schema:
+        from edgetender.model.schema import manifest_schema
+
+        click.echo(json.dumps(manifest_schema(), indent=2, ensure_ascii=False))
+        return Exit.OK
+    if not files:
+        raise click.UsageError("name a manifest FILE, or - for stdin")
     results = [_validated(session, ManifestFile(file)) for file in files]
     if not session.for_people:
         valid = all(not result["problems"] for result in results)

@@ -24,6 +24,7 @@ MIN_MEMORY_BYTES = 6 * 1024 * 1024  # Docker refuses less (daemon/daemon_unix.go
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$")]
 PortNumber = Annotated[int, Field(ge=1, le=65535, strict=True)]
+SHORT_PORT = r"(?:([0-9.]+):)?(\d+):(\d+)(?:/(tcp|udp))?"  # as docker users write it
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _MAX_ENV_BYTES = 64 * 1024
 
@@ -51,9 +52,9 @@ class Requires(BaseModel):
 class Variant(Wire):
     """One image that can do the module's job on some hardware; the list's order is the preference."""
 
-    name: Name
-    image: str
-    requires: Requires = Field(default_factory=Requires)
+    name: Name = Field(description="what status, history and reasons call it")
+    image: str = Field(description="registry/repository:tag, or @sha256:… to pin it")
+    requires: Requires = Field(default_factory=Requires, description="absent: it fits everywhere")
     env: dict[str, str] = Field(
         default_factory=dict, description="added to the module's env, winning over it"
     )
@@ -68,10 +69,14 @@ class Variant(Wire):
 class Port(Wire):
     """A container port published on the host. Loopback unless the manifest says otherwise."""
 
-    host: PortNumber
-    container: PortNumber
+    host: PortNumber = Field(description="the port on the device")
+    container: PortNumber = Field(description="the port inside the container")
     protocol: Literal["tcp", "udp"] = "tcp"
-    address: str = Field("127.0.0.1", pattern=r"^(\d{1,3}\.){3}\d{1,3}$|^[0-9a-fA-F:]+$")
+    address: str = Field(
+        "127.0.0.1",
+        pattern=r"^(\d{1,3}\.){3}\d{1,3}$|^[0-9a-fA-F:]+$",
+        description="the device's address to listen on; 0.0.0.0 for all",
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -79,7 +84,7 @@ class Port(Wire):
         """Read the short form `[address:]host:container[/protocol]` that docker users write."""
         if not isinstance(value, str):
             return value
-        match = re.fullmatch(r"(?:([0-9.]+):)?(\d+):(\d+)(?:/(tcp|udp))?", value)
+        match = re.fullmatch(SHORT_PORT, value)
         if match is None:
             raise ValueError(
                 f"{value!r} is no port mapping; write it like 6789:5001 or 127.0.0.1:6789:5001/tcp"
@@ -93,7 +98,7 @@ class Port(Wire):
 class Volume(Wire):
     """A named volume of the engine, kept across versions."""
 
-    name: Name
+    name: Name = Field(description="the engine knows it as edgetender-<name>")
     path: str = Field(pattern=r"^/[^:]*$", description="absolute path inside the container")
     read_only: bool = False
 
@@ -101,9 +106,11 @@ class Volume(Wire):
 class Resources(Wire):
     """Limits the engine enforces; absent means none."""
 
-    memory: SizeBytes | None = None
-    cpus: Annotated[float, Field(gt=0, le=1024)] | None = None
-    pids: Annotated[int, Field(ge=1, le=1_000_000, strict=True)] | None = None
+    memory: SizeBytes | None = Field(None, description="bytes or 256MiB, no swap on top; at least 6MiB")
+    cpus: Annotated[float, Field(gt=0, le=1024)] | None = Field(None, description="cores, 0.5 is half of one")
+    pids: Annotated[int, Field(ge=1, le=1_000_000, strict=True)] | None = Field(
+        None, description="processes and threads"
+    )
 
     @field_validator("memory")
     @classmethod
@@ -116,18 +123,20 @@ class Resources(Wire):
 class HttpProbe(Wire):
     """Ready means: this answers with a 2xx or 3xx."""
 
-    port: PortNumber = 5001
+    port: PortNumber = Field(5001, description="the container's port; it need not be published")
     path: str = Field("/", pattern=r"^/")
 
 
 class Health(Wire):
-    """How the agent knows that a module can serve: an HTTP probe, the image's own HEALTHCHECK, or that it runs."""
+    """How the agent knows that a module can serve: over HTTP, by the image's HEALTHCHECK, or that it runs."""
 
-    http: HttpProbe | None = None
+    http: HttpProbe | None = Field(None, description="ask over HTTP")
     docker: bool = Field(default=False, description="trust the image's own HEALTHCHECK")
-    interval: Seconds = 5.0
-    timeout: Seconds = 2.0
-    failures: Annotated[int, Field(ge=1, le=100, strict=True)] = 3
+    interval: Seconds = Field(5.0, description="between two questions, once it was ready")
+    timeout: Seconds = Field(2.0, description="for one answer")
+    failures: Annotated[int, Field(ge=1, le=100, strict=True)] = Field(
+        3, description="so many refusals in a row make a module unhealthy that was ready before"
+    )
     deadline: Seconds = Field(
         120.0, description="from container start to first ready; past it the start failed"
     )
@@ -142,16 +151,20 @@ class Health(Wire):
 class Module(Wire):
     """One container's worth of work. `image:` is short for a single variant named `default`."""
 
-    image: str | None = None
-    variants: tuple[Variant, ...] = Field((), max_length=64)
-    command: tuple[str, ...] | None = None
-    env: dict[str, str] = Field(default_factory=dict)
-    ports: tuple[Port, ...] = Field((), max_length=64)
-    volumes: tuple[Volume, ...] = Field((), max_length=64)
-    resources: Resources = Field(default_factory=Resources)
-    health: Health = Field(default_factory=Health)
-    restart: Literal["always", "on-failure", "never"] = "always"
-    stop_grace: Seconds = 10.0
+    image: str | None = Field(None, description="registry/repository:tag, or @sha256:… to pin it")
+    variants: tuple[Variant, ...] = Field(
+        (), max_length=64, description="instead of image: the first that fits the device runs"
+    )
+    command: tuple[str, ...] | None = Field(None, description="instead of the image's own CMD")
+    env: dict[str, str] = Field(default_factory=dict, description="environment variables; 64KiB at most")
+    ports: tuple[Port, ...] = Field((), max_length=64, description="what is published on the device")
+    volumes: tuple[Volume, ...] = Field((), max_length=64, description="what is kept across versions")
+    resources: Resources = Field(default_factory=Resources, description="limits")
+    health: Health = Field(default_factory=Health, description="how readiness is judged; absent: it runs")
+    restart: Literal["always", "on-failure", "never"] = Field(
+        "always", description="what to do when the container ends"
+    )
+    stop_grace: Seconds = Field(10.0, description="from SIGTERM to SIGKILL")
 
     @field_validator("image")
     @classmethod
@@ -189,7 +202,7 @@ class Module(Wire):
 class RegistryAccess(Wire):
     """How to reach one registry: the *name* of a credential on the device, never its value."""
 
-    credential: Name | None = None
+    credential: Name | None = Field(None, description="a file of that name on the device")
 
 
 class Update(Wire):
@@ -201,12 +214,14 @@ class Update(Wire):
 class Manifest(Wire):
     """One deployment: everything that shall run on the device, and nothing else."""
 
-    schema_: Literal["edgetender/v1"] = Field(alias="schema")
-    deployment: Name
-    version: Annotated[int, Field(ge=1, le=MAX_VERSION, strict=True)]
-    modules: dict[Name, Module] = Field(max_length=64)
+    schema_: Literal["edgetender/v1"] = Field(alias="schema", description="how to read this document")
+    deployment: Name = Field(description="what people call it")
+    version: Annotated[int, Field(ge=1, le=MAX_VERSION, strict=True)] = Field(
+        description="only ever rises: a device takes no lower one, and no other content under the same one"
+    )
+    modules: dict[Name, Module] = Field(max_length=64, description="by name; a module not listed is removed")
     registries: dict[str, RegistryAccess] = Field(default_factory=dict, description="keyed by host[:port]")
-    update: Update = Field(default_factory=Update)
+    update: Update = Field(default_factory=Update, description="when a new version counts as good")
     allow_empty: bool = Field(
         default=False, description="must be true for a manifest that removes every module"
     )
