@@ -188,6 +188,8 @@ def install(machine: Machine) -> None:
     program = root / "usr/bin/edgetender"
     program.write_text(
         "#!/bin/sh\nexport PYTHONPATH=/opt/edgetender/agent:/opt/edgetender/lib PYTHONDONTWRITEBYTECODE=1\n"
+        # its run path names the host's place, and the system may have a libpython of another patch level
+        "export LD_LIBRARY_PATH=/opt/edgetender/python/lib\n"
         f'exec {interpreter} -c "from edgetender.cli import main; main()" "$@"\n'
     )
     program.chmod(0o755)
