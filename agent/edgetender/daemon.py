@@ -148,7 +148,7 @@ def build(settings: Settings, flags: Flags) -> Daemon:
         HostFigures(settings.state_dir),
         engine,
         sinks,
-        lambda: publisher.snapshot(),
+        lambda: publisher.snapshot(),  # noqa: PLW0108  # made below: the sampler looks when it runs
         clock,
         settings.telemetry.interval_s,
         flags.stopping,
@@ -225,7 +225,7 @@ def _accepting(store: Store, clock: SystemClock, source: str, flags: Flags) -> C
         try:
             store.deliver("manifest", source, body[: MAX_BYTES + 1], clock.now())
         except AgentError as error:
-            log.error("a manifest could not be written down", extra={"fields": {"why": str(error)}})
+            log.error("a manifest could not be written down", extra={"fields": {"why": str(error)}})  # noqa: TRY400
             return False
         except Exception as error:  # noqa: BLE001  # raising here would kill the transport's thread
             flags.crash(error)

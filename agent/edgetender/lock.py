@@ -6,6 +6,7 @@ import fcntl
 import os
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from edgetender.errors import AlreadyRunning
 
@@ -17,7 +18,7 @@ class StateLock:
         self._path = path
         self._file = -1
 
-    def __enter__(self) -> StateLock:
+    def __enter__(self) -> Self:
         self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)

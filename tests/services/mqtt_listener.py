@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import paho.mqtt.client as paho
 
@@ -38,7 +38,7 @@ class Listener:
         self._client.loop_start()
         assert self._subscribed.wait(5)
 
-    def __enter__(self) -> Listener:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

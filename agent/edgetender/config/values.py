@@ -15,13 +15,13 @@ _MAX_SOCKET_PATH = 107  # sun_path holds 108 bytes with its end (unix(7))
 
 def text(value: Any) -> str:
     if not isinstance(value, str):
-        raise ValueError("must be text in quotes")  # noqa: TRY004  one error class for every check
+        raise ValueError("must be text in quotes")
     return value
 
 
 def flag(value: Any) -> bool:
     if not isinstance(value, bool):
-        raise ValueError("must be true or false")  # noqa: TRY004
+        raise ValueError("must be true or false")
     return value
 
 

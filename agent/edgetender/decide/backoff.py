@@ -14,7 +14,7 @@ _MAX_EXPONENT = 16  # clamped before the power is taken: 2**1024 overflows a flo
 
 
 def delay_s(name: str, failures: int) -> float:
-    """Seconds to wait after the *failures*-th failure in a row: 1, 2, 4 … 300, each ×0.75 to ×1.
+    """Seconds to wait after the *failures*-th failure in a row: 1, 2, 4 … 300, each times 0.75 to 1.
 
     The jitter depends on *name* and the count alone, so a plan can be made again and comes out the same, while
     devices and modules that failed together do not return together.

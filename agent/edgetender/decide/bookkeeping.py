@@ -15,6 +15,8 @@ from edgetender.model.observed import Container, Observed, Status
 from edgetender.model.plan import Create, Outcome, Pull, PullOutcome, Remove, Start, Stop
 from edgetender.model.target import Target
 
+_SIGNALLED = 128  # shells and engines say 128 + the signal that ended a process
+
 
 def record(ledger: Ledger, outcome: Outcome, target: Target, now: datetime) -> Ledger:
     """The ledger after one step. A failed step counts against what it was for; a done one settles wishes."""
@@ -92,9 +94,9 @@ def describe_exit(container: Container) -> str:
     code = container.exit_code
     if container.oom_killed:
         return "ran out of memory and was killed"
-    if code is not None and code > 128:
+    if code is not None and code > _SIGNALLED:
         names = {130: "SIGINT", 132: "SIGILL", 134: "SIGABRT", 137: "SIGKILL", 139: "SIGSEGV", 143: "SIGTERM"}
-        return f"was ended by {names.get(code, f'signal {code - 128}')} (exit code {code})"
+        return f"was ended by {names.get(code, f'signal {code - _SIGNALLED}')} (exit code {code})"
     return f"exited with code {code}"
 
 

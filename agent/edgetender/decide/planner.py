@@ -65,7 +65,7 @@ def _pull(
         yield Pull(wanted.module, wanted)
 
 
-def _stride(
+def _stride(  # noqa: C901  # one case per state a container can be in
     spec: ContainerSpec,
     target: Target,
     observed: Observed,

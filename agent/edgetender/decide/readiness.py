@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from edgetender.model.observed import Health, Readiness
@@ -15,7 +15,7 @@ _STARTING_PAUSE_S = 0.1  # while it starts, ask often: the first ready answer is
 class Asked:
     """What the probes of one container have said so far."""
 
-    health: Health = Health()
+    health: Health = field(default_factory=Health)
     failures: int = 0
     ever_ready: bool = False
 

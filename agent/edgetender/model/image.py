@@ -18,6 +18,7 @@ _REFERENCE = re.compile(
     r"(?::(?P<tag>[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}))?(?:@(?P<digest>[a-z0-9]+:[0-9a-f]+))?"
 )
 _SHA256 = re.compile(r"sha256:[0-9a-f]{64}")
+_MAX_REFERENCE, _MAX_NAME = 512, 255
 HUB = "docker.io"
 
 
@@ -46,7 +47,7 @@ class ImageReference:
 
 def parse_reference(text: str) -> ImageReference:
     """Return what *text* names. Raises ValueError that says what is wrong with it."""
-    if len(text) > 512:
+    if len(text) > _MAX_REFERENCE:
         raise ValueError("an image reference longer than 512 characters")
     match = _REFERENCE.fullmatch(text)
     if match is None:
@@ -56,7 +57,7 @@ def parse_reference(text: str) -> ImageReference:
         registry, path = None, f"{registry}/{path}"
         if not re.fullmatch(rf"{_COMPONENT}(?:/{_COMPONENT})*", path):
             raise ValueError(f"{text!r} is no image reference: a repository is written in lower case")
-    if len(path) > 255:
+    if len(path) > _MAX_NAME:
         raise ValueError("a repository name longer than 255 characters")
     if match["digest"] and not _SHA256.fullmatch(match["digest"]):
         raise ValueError(f"{text!r} has a digest that is not sha256 and 64 hex digits")

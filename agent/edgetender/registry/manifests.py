@@ -96,10 +96,10 @@ def facts(manifest: Manifest, config: bytes, *, digest: str, index_digest: str) 
     document = _object(config)
     inner = document.get("config") or {}
     if not isinstance(inner, dict):
-        raise ValueError("its configuration is malformed")  # noqa: TRY004
+        raise ValueError("its configuration is malformed")
     env, labels = inner.get("Env") or [], inner.get("Labels") or {}
     if not isinstance(env, list) or not isinstance(labels, dict):
-        raise ValueError("its environment or its labels are malformed")  # noqa: TRY004
+        raise ValueError("its environment or its labels are malformed")
     return ImageFacts(
         digest=digest,
         index_digest=index_digest,
@@ -119,21 +119,21 @@ def _object(body: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError):
         document = None
     if not isinstance(document, dict):
-        raise ValueError("it is no JSON object")  # noqa: TRY004  the text is wrong, not the caller's type
+        raise ValueError("it is no JSON object")
     return document
 
 
 def _list(document: dict[str, Any], key: str) -> list[Any]:
     found = document.get(key)
     if not isinstance(found, list):
-        raise ValueError(f"its {key} are no list")  # noqa: TRY004
+        raise ValueError(f"its {key} are no list")
     return found
 
 
 def _descriptor(found: object) -> Descriptor:
     """The digest goes into paths and URLs: exactly sha256 and 64 hex digits, or ValueError."""
     if not isinstance(found, dict):
-        raise ValueError("a descriptor is no object")  # noqa: TRY004
+        raise ValueError("a descriptor is no object")
     digest, size = found.get("digest"), found.get("size")
     if not isinstance(digest, str) or not _SHA256.fullmatch(digest):
         raise ValueError("a descriptor's digest is not sha256 and 64 hex digits")

@@ -21,7 +21,7 @@ _LONGEST_WAIT_S = 3600.0
 _DEPTH = 12
 
 
-def refused(  # noqa: PLR0911  the table is its returns
+def refused(
     what: str, status: int, *, code: str, credential: Credential | None, wait_s: float | None
 ) -> AgentError:
     """Return the error for an answer nobody wanted. *code* is the registry's own word for it, or empty."""
@@ -80,7 +80,7 @@ def unreachable(what: str, error: BaseException) -> RegistryUnreachable:
     return RegistryUnreachable(f"cannot {what}: {_why(list(_causes(error)))}")
 
 
-def _why(causes: list[BaseException]) -> str:  # noqa: C901, PLR0911  a table again
+def _why(causes: list[BaseException]) -> str:  # noqa: C901  a table again
     for cause in causes:
         match cause:
             case ssl.SSLCertVerificationError() if "valid" in cause.verify_message:

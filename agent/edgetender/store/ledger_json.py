@@ -65,7 +65,7 @@ def _hints(kind: Any) -> dict[str, Any]:
     return get_type_hints(kind)
 
 
-def _value(kind: Any, value: Any) -> Any:  # noqa: PLR0911  # one return per shape reads best
+def _value(kind: Any, value: Any) -> Any:  # one return per shape reads best
     origin, args = get_origin(kind), get_args(kind)
     if origin in (Union, UnionType):
         (inner,) = (arg for arg in args if arg is not NoneType)

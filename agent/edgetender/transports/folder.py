@@ -21,7 +21,6 @@ from edgetender.transports.settings import FolderSettings
 
 log = logging.getLogger(__name__)
 
-STABLE_S = 1.0  # a file that did not change for so long has been written to its end
 _RETRY_S = 5.0
 _KINDS = frozenset({".json", ".yaml", ".yml"})
 
@@ -108,7 +107,7 @@ class FolderTransport:
             self._seen = {path.name: self._mark(path) for path in found}
             for path in found:
                 _, since = self._seen[path.name]
-                if time.monotonic() - since < STABLE_S or not self._deliver(path):
+                if time.monotonic() - since < self._settings.stable_s or not self._deliver(path):
                     return  # later names wait: the order is the author's
 
     def _mark(self, path: Path) -> tuple[tuple[int, int], float]:

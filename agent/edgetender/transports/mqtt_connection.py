@@ -178,7 +178,7 @@ class Connection:
         if self._level != paho.MQTTv5:
             client.connect(settings.host, settings.port, settings.keepalive_s)
             return
-        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+        properties = Properties(PacketTypes.CONNECT)
         properties.MaximumPacketSize, properties.ReceiveMaximum = MAX_PACKET_BYTES, RECEIVE_MAXIMUM
         if self._party.keeps_session:
             properties.SessionExpiryInterval = settings.session_expiry_s
@@ -193,7 +193,7 @@ class Connection:
     def _properties(self, publication: Publication, packet: int) -> Properties | None:
         if self._level != paho.MQTTv5:
             return None
-        properties = Properties(packet)  # type: ignore[no-untyped-call]
+        properties = Properties(packet)
         properties.PayloadFormatIndicator = 1  # UTF-8
         properties.ContentType = publication.content_type
         if publication.expiry_s is not None:

@@ -14,7 +14,7 @@ class NoTransport:
     def open(self, accept: Callable[[bytes], bool], wake: Callable[[], None]) -> None:
         """Nothing will arrive."""
 
-    def send(self, message: Message, *, timeout_s: float) -> None:
+    def send(self, message: Message, *, timeout_s: float) -> None:  # noqa: ARG002
         raise LinkDown(f"cannot send {message.topic}: no transport is configured")
 
     def link(self) -> Link:

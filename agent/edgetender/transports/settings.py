@@ -39,8 +39,12 @@ class MqttSettings:
 
 @dataclass(frozen=True, slots=True)
 class FolderSettings:
-    """Where manifests are put by hand and reports are fetched by hand."""
+    """Where manifests are put by hand and reports are fetched by hand.
+
+    A file that did not change for *stable_s* seconds has been written to its end.
+    """
 
     path: Path
     poll_s: float = 1.0
+    stable_s: float = 1.0
     messages_max_bytes: int = 16 * 1024 * 1024

@@ -72,7 +72,7 @@ def server(tmp_path_factory, serving_in):
         pytest.param(b'"own json"', 201, {"a": 1}, "application/json", "False", id="AMLResponse as JSON"),
     ],
 )
-def test_a_case_of_scoring_gets_its_status_and_body(server, sent, status, body, kind, failed):  # noqa: PLR0917
+def test_a_case_of_scoring_gets_its_status_and_body(server, sent, status, body, kind, failed):
     answer = server.score(sent, Content_Type="application/json")
 
     assert (answer.status, answer.json) == (status, body)
