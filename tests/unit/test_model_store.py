@@ -1,5 +1,7 @@
 """Does the store keep models as they were, each version once?"""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from edgetender.errors import ConfigInvalid, NotFound
@@ -80,3 +82,24 @@ def test_what_is_not_there_is_said_with_what_is(store, model):
         store.get("diabetes", 2)
     with pytest.raises(NotFound, match="name a file or a directory"):
         store.register(model.with_name("nowhere"), "diabetes")
+
+
+def test_links_inside_a_model_stay_links_and_count(store, tmp_path):
+    folder = tmp_path / "network"
+    folder.mkdir()
+    (folder / "v1.onnx").write_text("g")
+    (folder / "current.onnx").symlink_to("v1.onnx")
+    kept = store.register(folder, "net")
+
+    assert (kept.path / "current.onnx").is_symlink()
+    assert from_path(kept.path, "net").sha256 == kept.sha256
+    assert (store.download(kept, tmp_path / "copy") / "current.onnx").read_text() == "g"
+    (folder / "current.onnx").unlink()
+    assert from_path(folder, "net").sha256 != kept.sha256
+
+
+def test_many_registering_at_once_each_get_a_version_of_their_own(store, model):
+    with ThreadPoolExecutor(8) as crowd:
+        versions = list(crowd.map(lambda _: store.register(model, "busy").version, range(24)))
+
+    assert sorted(versions) == list(range(1, 25))

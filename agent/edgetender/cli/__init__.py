@@ -26,6 +26,7 @@ COMMANDS = {
     "history": ("history:history", "List the versions this device has had, newest first."),
     "rollback": ("rollback:rollback", "Return to an earlier version; needs no network."),
     "config": ("config:config", "Show or check the agent's configuration files."),
+    "model": ("model:model", "Register models, list them and get them back."),
     "package": ("package:package", "Package a model into an image that serves it."),
     "push": ("push:push", "Publish a manifest to a device."),
     "daemon": ("daemon:daemon", "Run the agent."),

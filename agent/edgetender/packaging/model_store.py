@@ -4,16 +4,26 @@ import json
 import os
 import re
 import shutil
-from dataclasses import asdict, dataclass, field
-from hashlib import sha256
+from dataclasses import asdict, dataclass, field, replace
+from hashlib import file_digest, sha256
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from edgetender.codec import canonical
-from edgetender.errors import ConfigInvalid, NotFound, Problem
-from edgetender.packaging.layer import tree
+from edgetender.errors import ConfigInvalid, NotFound, Permanent, Problem
+from edgetender.packaging.layer import Entry, tree
 
 _NAME = re.compile(r"^[a-zA-Z0-9][a-zA-Z0-9\-\._]{0,254}$")
+_FRAMEWORKS = (
+    "Onnx",
+    "ScikitLearn",
+    "TensorFlow",
+    "PyTorch",
+    "Keras",
+    "Multi",
+    "Custom",
+)  # the original's words
 _RECORD = "model.json"
 _FILES = "files"
 
@@ -32,6 +42,8 @@ class Model:
     framework: str | None = None
     tags: dict[str, str] = field(default_factory=dict)
     properties: dict[str, str] = field(default_factory=dict)
+    description: str | None = None
+    created: str | None = None
 
     @property
     def reference(self) -> str:
@@ -45,6 +57,15 @@ def check_name(name: str) -> None:
         raise ConfigInvalid((Problem("name", "model.name", text),))
 
 
+def parse_model(text: str) -> tuple[str, int | None]:
+    """Return name and version of `name[:version]`. Raises ConfigInvalid."""
+    name, colon, number = text.partition(":")
+    if colon and not (number.isdecimal() and int(number) > 0):
+        raise ConfigInvalid((Problem("MODEL", "model.version", f"{number!r} is no version number"),))
+    check_name(name)
+    return name, int(number) if colon else None
+
+
 def from_path(path: Path, name: str, version: int = 1) -> Model:
     """Return the model in a file or directory, registered nowhere. Raises ConfigInvalid, NotFound."""
     check_name(name)
@@ -53,21 +74,31 @@ def from_path(path: Path, name: str, version: int = 1) -> Model:
     return Model(name, version, path, _hash(path))
 
 
+def framework_named(text: str) -> str:
+    """Return the framework as it is spelled, whatever the case of *text*. Raises ConfigInvalid."""
+    known = {one.lower(): one for one in _FRAMEWORKS}
+    found = known.get(text.lower().replace("-", "").replace("_", ""))
+    if found is None:
+        why = f"{text!r} is not one of {', '.join(_FRAMEWORKS)}"
+        raise ConfigInvalid((Problem("framework", "model.framework", why),))
+    return found
+
+
+def framework_of(path: Path) -> str | None:
+    """What the file's name gives away: ONNX and nothing else; a pickle may hold anything."""
+    return "Onnx" if path.is_file() and path.suffix.lower() == ".onnx" else None
+
+
 def _hash(path: Path) -> str:
+    """Of names, contents and links: two models that differ in any of them are two models."""
     total = sha256()
-    entries = (
-        [(path.name, path)]
-        if path.is_file()
-        else [
-            (entry.path, entry.content) for entry in tree(path, path.name) if isinstance(entry.content, Path)
-        ]
-    )
-    for name, file in sorted(entries):
-        with file.open("rb") as stream:
-            one = sha256()
-            while chunk := stream.read(1 << 20):
-                one.update(chunk)
-        total.update(f"{name}\0{one.hexdigest()}\n".encode())
+    entries = [Entry(path.name, path)] if path.is_file() else list(tree(path, path.name))
+    for entry in sorted(entries, key=lambda one: one.path):
+        if entry.link is not None:
+            total.update(f"{entry.path}\0-> {entry.link}\n".encode())
+        elif isinstance(entry.content, Path):
+            with entry.content.open("rb") as stream:
+                total.update(f"{entry.path}\0{file_digest(stream, 'sha256').hexdigest()}\n".encode())
     return total.hexdigest()
 
 
@@ -86,41 +117,65 @@ class ModelStore:
         framework: str | None = None,
         tags: dict[str, str] | None = None,
         properties: dict[str, str] | None = None,
+        description: str | None = None,
+        created: str | None = None,
     ) -> Model:
         """Keep a copy of the model as the next version, or as *version*. Safe to interrupt.
 
         Raises ConfigInvalid (name, or the version is taken: versions never change), NotFound.
         """
+        path = Path(os.path.abspath(path))  # noqa: PTH100  "." has no name; resolve() would take a link's target
         offered = from_path(path, name, version or 1)
         folder = self._root / name
         folder.mkdir(parents=True, exist_ok=True)
-        number = version if version is not None else max(self._versions(name), default=0) + 1
-        part = folder / f".part-{os.getpid()}"
-        shutil.rmtree(part, ignore_errors=True)
-        kept = part / _FILES / path.name
-        kept.parent.mkdir(parents=True)
-        (shutil.copytree if path.is_dir() else shutil.copyfile)(path, kept)
-        model = Model(
-            name, number, folder / str(number) / _FILES / path.name, offered.sha256, framework,
-            tags or {}, properties or {},
-        )  # fmt: skip
-        record = asdict(model) | {"path": path.name}
-        (part / _RECORD).write_bytes(canonical(record))
-        try:
-            part.rename(folder / str(number))
-        except OSError as error:
-            shutil.rmtree(part)
-            problem = Problem(
-                "version", "model.exists", f"{name}:{number} is registered; versions never change"
-            )
-            raise ConfigInvalid((problem,)) from error
-        return model
+        with TemporaryDirectory(prefix=".part-", dir=folder) as scratch:
+            part = Path(scratch) / "version"
+            kept = part / _FILES / path.name
+            kept.parent.mkdir(parents=True)
+            _copy(path, kept)
+            while True:
+                number = version if version is not None else max(self._versions(name), default=0) + 1
+                final = folder / str(number) / _FILES / path.name
+                model = replace(
+                    offered, version=number, path=final, framework=framework, tags=tags or {},
+                    properties=properties or {}, description=description, created=created,
+                )  # fmt: skip
+                (part / _RECORD).write_bytes(canonical(asdict(model) | {"path": path.name}))
+                try:
+                    part.rename(folder / str(number))
+                except OSError as error:
+                    if version is None and (folder / str(number)).exists():
+                        continue  # another registration took the number in between: the next one is ours
+                    text = f"{name}:{number} is registered; versions never change"
+                    raise ConfigInvalid((Problem("version", "model.exists", text),)) from error
+                return model
+
+    def download(self, model: Model, into: Path, *, overwrite: bool = False) -> Path:
+        """Copy the model into the directory *into*; return the copy, known to be what was registered.
+
+        Raises Permanent: the copy is there already (unless *overwrite*), or the store's files were changed.
+        """
+        target = into / model.path.name
+        if target.exists() and not overwrite:
+            raise Permanent(f"cannot download {model.reference}: {target} exists; name another directory")
+        into.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix=".part-", dir=into) as scratch:
+            part = Path(scratch) / model.path.name
+            _copy(model.path, part)
+            if _hash(part) != model.sha256:
+                text = f"{model.path} is not what was registered; register it again as a new version"
+                raise Permanent(f"cannot download {model.reference}: {text}")
+            if target.is_dir():
+                shutil.rmtree(target)
+            part.replace(target)
+        return target
 
     def get(self, name: str, version: int | None = None) -> Model:
         """Return a version, the latest when none is named. Raises NotFound."""
         versions = self._versions(name)
         if not versions:
-            raise NotFound(f"cannot find the model {name!r}: none of that name is registered in {self._root}")
+            where = f"in {self._root}" if self._root.is_dir() else "yet; register one first"
+            raise NotFound(f"cannot find the model {name!r}: none of that name is registered {where}")
         number = max(versions) if version is None else version
         if number not in versions:
             known = ", ".join(map(str, sorted(versions)))
@@ -138,3 +193,10 @@ class ModelStore:
         check_name(name)
         folder = self._root / name
         return {int(p.name) for p in folder.iterdir() if p.name.isdigit()} if folder.is_dir() else set()
+
+
+def _copy(path: Path, to: Path) -> None:
+    if path.is_dir():
+        shutil.copytree(path, to, symlinks=True)
+    else:
+        shutil.copyfile(path, to)
