@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import click
 
@@ -25,19 +25,27 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 class Exit(IntEnum):
     """What the process's exit code says. An API: scripts branch on it."""
 
-    OK = 0
-    FAILED = 1
-    USAGE = 2
-    UNREACHABLE = 3
-    NOT_FOUND = 4
-    PERMISSION = 5
-    INVALID = 6
-    DEGRADED = 7
-    CHANGES_PENDING = 8
-    TIMED_OUT = 9
-    ROLLED_BACK = 10
-    CONFIG = 78  # EX_CONFIG: systemd does not start the daemon again
-    INTERRUPTED = 130
+    meaning: str
+
+    def __new__(cls, code: int, meaning: str) -> Self:
+        member = int.__new__(cls, code)
+        member._value_ = code
+        member.meaning = meaning
+        return member
+
+    OK = 0, "done"
+    FAILED = 1, "it did not work, or the device refused the manifest; stderr says why"
+    USAGE = 2, "wrong arguments"
+    UNREACHABLE = 3, "no agent answers"
+    NOT_FOUND = 4, "no such module, version or file"
+    PERMISSION = 5, "not allowed: join the agent's group"
+    INVALID = 6, "the manifest or the configuration has faults; each is named with its place"
+    DEGRADED = 7, "`status --exit-code`: the device is not healthy"
+    CHANGES_PENDING = 8, "`plan --detailed-exitcode`: something would change"
+    TIMED_OUT = 9, "waited long enough; the agent goes on"
+    ROLLED_BACK = 10, "applied, not good, and taken back"
+    CONFIG = 78, "`daemon`: the configuration has faults (EX_CONFIG: systemd does not start it again)"
+    INTERRUPTED = 130, "Ctrl-C"
 
 
 @dataclass(slots=True)

@@ -27,78 +27,98 @@ Engine = Annotated[
 class EngineSettings:
     """Where the container engine answers, and how long a cycle waits when nothing wakes it."""
 
-    socket: Engine = "unix:///var/run/docker.sock"
-    interval_s: Annotated[float, values.seconds(0.1, 3600)] = 30.0
+    socket: Annotated[Engine, "the Docker Engine's API"] = "unix:///var/run/docker.sock"
+    interval_s: Annotated[
+        float, values.seconds(0.1, 3600), "the longest pause between two cycles; events shorten it"
+    ] = 30.0
 
 
 @dataclass(frozen=True, slots=True)
 class TransportSettings:
     """The upstream link. Which keys count depends on *kind*."""
 
-    kind: Annotated[str, values.one_of("mqtt", "folder", "none")] = "none"
-    host: Text = ""
-    port: Annotated[int, values.whole(1, 65535)] = 8883
-    tls: Flag = True
-    ca: MaybePlace = None
-    certificate: MaybePlace = None
-    key: MaybePlace = None
-    username: Text = ""
-    password_credential: Text = ""  # the name of a credential, never its value
-    protocol: Annotated[str, values.one_of("auto", "5", "3.1.1")] = "auto"
-    keepalive_s: Annotated[int, values.whole(1, 65535)] = 30
-    will_delay_s: Annotated[int, values.whole(0, 86400)] = 30
-    path: MaybePlace = None
+    kind: Annotated[str, values.one_of("mqtt", "folder", "none"), "how manifests come and reports go"] = (
+        "none"
+    )
+    host: Annotated[Text, "mqtt: the broker; must be given"] = ""
+    port: Annotated[int, values.whole(1, 65535), "mqtt: its port"] = 8883
+    tls: Annotated[Flag, "mqtt: verified TLS; false is for a broker on the same machine"] = True
+    ca: Annotated[MaybePlace, "mqtt: the broker's authorities (PEM); else the system's"] = None
+    certificate: Annotated[MaybePlace, "mqtt: this device's certificate (PEM)"] = None
+    key: Annotated[MaybePlace, "mqtt: its key (PEM, unencrypted); goes with certificate"] = None
+    username: Annotated[Text, "mqtt: for brokers that ask for a name and password"] = ""
+    password_credential: Annotated[Text, "mqtt: the name of the credential with the password"] = ""
+    protocol: Annotated[
+        str, values.one_of("auto", "5", "3.1.1"), "mqtt: auto speaks 5, and 3.1.1 where 5 is refused"
+    ] = "auto"
+    keepalive_s: Annotated[int, values.whole(1, 65535), "mqtt: silence after which the link is probed"] = 30
+    will_delay_s: Annotated[
+        int, values.whole(0, 86400), "mqtt 5: how long the broker waits before it says offline for us"
+    ] = 30
+    path: Annotated[MaybePlace, "folder: the folder; must be given, and is never created"] = None
 
 
 @dataclass(frozen=True, slots=True)
 class RegistrySettings:
     """How to reach one registry; keyed by host[:port]."""
 
-    ca: MaybePlace = None
-    plain_http: Flag = False
+    ca: Annotated[MaybePlace, "the registry's authorities (PEM), for asking it what a tag names"] = None
+    plain_http: Annotated[Flag, "no TLS: for a registry on the same machine"] = False
 
 
 @dataclass(frozen=True, slots=True)
 class CredentialsSettings:
-    directory: Place = DIRECTORY / "credentials"
+    """Where named secrets are; systemd's credentials ($CREDENTIALS_DIRECTORY) are looked at first."""
+
+    directory: Annotated[Place, "one file per credential, 0600"] = DIRECTORY / "credentials"
 
 
 @dataclass(frozen=True, slots=True)
 class ApiSettings:
     """The admin socket and its group; *listen* is the read-only loopback listener, "" for none."""
 
-    socket: Annotated[Path, values.socket_path] = ADMIN_SOCKET
-    listen: Annotated[str, values.loopback] = "127.0.0.1:8787"
-    group: Text = "edgetender"
+    socket: Annotated[Path, values.socket_path, "the admin socket, mode 0660"] = ADMIN_SOCKET
+    listen: Annotated[str, values.loopback, "/healthz, /metrics and /v1/status, without a password"] = (
+        "127.0.0.1:8787"
+    )
+    group: Annotated[Text, "whose members may give orders, beside root and the daemon's user"] = "edgetender"
 
 
 @dataclass(frozen=True, slots=True)
 class TelemetrySettings:
-    interval_s: Annotated[float, values.seconds(0.1)] = 60.0
+    """The figures of the device and of its containers."""
+
+    interval_s: Annotated[float, values.seconds(0.1), "between two samples"] = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class PullSettings:
     """How many images at once, and after how long without a byte a pull counts as stalled."""
 
-    concurrent: Annotated[int, values.whole(1, 16)] = 2
-    stall_timeout_s: Annotated[float, values.seconds(1)] = 60.0
+    concurrent: Annotated[int, values.whole(1, 16), "pulls at a time"] = 2
+    stall_timeout_s: Annotated[float, values.seconds(1), "without a byte, then it is tried anew later"] = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class LogSettings:
-    level: Annotated[str, values.one_of("DEBUG", "INFO", "WARNING", "ERROR")] = "INFO"
-    format: Annotated[str, values.one_of("text", "json")] = "text"
+    """The daemon's log, on stderr."""
+
+    level: Annotated[str, values.one_of("DEBUG", "INFO", "WARNING", "ERROR"), "the least that is said"] = (
+        "INFO"
+    )
+    format: Annotated[str, values.one_of("text", "json"), "for people, or one object per line"] = "text"
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
     """Everything configured. *origins* says where each value that is not a default was written."""
 
-    device: Annotated[str, values.matching(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", "device name")] = field(
-        default_factory=gethostname
-    )
-    state_dir: Place = Path("/var/lib/edgetender")
+    device: Annotated[
+        str,
+        values.matching(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", "device name"),
+        "the name upstream, and the MQTT client id",
+    ] = field(default_factory=gethostname)
+    state_dir: Annotated[Place, "state.db, queue.db and the lock"] = Path("/var/lib/edgetender")
     engine: EngineSettings = field(default_factory=EngineSettings)
     transport: TransportSettings = field(default_factory=TransportSettings)
     registries: Mapping[str, RegistrySettings] = field(default_factory=dict)

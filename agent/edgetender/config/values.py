@@ -1,4 +1,7 @@
-"""What may one configured value be? Checks that return the value, or raise ValueError with what is wrong."""
+"""What may one configured value be? Checks that return the value, or raise ValueError with what is wrong.
+
+A check's docstring is what the reference says of the value.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +17,14 @@ _MAX_SOCKET_PATH = 107  # sun_path holds 108 bytes with its end (unix(7))
 
 
 def text(value: Any) -> str:
+    """text"""
     if not isinstance(value, str):
         raise ValueError("must be text in quotes")
     return value
 
 
 def flag(value: Any) -> bool:
+    """true or false"""
     if not isinstance(value, bool):
         raise ValueError("must be true or false")
     return value
@@ -31,6 +36,7 @@ def matching(pattern: str, what: str) -> Check:
             raise ValueError(f"{value!r} is no {what}")
         return str(value)
 
+    check.__doc__ = what
     return check
 
 
@@ -40,6 +46,7 @@ def one_of(*choices: str) -> Check:
             raise ValueError(f"{value!r} is not one of {', '.join(choices)}")
         return str(value)
 
+    check.__doc__ = ", ".join(f"`{choice}`" for choice in choices)
     return check
 
 
@@ -49,6 +56,7 @@ def whole(least: int, most: int) -> Check:
             raise ValueError(f"{value!r} is no whole number from {least} to {most}")
         return value
 
+    check.__doc__ = f"whole number, {least} to {most}"
     return check
 
 
@@ -58,23 +66,27 @@ def seconds(least: float, most: float = 86400) -> Check:
             raise ValueError(f"{value!r} is no number of seconds from {least:g} to {most:g}")
         return float(value)
 
+    check.__doc__ = f"seconds, {least:g} to {most:g}"
     return check
 
 
 def path(value: Any) -> Path:
+    """absolute path"""
     if not text(value).startswith("/"):
         raise ValueError(f"{value!r} is no absolute path")
     return Path(value)
 
 
 def socket_path(value: Any) -> Path:
+    """absolute path, 107 bytes at most"""
     if len(os.fsencode(text(value))) > _MAX_SOCKET_PATH:
         raise ValueError(f"is longer than the {_MAX_SOCKET_PATH} bytes a unix socket's path may have")
     return path(value)
 
 
 def loopback(value: Any) -> str:
-    """The read-only listener asks nobody who they are: it stays on this machine."""
+    """loopback address and port, or empty"""
+    # this listener asks nobody who they are: it stays on this machine
     if not text(value):
         return ""
     host, _, port = value.rpartition(":")
