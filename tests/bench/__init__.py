@@ -1,0 +1,1 @@
+"""The figures of the closing notes, each one file: `./run bench`, or `./run bench NAME …`."""

@@ -1,0 +1,30 @@
+"""Which figures can be measured? Each bench is one file with `measure()`, named here."""
+
+from __future__ import annotations
+
+import argparse
+from importlib import import_module
+
+BENCHES = {
+    "publish": "from publish to the first 200, against create + start + poll by hand",
+    "idle": "memory and CPU of a daemon that has nothing to do, over five minutes",
+    "cli": "process time of `edgetender status`, against `python -c pass`",
+}
+
+
+def main() -> None:
+    asked = argparse.ArgumentParser(
+        prog="./run bench",
+        epilog="; ".join(f"{name}: {what}" for name, what in BENCHES.items()),
+    )
+    asked.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHES))
+    names = asked.parse_args().names or list(BENCHES)
+    if unknown := [name for name in names if name not in BENCHES]:
+        asked.error(f"no such bench: {', '.join(unknown)}; there are {', '.join(BENCHES)}")
+    for name in names:
+        print(f"== {name}: {BENCHES[name]}", flush=True)
+        import_module(f"tests.bench.{name}").measure()
+
+
+if __name__ == "__main__":
+    main()
