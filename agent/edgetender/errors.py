@@ -19,7 +19,7 @@
     │   ├── AlreadyRunning       another daemon holds the state directory
     │   └── NotFound             no such module, version, ...
     └── Fault                  our own bug or a broken disk: the daemon stops, systemd restarts it
-        └── StoreDamaged
+        └── StoreDamaged         the databases cannot be read or written, space or no space
 
 A `code` is an API: dashboards and scripts match on it. Errors do not log; whoever handles them does, once.
 """

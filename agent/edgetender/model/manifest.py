@@ -98,7 +98,7 @@ class Port(Wire):
 class Volume(Wire):
     """A named volume of the engine, kept across versions."""
 
-    name: Name = Field(description="the engine knows it as edgetender-<name>")
+    name: Name = Field(description="the engine knows it as edgetender-NAME")
     path: str = Field(pattern=r"^/[^:]*$", description="absolute path inside the container")
     read_only: bool = False
 

@@ -1,0 +1,48 @@
+"""Is what newcomers read true? Generated pages are the code's, links lead somewhere, counts hold."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+LISTED = subprocess.run(
+    ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.md"],
+    cwd=ROOT,
+    capture_output=True,
+    text=True,
+    check=False,
+).stdout.split()
+PAGES = LISTED or [str(path.relative_to(ROOT)) for path in ROOT.glob("[!.]*/**/*.md")]
+
+
+def test_what_is_generated_is_what_the_code_says_today() -> None:
+    code = (
+        "import runpy, json; "
+        "pages = runpy.run_path('docs/generate.py')['PAGES']; "
+        "print(json.dumps({path: write() for path, write in pages.items()}))"
+    )
+    # a process of its own: the pages import every command there is
+    told = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    stale = [path for path, text in json.loads(told.stdout).items() if (ROOT / path).read_text() != text]
+    assert stale == [], "run: .venv/bin/python docs/generate.py"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_link_of_a_page_leads_to_a_file_that_is_there(page: str) -> None:
+    text = re.sub(r"^```.*?^```", "", (ROOT / page).read_text(), flags=re.DOTALL | re.MULTILINE)
+    links = [link.partition("#")[0] for link in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in link]
+    broken = [link for link in links if link and not (ROOT / page).parent.joinpath(link).exists()]
+    assert broken == []
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.startswith("docs/adr/")])
+def test_a_decision_is_short_and_says_what_it_cost(page: str) -> None:
+    text = (ROOT / page).read_text()
+    assert len(text.splitlines()) <= 40
+    assert {"## Context", "## Decision", "## Consequences"} <= set(text.splitlines())
