@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,6 +21,8 @@ from edgetender.api.routes import ROUTES, Access, Answer, Call, Route
 from edgetender.api.streaming import Streams, close
 from edgetender.codec import MAX_BYTES
 from edgetender.errors import AgentError
+
+log = logging.getLogger(__name__)
 
 _LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
@@ -61,6 +64,10 @@ def _endpoint(route: Route, house: House, trust: Trust) -> Endpoint:
             return _json(body, status)
         except ClientDisconnect:
             return Response(status_code=400)
+        except Exception:  # our own bug: the asker is told where its words are, the daemon goes on
+            log.exception("a request failed", extra={"fields": {"path": route.path}})
+            told = f"cannot answer {route.path}: a fault of the agent's own; see journalctl -u edgetender"
+            return _json(answers.error("api.fault", told), 500)
 
     return answer
 
@@ -81,7 +88,7 @@ async def _admit(request: Request, access: Access, trust: Trust) -> Call:
 def _check_host(host: str) -> None:
     """A web page whose name was rebound to 127.0.0.1 still sends its own name here."""
     name = host if host.endswith("]") else host.rpartition(":")[0] or host
-    if name not in _LOCAL_NAMES:
+    if name.lower() not in _LOCAL_NAMES:
         raise _Refused(421, "api.host", f"cannot answer for host {host[:100]!r}: ask for localhost")
 
 

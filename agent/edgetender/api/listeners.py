@@ -74,6 +74,8 @@ def _remove_leftover(path: Path) -> None:
         mode = path.lstat().st_mode
     except FileNotFoundError:
         return
+    except OSError as error:
+        raise AddressTaken(f"cannot listen on {path}: {error.strerror}; set [api] socket") from error
     if not stat.S_ISSOCK(mode):
         raise AddressTaken(f"cannot listen on {path}: a file that is no socket is there; set [api] socket")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:

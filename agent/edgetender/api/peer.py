@@ -10,7 +10,7 @@ from typing import Protocol
 
 _SO_PEERGROUPS = 59  # asm-generic/socket.h; the socket module has no name for it
 _CREDENTIALS = struct.Struct("3i")
-_MAX_GROUPS = 1024
+_MAX_GROUPS = 256  # Python's getsockopt takes 1024 bytes, no more
 
 
 class HasOptions(Protocol):
@@ -49,7 +49,7 @@ def _supplementary(connection: HasOptions) -> frozenset[int]:
         groups.frombytes(
             connection.getsockopt(socket.SOL_SOCKET, _SO_PEERGROUPS, _MAX_GROUPS * groups.itemsize)
         )
-    except OSError:  # a kernel before 4.13, or more groups than anyone has: the first group must do
+    except OSError:  # a kernel before 4.13, or a member of more groups than that: the first one must do
         return frozenset()
     return frozenset(groups)
 

@@ -14,6 +14,7 @@ from edgetender.codec import canonical, decode
 from edgetender.errors import ManifestInvalid, NotFound, Problem
 
 _MAX_LINES = 100_000
+_DIGITS = 19  # 2^63 - 1, the highest number of a row, has as many
 
 
 class Access(Enum):
@@ -74,8 +75,8 @@ def _logs(house: House, call: Call) -> Answer:
 
 def _decision(house: House, call: Call) -> Answer:
     delivery = call.path["id"]
-    if not (delivery.isascii() and delivery.isdigit()):
-        raise NotFound(f"cannot find delivery {delivery!r}: deliveries have numbers")
+    if not (delivery.isascii() and delivery.isdigit() and len(delivery) < _DIGITS):
+        raise NotFound(f"cannot find delivery {delivery!r}: no delivery has that number")
     return answers.decision(int(delivery), house.decision(int(delivery)))
 
 

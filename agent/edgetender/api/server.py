@@ -15,8 +15,9 @@ from edgetender.api.app import Trust, application
 from edgetender.api.house import House
 from edgetender.api.listeners import bind_tcp, bind_unix, group_id
 from edgetender.api.peer import peer_of
+from edgetender.api.streaming import Streams
 
-_GRACE_S = 1  # log streams are cut after this long
+_GRACE_S = 1  # requests still under way are cut after this long
 _MAX_CONNECTIONS = 64
 
 
@@ -41,8 +42,9 @@ class ApiServer:
         self._group = group_id(group) if group else None
         self._sockets: list[socket.socket] = []
         self._inode: int | None = None
+        self._streams = Streams()
         config = uvicorn.Config(
-            application(house, Trust(os.geteuid(), self._group)),
+            application(house, Trust(os.geteuid(), self._group, self._streams)),
             http=_Protocol,
             ws="none",
             loop="asyncio",
@@ -83,6 +85,7 @@ class ApiServer:
     def stop(self) -> None:
         """Make `run` return, within about a second; requests under way are finished or cut."""
         self._server.should_exit = True
+        self._streams.end()
 
     def _close(self) -> None:
         for listener in self._sockets:

@@ -23,10 +23,16 @@ class Streams:
 
     def __init__(self, most: int = _MAX_STREAMS) -> None:
         self._places = threading.Semaphore(most)
+        self._ends: set[Callable[[], None]] = set()
 
     def admit(self) -> bool:
         """Take a place, if there is one; `chunks` gives it back."""
         return self._places.acquire(blocking=False)
+
+    def end(self) -> None:
+        """Let every stream end after what it has read so far. From any thread."""
+        for one in tuple(self._ends):
+            one()
 
     async def chunks(self, lines: Iterator[str]) -> AsyncIterator[bytes]:
         """*lines* as UTF-8 with line ends. Closes *lines* when nobody reads on."""
@@ -39,15 +45,20 @@ class Streams:
             with contextlib.suppress(RuntimeError):  # the loop is closed: the daemon ends
                 loop.call_soon_threadsafe(arrived.put_nowait, line)
 
+        def end() -> None:
+            deliver(None)
+
         reader = threading.Thread(
             target=self._read, args=(lines, deliver, room, gone), name="logs", daemon=True
         )
+        self._ends.add(end)
         reader.start()
         try:
             while (line := await arrived.get()) is not None:
                 room.release()
                 yield f"{line}\n".encode(errors="replace")
         finally:
+            self._ends.discard(end)
             gone.set()
             close(lines)
 

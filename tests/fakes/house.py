@@ -1,0 +1,114 @@
+"""A daemon of one afternoon, for the doors: it says what it was told to say, and remembers what it was asked."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from edgetender.errors import AgentError, NotFound
+from edgetender.model.hardware import Fact, Hardware
+from edgetender.model.ledger import Decision, HistoryEntry
+from tests.builders import answers
+
+HISTORY = (
+    HistoryEntry(15, "line3", "c" * 64, "mqtt", datetime(2026, 11, 24, 11, 58, tzinfo=UTC), "applying"),
+    HistoryEntry(
+        14, "line3", "b" * 64, "cli (uid 0)", datetime(2026, 11, 24, 10, 0, tzinfo=UTC), "running",
+        datetime(2026, 11, 24, 10, 1, tzinfo=UTC), "~scorer +ocr",
+    ),
+)  # fmt: skip
+HARDWARE = Hardware(
+    (
+        Fact("arch", "arm64", "uname"),
+        Fact("cpu_count", 8, "/proc/cpuinfo"),
+        Fact("memory_bytes", 16 * 1024**3, "/proc/meminfo"),
+        Fact("model", None, "device tree, DMI", "neither names the machine"),
+        Fact("accelerator", "none", "/proc/driver/nvidia", "no NVIDIA driver, no NVIDIA device"),
+    )
+)
+
+
+class Following:
+    """A log that goes on: says *lines*, then is silent until it is closed. Keeps what it promised of itself."""
+
+    def __init__(self, *lines: str) -> None:
+        self._lines = list(lines)
+        self.closed = threading.Event()
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        if self._lines:
+            return self._lines.pop(0)
+        self.closed.wait()
+        raise StopIteration
+
+    def close(self) -> None:
+        self.closed.set()
+
+
+@dataclass
+class FakeHouse:
+    """Keeps `api.house.House`. *statuses* are answered one after the other, the last one from then on.
+
+    *errors* are raised by the method they are named after. Threads: as many as the server has.
+    """
+
+    statuses: list[dict[str, Any]] = field(default_factory=lambda: [answers.status(answers.module())])
+    planned: dict[str, Any] = field(default_factory=answers.plan)
+    decisions: dict[int, Decision] = field(default_factory=dict)
+    said: dict[str, Any] = field(default_factory=dict)  # module -> lines
+    entries: tuple[HistoryEntry, ...] = HISTORY
+    facts: Hardware = HARDWARE
+    errors: dict[str, Exception] = field(default_factory=dict)
+    asked: list[tuple[Any, ...]] = field(default_factory=list)
+    submitted: list[tuple[str, str, bytes]] = field(default_factory=list)
+
+    def status(self) -> dict[str, Any]:
+        self._raise("status")
+        return self.statuses.pop(0) if len(self.statuses) > 1 else self.statuses[0]
+
+    def plan(self, body: bytes) -> dict[str, Any]:
+        self._raise("plan")
+        self.asked.append(("plan", body))
+        return self.planned
+
+    def submit(self, kind: str, source: str, body: bytes) -> int:
+        self._raise("submit")
+        self.submitted.append((kind, source, body))
+        return len(self.submitted)
+
+    def decision(self, delivery: int) -> Decision | None:
+        return self.decisions.get(delivery)
+
+    def history(self, limit: int) -> tuple[HistoryEntry, ...]:
+        return self.entries[:limit]
+
+    def hardware(self) -> Hardware:
+        return self.facts
+
+    def logs(self, module: str, *, tail: int | None, since: datetime | None, follow: bool) -> Iterator[str]:
+        self.asked.append(("logs", module, tail, since, follow))
+        if module not in self.said:
+            raise NotFound(f"cannot show logs of {module!r}: no such module here (there are: scorer)")
+        return iter(self.said[module])
+
+    def metrics(self) -> bytes:
+        return b"edgetender_up 1.0\n"
+
+    def config(self) -> tuple[tuple[str, Any, str], ...]:
+        return (("device", "line3-cam7", "/etc/edgetender/config.toml:1"), ("pull.concurrent", 2, "default"))
+
+    def _raise(self, name: str) -> None:
+        if name in self.errors:
+            raise self.errors[name]
+
+
+def breaking(*lines: str, error: AgentError) -> Iterator[str]:
+    """A log that ends with *error*."""
+    yield from lines
+    raise error
