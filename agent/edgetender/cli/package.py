@@ -12,7 +12,7 @@ import click
 from edgetender.errors import AgentError, ConfigInvalid, NotFound, Problem, WithProblems
 from edgetender.packaging import DirectBuilder, InferenceConfig, Model, ModelStore, default_store
 from edgetender.packaging.builder import Built
-from edgetender.packaging.inference_config import from_json
+from edgetender.packaging.inference_file import from_json
 from edgetender.packaging.model_store import from_path
 from edgetender.secret import Secret
 
@@ -40,7 +40,7 @@ _FAILED, _NOT_FOUND, _INVALID = 1, 4, 6
 @click.option("--store", type=click.Path(path_type=Path), help="where layers and models are kept")
 @click.option("--server-source", type=click.Path(path_type=Path), help="the scoring server's project")
 @click.option("-o", "output", type=click.Choice(["table", "json"]), default="table")
-def package(  # noqa: PLR0917  one parameter per option
+def package(
     model: str | None,
     name: str | None,
     model_version: int,
@@ -91,29 +91,21 @@ def package(  # noqa: PLR0917  one parameter per option
 def _config(
     ic: Path | None, entry: str | None, source: str | None, requirements: str | None, conda: str | None
 ) -> InferenceConfig:
-    """Command line before file."""
-    config = from_json(ic) if ic is not None else InferenceConfig()
+    """Command line before file; files named on the command line are looked for in the source, then here."""
+    given: dict[str, str] = {"entry_script": entry} if entry else {}
+    if source:
+        given["source_directory"] = str(Path(source).absolute())
+    base = Path(given.get("source_directory", ""))
+    for key, value in (("requirements_file", requirements), ("conda_file", conda)):
+        if value is not None:
+            here = not (base / value).exists() and Path(value).exists()
+            given[key] = str(Path(value).absolute()) if here else value
+    if ic is None:
+        return InferenceConfig(**given)  # type: ignore[arg-type]  # each is one of its text attributes
+    config = from_json(ic, given)
     for warning in config.warnings:
         _say(f"warning: {warning}")
-    given = {
-        "entry_script": entry,
-        "source_directory": source,
-        "requirements_file": requirements,
-        "conda_file": conda,
-    }
-    for key, value in given.items():
-        if value is not None:
-            setattr(config, key, str(Path(value).absolute()) if _here(key, value, config) else value)
     return config
-
-
-def _here(key: str, value: str, config: InferenceConfig) -> bool:
-    """Whether a file named on the command line is meant from here, not from the source directory."""
-    return (
-        key in {"requirements_file", "conda_file"}
-        and not config.path(value).exists()
-        and Path(value).exists()
-    )
 
 
 def _model(text: str, name: str | None, version: int, store: Path) -> Model:

@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from edgetender.errors import NotFound
-from edgetender.packaging import application, base_image, environment, oci_layout, server_layer
+from edgetender.errors import ConfigInvalid, NotFound, Problem
+from edgetender.packaging import application, base_image, conda_file, environment, oci_layout, server_layer
 from edgetender.packaging.base_image import Python
 from edgetender.packaging.environment import Spec
 from edgetender.packaging.image_config import image_config
@@ -66,7 +66,7 @@ class DirectBuilder:
 
         *base*: an OCI layout, or a root file system as directory or tar.
         """
-        config.check()
+        _check(config)
         server = server_layer.find(self._server_source)
         ground, ground_reused = self._base(base, platform)
         python = self._python(ground)
@@ -159,10 +159,28 @@ class DirectBuilder:
         return layer, layer.digest.removeprefix("sha256:") in known
 
 
+def _check(config: InferenceConfig) -> None:
+    """Raise ConfigInvalid with every fault, this builder's limits among them."""
+    problems = config.problems()
+    if config.extra_docker_file_steps is not None:
+        text = "Dockerfile steps need an engine that builds; this builder assembles without one"
+        problems += (Problem("extraDockerfileSteps", "builder.cannot", f"{text}: --builder docker"),)
+    if problems:
+        raise ConfigInvalid(problems)
+
+
 def environment_spec(config: InferenceConfig, python: Python) -> Spec:
-    """Return what the configuration asks to be installed. Raises ConfigInvalid."""
+    """Return what the configuration asks to be installed by pip. Raises ConfigInvalid."""
+    named = config.environment
+    if named is not None and named.is_reference:
+        text = f"{named.name} is a registered one's name; package it from its workspace"
+        raise ConfigInvalid((Problem("environment", "environment.unresolved", text),))
+    if named is not None and named.conda is not None:
+        return conda_file.of_conda(named.conda, python.minor, at="environment")
+    if named is not None and named.requirements is not None:
+        return environment.of_requirements(named.requirements, "environment")
     if config.conda_file is not None:
-        return environment.from_conda(config.path(config.conda_file), python.minor)
+        return conda_file.from_conda(config.path(config.conda_file), python.minor)
     if config.requirements_file is not None:
         return environment.from_requirements(config.path(config.requirements_file))
     return Spec(())

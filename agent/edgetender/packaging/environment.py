@@ -4,12 +4,9 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
-
-import yaml
 
 from edgetender.codec import canonical, sha256_hex
 from edgetender.errors import ConfigInvalid, Permanent, Problem
@@ -42,41 +39,15 @@ class Spec:
 
 def from_requirements(path: Path) -> Spec:
     """Read a requirements file. Raises ConfigInvalid with every fault."""
-    return _spec(_lines(_text(path, "requirements").splitlines()), "requirements")
+    return of_requirements(text_of(path, "requirements"))
 
 
-def from_conda(path: Path, python_minor: int | None = None) -> Spec:
-    """Read a conda file whose packages come from pip. Raises ConfigInvalid with every fault.
+def of_requirements(text: str, at: str = "requirements") -> Spec:
+    """Return what the text of a requirements file asks for. Raises ConfigInvalid with every fault.
 
-    `python` and `pip` are the base image's; *python_minor*, when known, must satisfy the file's python.
+    Lines that lead to files are refused: what is in those would not count for the environment's identity.
     """
-    try:
-        content: Any = yaml.safe_load(_text(path, "condaFile"))
-    except yaml.YAMLError as error:
-        raise ConfigInvalid(
-            (Problem("condaFile", "conda.malformed", f"{path}: no YAML: {error}"),)
-        ) from error
-    listed = content.get("dependencies") if isinstance(content, dict) else None
-    if not isinstance(listed, list):
-        problem = Problem("condaFile", "conda.malformed", f"{path}: has no list of dependencies")
-        raise ConfigInvalid((problem,))
-    problems: list[Problem] = []
-    lines: list[str] = []
-    for number, item in enumerate(listed):
-        at = f"condaFile:dependencies[{number}]"
-        if isinstance(item, dict) and isinstance(item.get("pip"), list):
-            lines += [str(line) for line in item["pip"]]
-        elif isinstance(item, str):
-            problems += _conda_package(item, at, python_minor)
-        else:
-            problems.append(Problem(at, "conda.malformed", "is neither a package nor a pip list"))
-    if problems:
-        raise ConfigInvalid(tuple(problems))
-    return _spec(_lines(lines), "condaFile:pip")
-
-
-def _spec(lines: list[str], at: str) -> Spec:
-    """Refuse lines that lead to files: what is in them would not count for the environment's identity."""
+    lines = [line for line in (re.sub(r"(^|\s)#.*$", "", one).strip() for one in text.splitlines()) if line]
     problems = [
         Problem(f"{at}[{number}]", "requirements.file", f"{line!r} leads to another file; name packages")
         for number, line in enumerate(lines)
@@ -87,29 +58,12 @@ def _spec(lines: list[str], at: str) -> Spec:
     return Spec(tuple(lines))
 
 
-def _conda_package(text: str, at: str, python_minor: int | None) -> list[Problem]:
-    name = re.split(r"[=<>! \[]", text.rsplit("::", 1)[-1], maxsplit=1)[0].lower()
-    if name == "pip":
-        return []
-    if name != "python":
-        why = f"{name!r} is a conda package; list it under pip, or bring it with the base image"
-        return [Problem(at, "conda.not_pip", why)]
-    asked = re.search(r"=+\s*3\.(\d+)", text)
-    if asked and python_minor is not None and int(asked[1]) != python_minor:
-        why = f"asks for Python 3.{asked[1]}, the base image has 3.{python_minor}"
-        return [Problem(at, "conda.python", why)]
-    return []
-
-
-def _text(path: Path, key: str) -> str:
+def text_of(path: Path, key: str) -> str:
+    """Return what the file holds. Raises ConfigInvalid that names *key*."""
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigInvalid((Problem(key, "file.unreadable", f"{path}: {error}"),)) from error
-
-
-def _lines(raw: Iterable[str]) -> list[str]:
-    return [line for line in (re.sub(r"(^|\s)#.*$", "", one).strip() for one in raw) if line]
 
 
 def install(spec: Spec, target: Path, python: Python, say: Callable[[str], None]) -> None:
