@@ -3,12 +3,11 @@
 import json
 
 import pytest
-from click.testing import CliRunner
 
-from edgetender.cli.package import package
 from edgetender.packaging import ModelStore
 from edgetender.packaging.base_image import from_rootfs
 from tests.builders import packages
+from tests.builders.shell import Shell
 
 
 @pytest.fixture
@@ -24,8 +23,9 @@ def words(tmp_path):
     ]  # fmt: skip
 
 
-def run(words):
-    return CliRunner().invoke(package, words, catch_exceptions=False)
+@pytest.fixture
+def run(capsys):
+    return lambda words: Shell(capsys).run("package", *words)
 
 
 def without(words, option):
@@ -33,29 +33,29 @@ def without(words, option):
     return words[:at] + words[at + 2 :]
 
 
-def test_the_answer_in_json_has_digest_and_layers_and_nothing_else_is_on_stdout(words, tmp_path):
+def test_the_answer_in_json_has_digest_and_layers_and_nothing_else_is_on_stdout(run, words, tmp_path):
     words = [*without(words, "--source-dir"), "-o", "json"]
     words[words.index("score.py")] = str(tmp_path / "score.py")
     first, second = run(words), run(words)
 
-    assert first.exit_code == 0, first.stderr
-    answer, again = json.loads(first.stdout), json.loads(second.stdout)
+    assert first.code == 0, first.err
+    answer, again = json.loads(first.out), json.loads(second.out)
     assert answer["digest"] == again["digest"]
     assert [one["kind"] for one in answer["layers"]] == ["base", "server", "application", "model"]
     assert answer["sizeBytes"] == sum(one["sizeBytes"] for one in answer["layers"])
     assert all(one["reused"] for one in again["layers"])
-    assert "server layer built" in first.stderr
-    assert "server layer reused" in second.stderr
+    assert "server layer built" in first.err
+    assert "server layer reused" in second.err
 
 
-def test_the_table_shows_each_layer(words, tmp_path):
+def test_the_table_shows_each_layer(run, words, tmp_path):
     words = without(words, "--source-dir")
     words[words.index("score.py")] = str(tmp_path / "score.py")
     done = run(words)
 
-    assert done.exit_code == 0, done.stderr
-    assert done.stdout.startswith("sha256:")
-    assert [line.split()[0] for line in done.stdout.splitlines()[3:]] == [
+    assert done.code == 0, done.err
+    assert done.out.startswith("sha256:")
+    assert [line.split()[0] for line in done.out.splitlines()[3:]] == [
         "base",
         "server",
         "application",
@@ -63,37 +63,37 @@ def test_the_table_shows_each_layer(words, tmp_path):
     ]
 
 
-def test_a_registered_model_is_named_by_name_and_version(words, tmp_path):
+def test_a_registered_model_is_named_by_name_and_version(run, words, tmp_path):
     ModelStore(tmp_path / "store" / "models").register(tmp_path / "weights.bin", "kept")
     words = without(without(words, "--name"), "--source-dir")
     words[words.index("score.py")] = str(tmp_path / "score.py")
 
-    assert run(["kept:1", *words[1:]]).exit_code == 0
+    assert run(["kept:1", *words[1:]]).code == 0
     missing = run(["kept:2", *words[1:]])
-    assert (missing.exit_code, missing.stdout) == (4, "")
-    assert "its versions are 1" in missing.stderr
+    assert (missing.code, missing.out) == (4, "")
+    assert "its versions are 1" in missing.err
 
 
-def test_every_fault_is_a_line_with_its_key(words):
+def test_every_fault_is_a_line_with_its_key(run, words):
     words = [*words, "--conda", "missing.yml"]
     words[words.index("score.py")] = "missing.py"
     done = run(words)
 
-    assert (done.exit_code, done.stdout) == (6, "")
-    assert [line.split(":")[0] for line in done.stderr.splitlines()] == ["entryScript", "condaFile"]
+    assert (done.code, done.out) == (6, "")
+    assert [line.split(":")[0] for line in done.err.splitlines()] == ["entryScript", "condaFile"]
 
 
-def test_the_configuration_file_gives_way_to_the_command_line(words, tmp_path):
+def test_the_configuration_file_gives_way_to_the_command_line(run, words, tmp_path):
     (tmp_path / "ic.json").write_text(json.dumps({"entryScript": "wrong.py", "typo": 1}))
     words = [*without(words, "--source-dir"), "--ic", str(tmp_path / "ic.json")]
     done = run(words)
 
-    assert done.exit_code == 0, done.stderr
-    assert "warning: typo: is no known key" in done.stderr
+    assert done.code == 0, done.err
+    assert "warning: typo: is no known key" in done.err
 
 
-def test_push_needs_a_reference(words):
+def test_push_needs_a_reference(run, words):
     done = run([*words, "--push"])
 
-    assert done.exit_code == 6
-    assert "--tag: is required by --push" in done.stderr
+    assert done.code == 6
+    assert "--tag: is required by --push" in done.err

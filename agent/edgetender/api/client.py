@@ -52,8 +52,12 @@ class Client:
         """The body, unchanged."""
         return self._ask("GET", target)
 
+    def send(self, target: str, body: bytes = b"") -> bytes:
+        """The body of the answer to a POST, unchanged."""
+        return self._ask("POST", target, body)
+
     def post(self, target: str, body: bytes = b"") -> Any:
-        return json.loads(self._ask("POST", target, body))
+        return json.loads(self.send(target, body))
 
     def document(self, target: str) -> Any:
         return json.loads(self.get(target))

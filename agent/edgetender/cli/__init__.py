@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from edgetender.api.client import Answered, NotAllowed, Unreachable
 from edgetender.cli.output import Exit, Session, options, say, say_problems
 from edgetender.errors import AgentError, NotFound, WithProblems
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 # name -> (where it is, what it says of itself in the list); imported only when it is called
 COMMANDS = {
@@ -29,27 +33,38 @@ COMMANDS = {
     "model": ("model:model", "Register models, list them and get them back."),
     "package": ("package:package", "Package a model into an image that serves it."),
     "push": ("push:push", "Publish a manifest to a device."),
+    "completion": ("completion:completion", "Print the script that completes commands in a shell."),
     "daemon": ("daemon:daemon", "Run the agent."),
     "version": ("version:version", "Print the version."),
 }
 
 
 class _Lazy(click.Group):
-    """A group that knows its commands' names without importing them."""
+    """A group that knows its commands' names without importing them; click dictates the signatures."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in COMMANDS:
             return None
         module, name = COMMANDS[cmd_name][0].split(":")
         command: click.Command = getattr(import_module(f"edgetender.cli.{module}"), name)
         return command
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
             formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        from click.shell_completion import CompletionItem
+
+        known = [
+            CompletionItem(name, help=summary)
+            for name, (_, summary) in COMMANDS.items()
+            if name.startswith(incomplete)
+        ]
+        return known + click.Command.shell_complete(self, ctx, incomplete)
 
 
 @click.command(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
@@ -60,6 +75,10 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line of this process."""
+    if isinstance(
+        sys.stdout, io.TextIOWrapper
+    ):  # a module's words may hold what this terminal's encoding cannot
+        sys.stdout.reconfigure(errors="backslashreplace")
     sys.exit(run(sys.argv[1:], Session()))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import click
@@ -21,15 +20,16 @@ from edgetender.errors import Problem
 @click.pass_obj
 def apply(session: Session, file: Path, wait: bool, timeout: float) -> Exit:
     """Apply a manifest."""
-    began, client, manifest = time.monotonic(), session.client(), ManifestFile(file)
+    client, manifest = session.client(), ManifestFile(file)
     with manifest.faults_located():
-        delivery = client.post("/v1/apply", manifest.body())["delivery"]
-    decision = decided(client, delivery)
+        body = manifest.body()
+        before = client.status()
+        delivery = client.post("/v1/apply", body)["delivery"]
+    decision = decided(session, client, delivery)
     if decision is not None and decision["problems"]:
         manifest.say(Problem(one["path"], one["code"], one["message"]) for one in decision["problems"])
 
     def follow() -> tuple[Exit, str]:
-        code, text = followed(client, accepted(decision["version"]), timeout)
-        return code, f"{text}, {time.monotonic() - began:.1f} s" if code is Exit.OK else text
+        return followed(session, client, accepted(decision["version"], before), before, timeout)
 
     return finish(session, "Applied", delivery, decision, follow if wait else None)

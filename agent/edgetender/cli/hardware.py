@@ -19,14 +19,15 @@ from edgetender.cli.words import size
 def hardware(session: Session, local: bool) -> Exit:
     """Show the facts that variants are chosen by."""
     try:
-        document = _looked() if local else json.loads(session.client().get("/v1/hardware"))
+        body = _looked() if local else session.client().get("/v1/hardware")
     except Unreachable as error:
         say(f"{error}\nlooking without it:")
-        document = _looked()
+        body = _looked()
     if session.for_people:
-        session.print_lines(hardware_lines(document, session.style(), wide=session.output == "wide"))
+        wide = session.output == "wide"
+        session.print_lines(hardware_lines(json.loads(body), session.style(), wide=wide))
     else:
-        session.print_document(document)
+        session.print_body(body)
     return Exit.OK
 
 
@@ -52,8 +53,8 @@ def _value(name: str, value: Any) -> str:
             return str(value)
 
 
-def _looked() -> dict[str, Any]:
+def _looked() -> bytes:
     from edgetender.api.answers import hardware as answer
     from edgetender.probes import detect
 
-    return answer(detect())
+    return json.dumps(answer(detect()), ensure_ascii=False).encode()

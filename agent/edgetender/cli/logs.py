@@ -7,13 +7,14 @@ from urllib.parse import quote, urlencode
 
 import click
 
+from edgetender.cli.completion import module_names
 from edgetender.cli.output import Exit, Session, options
 from edgetender.clock import parse_rfc3339, rfc3339
 
 
 @click.command()
 @options
-@click.argument("module")
+@click.argument("module", shell_complete=module_names)
 @click.option("-f", "--follow", is_flag=True, help="Go on with what it says from now.")
 @click.option("--tail", type=click.IntRange(0, 100_000), metavar="LINES", help="Only the last lines.")
 @click.option("--since", metavar="WHEN", help="A span such as 10m, or a time such as 2026-11-24T08:00:00Z.")
@@ -30,7 +31,7 @@ def logs(session: Session, module: str, follow: bool, tail: int | None, since: s
         if session.for_people:
             click.echo(line)
         else:
-            session.print_document({"module": module, "line": line})
+            session.print_document({"module": module, "line": line}, one_of_many=True)
     return Exit.OK
 
 

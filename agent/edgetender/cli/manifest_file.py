@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -17,6 +18,8 @@ from edgetender.errors import Problem, WithProblems
 
 if TYPE_CHECKING:
     from edgetender.documents import Document
+
+_PLACE = re.compile(r" at line (\d+) column (\d+)$")
 
 FILE = click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
 
@@ -44,14 +47,19 @@ class ManifestFile:
 
     def located(self, problem: Problem) -> tuple[int, int] | None:
         """Line and column of *problem*, from 1, where they are known."""
+        if (said := _PLACE.search(problem.message)) is not None:  # what cannot be read has no path
+            return int(said[1]), int(said[2])
         return self._document.position_of(problem.path) if self._document else None
 
     def say(self, problems: Iterable[Problem]) -> None:
         """One line for each: `file:line:column  error  path: message [code]`; editors jump there."""
-        for problem in problems:
+        count = 0
+        for count, problem in enumerate(problems, 1):  # noqa: B007  # the last number is the count
             place = self.located(problem)
             where = f"{self.name}:{place[0]}:{place[1]}" if place else self.name
-            say(f"{where}  error  {problem} [{problem.code}]")
+            what = Problem(problem.path, problem.code, _PLACE.sub("", problem.message))
+            say(f"{where}  error  {what} [{problem.code}]")
+        say("1 error" if count == 1 else f"{count} errors")
 
     @contextmanager
     def faults_located(self) -> Iterator[None]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from edgetender.api.client import Client
 
 FORMATS = ("table", "wide", "json", "yaml")
+_ASCII = str.maketrans({"·": "-", "→": "->", "…": "...", "\u00d7": "x", "≥": ">=", "≤": "<="})
+_DIGEST = re.compile(r"(sha256:[0-9a-f]{12})[0-9a-f]{52}\b")
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -50,12 +54,17 @@ class Exit(IntEnum):
 
 @dataclass(slots=True)
 class Session:
-    """How this run of the command line answers; options before or after the command set it."""
+    """How this run of the command line answers; options before or after the command set it.
+
+    Its times are replaced by tests: *now* is wall time, *monotonic* and *pause* are for waiting, in seconds.
+    """
 
     host: str = ""
     output: str = "table"
     color: str = "auto"
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
+    monotonic: Callable[[], float] = time.monotonic
+    pause: Callable[[float], None] = time.sleep
 
     def client(self) -> Client:
         """The daemon's API: --host, $EDGETENDER_HOST, or the socket that the configuration names."""
@@ -71,19 +80,22 @@ class Session:
     def style(self) -> Style:
         return Style(colored=_colored(self.color, sys.stdout.isatty()), plain=_plain_text_only())
 
-    def print_document(self, document: Any) -> None:
-        """*document* in the machine's format that was asked for."""
+    def print_document(self, document: Any, *, one_of_many: bool = False) -> None:
+        """*document* in the machine's format that was asked for; *one_of_many* begins it so that more can follow."""
         if self.output == "yaml":
             import yaml
 
-            click.echo(yaml.safe_dump(document, sort_keys=False, allow_unicode=True), nl=False)
+            text = yaml.safe_dump(
+                document, sort_keys=False, allow_unicode=_utf8(), explicit_start=one_of_many
+            )
+            click.echo(text, nl=False)
         else:
-            click.echo(json.dumps(document, ensure_ascii=False))
+            click.echo(json.dumps(document, ensure_ascii=not _utf8()))
 
     def print_body(self, body: bytes) -> None:
         """The API's answer: unchanged for json."""
         if self.output == "json":
-            click.echo(body.decode())
+            click.echo(body.decode() if _utf8() else json.dumps(json.loads(body)))
         else:
             self.print_document(json.loads(body))
 
@@ -107,19 +119,31 @@ class Style:
 
     def words(self, text: str) -> str:
         """*text*, spelled without what an ASCII terminal cannot show."""
-        return text.replace("·", "-").replace("→", "->").replace("…", "...") if self.plain else text
+        return text.translate(_ASCII) if self.plain else text
+
+    def short(self, text: str) -> str:
+        """*text* with its image digests cut to what tells them apart."""
+        return self.words(_DIGEST.sub(r"\1…", text))
 
 
 def options(command: Command) -> Command:
     """Give *command* the options that every command has; they may also stand before it."""
+    return _shared(command, "-o", "--output")
 
+
+def options_but_output(command: Command) -> Command:
+    """The same, for a command whose own --output says where something is written: -o alone is the format."""
+    return _shared(command, "-o")
+
+
+def _shared(command: Command, *output: str) -> Command:
     def keep(context: click.Context, parameter: click.Parameter, value: Any) -> None:
         if value is not None and parameter.name is not None:
             setattr(context.ensure_object(Session), parameter.name, value)
 
     shared = (
         click.option(
-            "-o", "--output", type=click.Choice(FORMATS), callback=keep, expose_value=False,
+            *output, "output", type=click.Choice(FORMATS), callback=keep, expose_value=False,
             help="How to print the answer; json is the API's, unchanged.",
         ),
         click.option(
@@ -174,5 +198,8 @@ def _colored(wish: str, terminal: bool) -> bool:
 
 
 def _plain_text_only() -> bool:
-    encoding = (sys.stdout.encoding or "ascii").lower().replace("-", "")
-    return encoding != "utf8" or os.environ.get("TERM") == "dumb"
+    return not _utf8() or os.environ.get("TERM") == "dumb"
+
+
+def _utf8() -> bool:
+    return (sys.stdout.encoding or "ascii").lower().replace("-", "") == "utf8"

@@ -1,25 +1,25 @@
 """`edgetender package`: a model and its inference configuration become an image."""
 
-import json
+from __future__ import annotations
+
 import os
-import sys
-import time
 from pathlib import Path
-from typing import NoReturn
+from typing import Any
 
 import click
 
-from edgetender.errors import AgentError, ConfigInvalid, NotFound, Problem, WithProblems
+from edgetender.cli.output import Exit, Session, options_but_output, say, table
+from edgetender.cli.words import size
+from edgetender.errors import ConfigInvalid, Permanent, Problem
 from edgetender.packaging import DirectBuilder, InferenceConfig, Model, ModelStore, default_store
 from edgetender.packaging.builder import Built
 from edgetender.packaging.inference_file import from_json
 from edgetender.packaging.model_store import from_path
 from edgetender.secret import Secret
 
-_FAILED, _NOT_FOUND, _INVALID = 1, 4, 6
-
 
 @click.command()
+@options_but_output
 @click.argument("model", required=False)
 @click.option("--name", help="the model's name, where MODEL is a path")
 @click.option("--model-version", type=click.IntRange(1), default=1, show_default=True, help="likewise")
@@ -39,8 +39,9 @@ _FAILED, _NOT_FOUND, _INVALID = 1, 4, 6
 )
 @click.option("--store", type=click.Path(path_type=Path), help="where layers and models are kept")
 @click.option("--server-source", type=click.Path(path_type=Path), help="the scoring server's project")
-@click.option("-o", "output", type=click.Choice(["table", "json"]), default="table")
+@click.pass_obj
 def package(
+    session: Session,
     model: str | None,
     name: str | None,
     model_version: int,
@@ -58,14 +59,13 @@ def package(
     registry_ca: Path | None,
     store: Path | None,
     server_source: Path | None,
-    output: str,
-) -> None:
+) -> Exit:
     """Package MODEL (a path, or the name:version of a registered one) into an image that serves it.
 
     The image answers POST /score on port 5001. Unchanged parts are taken from the store: packaging the
     same input twice gives the same digest.
     """
-    begun = time.monotonic()
+    began = session.monotonic()
     place = store or default_store()
     try:
         config = _config(ic, entry_script, source_dir, requirements, conda)
@@ -76,16 +76,21 @@ def package(
         if push and tag is None:
             raise ConfigInvalid((Problem("--tag", "value.missing", "is required by --push"),))
         models = (_model(model, name, model_version, place),) if model else ()
-        builder = DirectBuilder(place, server_source=server_source, say=_say)
+        builder = DirectBuilder(place, server_source=server_source, say=say)
         out = Path(destination.removeprefix("oci:"))
         built = builder.build(
             models, config, Path(base.removeprefix("oci:")), out, platform=platform, reference=tag
         )
         if push and tag is not None:
             _push(tag, out, username, registry_ca)
-    except (AgentError, OSError) as error:
-        _fail(error)
-    _print(built, tag, output, time.monotonic() - begun)
+    except OSError as error:
+        raise Permanent(f"cannot package: {error}") from error
+    seconds = session.monotonic() - began
+    if session.for_people:
+        session.print_lines(_lines(built, seconds))
+    else:
+        session.print_document(_document(built, tag, seconds))
+    return Exit.OK
 
 
 def _config(
@@ -104,7 +109,7 @@ def _config(
         return InferenceConfig(**given)  # type: ignore[arg-type]  # each is one of its text attributes
     config = from_json(ic, given)
     for warning in config.warnings:
-        _say(f"warning: {warning}")
+        say(f"warning: {warning}")
     return config
 
 
@@ -121,50 +126,35 @@ def _model(text: str, name: str | None, version: int, store: Path) -> Model:
 def _push(tag: str, layout: Path, username: str | None, ca_file: Path | None) -> None:
     from edgetender.packaging.push import push
 
-    _say(f"pushing {tag}")
+    say(f"pushing {tag}")
     password = os.environ.get("EDGETENDER_REGISTRY_PASSWORD")
     digest = push(
         tag, layout, username=username, password=Secret(password) if password else None, ca_file=ca_file
     )
-    _say(f"pushed {digest}")
+    say(f"pushed {digest}")
 
 
-def _print(built: Built, tag: str | None, output: str, seconds: float) -> None:
-    if output == "json":
-        answer = {
-            "digest": built.digest,
-            "output": str(built.layout),
-            "tag": tag,
-            "platform": built.platform,
-            "sizeBytes": sum(layer.size_bytes for layer in built.layers),
-            "seconds": round(seconds, 3),
-            "layers": [
-                {"kind": one.kind, "digest": one.digest, "sizeBytes": one.size_bytes, "reused": one.reused}
-                for one in built.layers
-            ],
-        }
-        click.echo(json.dumps(answer, indent=2))
-        return
-    click.echo(f"{built.digest}  {built.platform}  {seconds:.1f} s\n")
-    click.echo(f"{'LAYER':<12} {'SIZE':>9}  {'DIGEST':<19}  FROM")
-    for one in built.layers:
-        origin = "store" if one.reused else "built"
-        click.echo(f"{one.kind:<12} {one.size_bytes / 1e6:>6.1f} MB  {one.digest[:19]}  {origin}")
+def _document(built: Built, tag: str | None, seconds: float) -> dict[str, Any]:
+    return {
+        "apiVersion": "edgetender/v1",
+        "kind": "Package",
+        "digest": built.digest,
+        "output": str(built.layout),
+        "tag": tag,
+        "platform": built.platform,
+        "sizeBytes": sum(layer.size_bytes for layer in built.layers),
+        "seconds": round(seconds, 3),
+        "layers": [
+            {"kind": one.kind, "digest": one.digest, "sizeBytes": one.size_bytes, "reused": one.reused}
+            for one in built.layers
+        ],
+    }
 
 
-def _say(text: str) -> None:
-    click.echo(text, err=True)
-
-
-def _fail(error: AgentError | OSError) -> NoReturn:
-    match error:
-        case WithProblems(problems=problems):
-            for problem in problems:
-                _say(f"{problem.path}: {problem.message} [{problem.code}]")
-            sys.exit(_INVALID)
-        case NotFound():
-            _say(str(error))
-            sys.exit(_NOT_FOUND)
-        case _:
-            _say(str(error))
-            sys.exit(_FAILED)
+def _lines(built: Built, seconds: float) -> list[str]:
+    rows = [
+        (one.kind, size(one.size_bytes), one.digest[:19], "store" if one.reused else "built")
+        for one in built.layers
+    ]
+    head = f"{built.digest}  {built.platform}  {seconds:.1f} s"
+    return [head, "", *table(rows, ("LAYER", "SIZE", "DIGEST", "FROM"))]

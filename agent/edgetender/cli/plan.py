@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,11 +24,12 @@ def plan(session: Session, file: Path, detailed_exitcode: bool) -> Exit:
     """Show what a manifest would change."""
     manifest = ManifestFile(file)
     with manifest.faults_located():
-        document = session.client().post("/v1/plan", manifest.body())
+        body = session.client().send("/v1/plan", manifest.body())
+    document = json.loads(body)
     if session.for_people:
         session.print_lines(plan_lines(document, session.style()))
     else:
-        session.print_document(document)
+        session.print_body(body)
     pending = any(module["change"] in _SIGNS for module in document["modules"])
     return Exit.CHANGES_PENDING if detailed_exitcode and pending else Exit.OK
 
@@ -38,19 +40,25 @@ def plan_lines(document: Any, style: Style) -> Iterator[str]:
     against = "against nothing accepted yet" if running is None else f"against running version {running}"
     yield f"Manifest {document['deployment']} version {document['version']}  {against}"
     modules = [module for module in document["modules"] if module["change"] in _SIGNS]
-    for module in modules:
-        sign, color = _SIGNS[module["change"]]
-        variant = f"  variant {module['variant']}" if module["variant"] else ""
-        why = f"  ({module['why']})" if module["why"] else ""
-        yield f"  {style.paint(sign, color)} {module['name']}{style.words(variant + why)}"
-        rows = [(detail["what"], style.words(_step(detail))) for detail in module["details"]]
-        yield from table(rows, indent="      ")
-    yield from (f"{style.paint('!', 'yellow')} {style.words(note)}" for note in document["notes"])
+    yield from table([row for module in modules for row in _rows(module, style)], indent="  ")
+    yield from (f"{style.paint('!', 'yellow')} {style.short(note)}" for note in document["notes"])
     count = {change: sum(module["change"] == change for module in modules) for change in _SIGNS}
     if modules:
         yield f"Plan: {count['add']} to add, {count['change']} to change, {count['remove']} to remove."
     else:
         yield "Plan: nothing to change."
+
+
+def _rows(module: Any, style: Style) -> Iterator[tuple[str, str, str]]:
+    """One row for each thing that changes; the module's sign and name stand before the first."""
+    sign, color = _SIGNS[module["change"]]
+    head = f"{style.paint(sign, color)} {module['name']}"
+    why = f"({module['why']})" if module["why"] else ""
+    first = ("variant", f"{module['variant']}  {why}") if module["variant"] else ("", why)
+    details = [(detail["what"], _step(detail)) for detail in module["details"]]
+    for what, text in [first, *details] if any(first) or not details else details:
+        yield head, what, style.short(text)
+        head = ""
 
 
 def _step(detail: Any) -> str:

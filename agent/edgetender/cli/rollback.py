@@ -19,10 +19,11 @@ from edgetender.cli.waiting import accepted, decided, finish, followed
 def rollback(session: Session, to: int | None, wait: bool, timeout: float) -> Exit:
     """Return to an earlier version; needs no network."""
     client = session.client()
+    before = client.status()
     delivery = client.post("/v1/rollback", json.dumps({"to": to}).encode())["delivery"]
-    decision = decided(client, delivery)
+    decision = decided(session, client, delivery)
 
     def follow() -> tuple[Exit, str]:
-        return followed(client, accepted(decision["version"]), timeout)
+        return followed(session, client, accepted(decision["version"], before), before, timeout)
 
     return finish(session, "RolledBack", delivery, decision, follow if wait else None)

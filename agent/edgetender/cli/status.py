@@ -50,7 +50,8 @@ def status_lines(document: Any, now: datetime, style: Style, *, wide: bool = Fal
     yield _head(document, style)
     yield _deployment(document, style)
     if document["modules"]:
-        rows = [_row(module, now, style, wide=wide) for module in document["modules"]]
+        candidate = document["candidate"]
+        rows = [_row(module, candidate, now, style, wide=wide) for module in document["modules"]]
         yield ""
         yield from table(rows, (*_HEADS[:-1], *_WIDE, "") if wide else _HEADS)
     for line in _remarks(document, now):
@@ -79,13 +80,13 @@ def _deployment(document: Any, style: Style) -> str:
     return style.words(line + (f" → {candidate}, not accepted yet" if candidate is not None else ""))
 
 
-def _row(module: Any, now: datetime, style: Style, *, wide: bool) -> tuple[str, ...]:
+def _row(module: Any, candidate: int | None, now: datetime, style: Style, *, wide: bool) -> tuple[str, ...]:
     pretty, plain, color = _MARKS.get(module["state"], ("?", "[??]", ""))
     row = (
         module["name"],
         f"{style.mark(pretty, plain, color)} {module['state']}",
         module["variant"] or "-",
-        "-" if module["version"] is None else str(module["version"]),
+        style.words(_version(module, candidate)),
         "yes" if module["ready"] else "no",
         str(module["restarts"]),
         share(module["cpu"]),
@@ -94,6 +95,13 @@ def _row(module: Any, now: datetime, style: Style, *, wide: bool) -> tuple[str, 
     )
     more = (module["image"] or "-", " ".join(module["ports"]) or "-") if wide else ()
     return (*row, *more, style.words(_beside(module)))
+
+
+def _version(module: Any, candidate: int | None) -> str:
+    """`8 → 9` while 9's image is on its way."""
+    version = "-" if module["version"] is None else str(module["version"])
+    coming = module["pull"] is not None and candidate not in (None, module["version"])
+    return f"{version} → {candidate}" if coming else version
 
 
 def _beside(module: Any) -> str:

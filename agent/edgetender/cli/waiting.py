@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
-
-import click
 
 from edgetender.api.client import Client
 from edgetender.cli.output import Exit, Session, say
@@ -16,55 +13,70 @@ _DECIDED_WITHIN_S = 15.0
 _ASK_EVERY_S = 0.2
 _STEPS = 10  # how often the progress of a pull is said
 CODES = {200: Exit.OK, 406: Exit.OK, 400: Exit.INVALID, 404: Exit.NOT_FOUND, 417: Exit.ROLLED_BACK}
-_APPLYING = 406
+_TAKEN, _APPLYING = 200, 406
 
 Judge = Callable[[Any], tuple[Exit, str] | None]
 Follow = Callable[[], tuple[Exit, str]]
 
 
-def decided(client: Client, delivery: int) -> Any:
+def decided(session: Session, client: Client, delivery: int) -> Any:
     """The agent's decision on *delivery*; None when it took too long."""
-    deadline = time.monotonic() + _DECIDED_WITHIN_S
-    while time.monotonic() < deadline:
+    deadline = session.monotonic() + _DECIDED_WITHIN_S
+    while session.monotonic() < deadline:
         decision = client.document(f"/v1/decisions/{delivery}")
         if decision["decided"]:
             return decision
-        time.sleep(_ASK_EVERY_S)
+        session.pause(_ASK_EVERY_S)
     return None
 
 
-def followed(client: Client, judge: Judge, timeout_s: float) -> tuple[Exit, str]:
-    """Ask for the status until *judge* comes to a result; say each change of a module's state on the way."""
-    said: dict[str, str] = {}
-    deadline = time.monotonic() + timeout_s
+def followed(
+    session: Session, client: Client, judge: Judge, before: Any, timeout_s: float
+) -> tuple[Exit, str]:
+    """Ask for the status until *judge* comes to a result; say each module's changes since *before* on the way."""
+    said = {module["name"]: _progress(module) for module in before["modules"]}
+    deadline = session.monotonic() + timeout_s
     while True:
         status = client.status()
         _say_changes(status, said)
         if (result := judge(status)) is not None:
             return result
-        if time.monotonic() >= deadline:
+        if session.monotonic() >= deadline:
             return Exit.TIMED_OUT, f"not there after {timeout_s:g} s; the agent goes on: edgetender status"
-        time.sleep(_ASK_EVERY_S)
+        session.pause(_ASK_EVERY_S)
 
 
-def accepted(version: int) -> Judge:
-    """Is *version* the accepted one, or did the device turn away from it?"""
+def accepted(version: int, before: Any) -> Judge:
+    """Is *version* the accepted one, or did the device turn away from it?
+
+    A decision is told before the cycle that made it has published its status: what the status said *before*
+    the wish is no verdict on it.
+    """
+    tried = before["candidate"] == version
 
     def judge(status: Any) -> tuple[Exit, str] | None:
-        if status["version"] == version and status["candidate"] is None:
+        nonlocal tried
+        candidate, last = status["candidate"], status["lastDesiredStatus"]
+        if status["version"] == version and candidate is None:
             return Exit.OK, f"version {version} is accepted"
-        last = status["lastDesiredStatus"]
-        if status["lastDesiredVersion"] == version and last["code"] not in (200, _APPLYING):
-            return CODES.get(last["code"], Exit.FAILED), f"version {version}: {last['description']}"
-        if status["candidate"] not in (version, None):
-            return Exit.FAILED, f"version {version} was superseded by version {status['candidate']}"
+        told = status["lastDesiredVersion"] == version and last not in (None, before["lastDesiredStatus"])
+        if told and last["code"] not in (_TAKEN, _APPLYING):
+            return CODES.get(
+                last["code"], Exit.FAILED
+            ), f"version {version}: {last['description']}{_stays(status)}"
+        if candidate not in (version, None, before["candidate"]):
+            return Exit.FAILED, f"version {version} was superseded by version {candidate}"
+        if tried and candidate is None:
+            return Exit.ROLLED_BACK, f"version {version} was taken back (edgetender history){_stays(status)}"
+        tried = tried or candidate == version
         return None
 
     return judge
 
 
-def restarted(module: str, since: str | None) -> Judge:
-    """Is *module* ready again, later than *since*?"""
+def restarted(module: str, before: Any) -> Judge:
+    """Is *module* ready again, later than *before*?"""
+    since = next((one["since"] for one in before["modules"] if one["name"] == module), None)
 
     def judge(status: Any) -> tuple[Exit, str] | None:
         for one in status["modules"]:
@@ -77,24 +89,29 @@ def restarted(module: str, since: str | None) -> Judge:
 
 def finish(session: Session, kind: str, delivery: int, decision: Any, follow: Follow | None) -> Exit:
     """Say what became of *delivery*, after waiting for it where *follow* is given; return the exit code."""
+    began = session.monotonic()
     if decision is None:
-        code, text = (
-            Exit.TIMED_OUT,
-            f"delivery {delivery} is written down, but not decided yet: edgetender status",
-        )
+        code = Exit.TIMED_OUT
+        text = f"delivery {delivery} is written down, but not decided yet: edgetender status"
     else:
         code, text = CODES.get(decision["code"], Exit.FAILED), decision["description"]
         if code is Exit.OK and follow is not None:
             say(text)
             code, text = follow()
+            text += f", {session.monotonic() - began:.1f} s" if code is Exit.OK else ""
+    style = session.style()
     if not session.for_people:
         told = {"kind": kind, "exit": int(code), "result": text, "decision": decision}
         session.print_document({"apiVersion": "edgetender/v1"} | told)
     elif code is Exit.OK:
-        click.echo(text)
+        session.print_lines([f"{style.mark('✓', '[ok]', 'green')} {style.short(text)}"])
     else:
-        say(text)
+        say(f"{style.mark('✗', '[xx]')} {style.short(text)}")
     return code
+
+
+def _stays(status: Any) -> str:
+    return "" if status["version"] is None else f"; version {status['version']} goes on"
 
 
 def _say_changes(status: Any, said: dict[str, str]) -> None:

@@ -1,0 +1,17 @@
+"""Is this text what it was? Compared with a file in tests/golden; GOLDEN=write writes the files anew."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+FOLDER = Path(__file__).parents[1] / "golden"
+
+
+def same(name: str, text: str) -> None:
+    """Fail unless *text* is exactly what tests/golden/<name>.txt holds."""
+    file = FOLDER / f"{name}.txt"
+    if os.environ.get("GOLDEN") == "write":
+        file.write_text(text, "utf-8")
+    assert file.exists(), f"{file} is missing: run once with GOLDEN=write, and read what it wrote"
+    assert text == file.read_text("utf-8")
