@@ -86,10 +86,14 @@ def look_upstream(world: World) -> None:
         ("telemetry/modules", ("cpu", "memory", "restarts")),
     ):
         wait_for_messages(world, topic, 2, since=since)
-        sample = world.upstream.latest(topic)
-        text = json.dumps(sample).lower()
-        missing = [word for word in wanted if word not in text]
-        expect(not missing, f"`{topic}` says nothing of {', '.join(missing)}: {text[:500]}")
+        # the first samples may be older than the first container
+        sample = world.upstream.wait(
+            topic,
+            f"sample with {', '.join(wanted)}",
+            lambda body, wanted=wanted: all(word in json.dumps(body).lower() for word in wanted),
+            within_s=3 * INTERVAL_S,
+            since=since,
+        ).body
         world.say.check(f"`{topic}` every {INTERVAL_S} s: {', '.join(wanted)}", _short(sample))
     events = world.upstream.heard("event/#")
     expect(events, "no event came although a deployment was applied")
