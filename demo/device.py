@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from demo.clean import DEVICE
 from demo.narrator import StoryFailed
-from demo.parts.process import Part
+from demo.parts.process import Part, free_port, listens
 
 if TYPE_CHECKING:
     from demo.parts.broker import Broker
@@ -54,7 +54,7 @@ class Device:
         self.home = home
         self.engine = engine
         self.api_socket = _short(home) / "api.sock"
-        self.page_port = 8787
+        self.page_port = free_port() if listens(8787) else 8787  # another agent may have it
         self.config = home / "config.toml"
         self._broker = broker
         self._identity = authority.issue(DEVICE)
