@@ -29,7 +29,7 @@ def parse_size(value: Any) -> int:
             raise ValueError(f"{value!r} is no size; write it like 256MiB or 1.5GB")
         value = float(match[1]) * factor
     if value < 0:
-        raise ValueError(f"a size cannot be negative ({value:g})")
+        raise ValueError("a size cannot be negative")
     if value > 2**63 - 1:
         raise ValueError("a size beyond 2^63 bytes")
     return int(value)
@@ -45,7 +45,7 @@ def parse_duration(value: Any) -> float:
             raise ValueError(f"{value!r} is no duration; write it like 90s, 5m or 1h30m")
         value = sum(float(amount) * _SECONDS[unit] for amount, unit in parts)
     if value < 0:
-        raise ValueError(f"a duration cannot be negative ({value:g} s)")
+        raise ValueError("a duration cannot be negative")
     if value > 366 * 86400:
         raise ValueError("a duration beyond one year")
     return float(value)

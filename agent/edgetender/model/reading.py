@@ -11,6 +11,9 @@ from edgetender.codec import decode
 from edgetender.errors import ManifestInvalid, Problem
 from edgetender.model.manifest import SCHEMA, Manifest, Port
 
+_EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104  # what people write, nothing is bound here
+_ANY, _ALL = "any address", "all addresses"
+
 
 def read_manifest(body: bytes) -> Manifest:
     """Return the manifest in the JSON *body*. Raises ManifestInvalid with all faults, each with its path."""
@@ -65,7 +68,7 @@ def path_of(location: tuple[int | str, ...]) -> str:
 
 def _port_conflicts(document: dict[str, Any]) -> Iterator[Problem]:
     """Host ports asked for twice, also where other faults keep the manifest from being built."""
-    seen: dict[tuple[int, str], list[tuple[str, str]]] = {}
+    seen: dict[tuple[int, str], dict[str, str]] = {}  # what took a port, by address, _ANY and _ALL
     modules = document.get("modules")
     for name, module in modules.items() if isinstance(modules, dict) else ():
         ports = module.get("ports") if isinstance(module, dict) else None
@@ -75,9 +78,11 @@ def _port_conflicts(document: dict[str, Any]) -> Iterator[Problem]:
             except ValidationError:
                 continue  # said already, with its own path
             path = f"modules.{name}.ports[{index}].host"
-            for address, first in seen.setdefault((port.host, port.protocol), []):
-                if address == port.address or {address, port.address} & {"0.0.0.0", "::"}:  # noqa: S104
-                    message = f"host port {port.host}/{port.protocol} is taken by {first} already"
-                    yield Problem(path, "port.conflict", message)
-                    break
-            seen[port.host, port.protocol].append((port.address, path.removesuffix(".host")))
+            taken = seen.setdefault((port.host, port.protocol), {})
+            everywhere = port.address in _EVERYWHERE
+            first = taken.get(_ANY if everywhere else port.address) or taken.get(_ALL)
+            if first is not None:
+                message = f"host port {port.host}/{port.protocol} is taken by {first} already"
+                yield Problem(path, "port.conflict", message)
+            for key in (port.address, _ANY, *([_ALL] if everywhere else [])):
+                taken.setdefault(key, path.removesuffix(".host"))
