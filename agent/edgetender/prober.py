@@ -37,6 +37,7 @@ class Prober:
         self._subjects: dict[str, Subject] = {}
         self._asked: dict[str, Asked] = {}
         self._due: dict[str, float] = {}
+        self._began: dict[str, float] = {}  # by a clock that does not jump: a date learned late fails nobody
 
     def watch(self, subjects: Iterable[Subject]) -> None:
         """Ask exactly these from now on; one that was started again begins anew."""
@@ -47,9 +48,11 @@ class Prober:
                 if known is None or known.started_at != subject.started_at:
                     self._asked[container] = Asked()
                     self._due[container] = self._clock.monotonic()
+                    ran_s = (self._clock.now() - subject.started_at).total_seconds()
+                    self._began[container] = self._clock.monotonic() - max(0.0, ran_s)
                     self._changed.set()
             for container in self._subjects.keys() - wanted.keys():
-                del self._asked[container], self._due[container]
+                del self._asked[container], self._due[container], self._began[container]
             self._subjects = wanted
 
     def health(self, container: str, started_at: datetime | None) -> Health:
@@ -94,9 +97,9 @@ class Prober:
             if self._subjects.get(subject.container) != subject:
                 return
             before = self._asked[subject.container]
-            after = fold(before, refusal, spec, subject.started_at, now)
+            running_s = self._clock.monotonic() - self._began[subject.container]
+            after = fold(before, refusal, spec, running_s, now)
             self._asked[subject.container] = after
-            running_s = max(0.0, (now - subject.started_at).total_seconds())
             self._due[subject.container] = self._clock.monotonic() + pause_s(after, spec, running_s)
         if before.health.readiness is not after.health.readiness:
             self._wake()

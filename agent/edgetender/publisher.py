@@ -74,7 +74,7 @@ class Publisher:
             plan=cycle.plan,
             hardware=self._hardware(),
             outbox=self._outbox.figures(),
-            notes=self._notes,
+            notes=self._notes if cycle.trouble is None else (*self._notes, cycle.trouble),
         )
         reports = module_reports(cycle.target, cycle.observed, cycle.ledger, cycle.plan)
         if self._reports is not None or cycle.ledger.desired != self._ledger.desired:

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
 from edgetender.clock import Clock
-from edgetender.decide.bookkeeping import forget, fresh_deaths, note_deaths, record, record_pull
-from edgetender.decide.intake import digest, entry_of
+from edgetender.decide.admission import floor_held
+from edgetender.decide.bookkeeping import forget, fresh_deaths, intend, note_deaths, record, record_pull
+from edgetender.decide.intake import entry_of
 from edgetender.decide.planner import plan
 from edgetender.decide.resolving import Resolution, aim, resolve
-from edgetender.decide.verdict import Accept, RollBack, Wait, judge, settle
+from edgetender.decide.verdict import Accept, RollBack, Verdict, Wait, judge, settle
 from edgetender.errors import AgentError
 from edgetender.executor import Executor, Pulls
+from edgetender.memory import Memory
 from edgetender.model.hardware import Hardware
-from edgetender.model.ledger import Decision, HistoryEntry, Ledger, Slot
-from edgetender.model.manifest import Manifest
+from edgetender.model.ledger import Ledger, Slot
 from edgetender.model.observed import Observed
 from edgetender.model.plan import Plan, PullOutcome
-from edgetender.model.reading import read_manifest
 from edgetender.model.target import HealthSpec, Target
 from edgetender.observing import Observer
 from edgetender.ports import Engine, Store
@@ -41,6 +41,7 @@ class Cycle:
     target: Target
     observed: Observed
     plan: Plan
+    trouble: str | None = None  # why nothing can be written down at present
 
 
 class PullQueue(Pulls, Protocol):
@@ -66,12 +67,11 @@ class Reconciler:
         stopping: threading.Event,
         interval_s: float,
     ) -> None:
-        self._store, self._engine, self._observer, self._puller = store, engine, observer, puller
+        self._engine, self._observer, self._puller = engine, observer, puller
         self._clock, self._hardware, self._publish = clock, hardware, publish
         self._wake, self._stopping, self._interval_s = wake, stopping, interval_s
         self._executor = Executor(engine, puller, stopping)
-        self._ledger = store.ledger()
-        self._manifests: dict[str, Manifest] = {}
+        self._memory = Memory(store)
 
     def run(self) -> None:
         """Cycle until `stopping`. The wake flag is cleared before the look, so no wake-up is ever lost."""
@@ -84,24 +84,27 @@ class Reconciler:
     def cycle(self) -> float:
         """Look, decide, do one stride; return how many seconds nothing needs to be done."""
         now = self._clock.now()
-        ledger = self._collect_pulls(self._ledger, now)
+        ledger = self._collect_pulls(self._memory.ledger, now)
         observed = self._observer.look(self._judged(ledger))
-        ledger = self._take_deliveries(ledger, observed)
+        ledger = self._memory.take_deliveries(floor_held(ledger, observed), observed)
         target = self._aim(ledger, observed)
         ledger = self._bury(ledger, target, observed, now)
         ledger, until = self._judge(ledger, target, observed, now)
         target = self._aim(ledger, observed)
-        ledger = forget(ledger, target, observed, now)
-        self._keep(ledger)
+        ledger = forget(ledger, target, observed, now, self._resolved(ledger))
         stride = plan(target, observed, ledger, now)
+        ledger = intend(ledger, stride, target, observed)
+        self._memory.keep(ledger)
         done = failed = False
         for outcome in self._executor.apply(stride):
             done, failed = True, failed or outcome.error is not None
             ledger = record(ledger, outcome, target, self._clock.now())
-            self._keep(ledger)  # each outcome is on disk before the next step begins
-        self._publish(Cycle(now, ledger, target, observed, stride))
+            self._memory.keep(ledger)  # each outcome is on disk before the next step begins
+        self._publish(Cycle(now, ledger, target, observed, stride, self._memory.trouble))
         if done and not failed:
             return 0.0
+        if failed:  # what failed waits for its back-off by now, not for the next interval
+            stride = plan(target, observed, ledger, now)
         return self._pause_s(now, stride.wake_at, until)
 
     def _pause_s(self, now: datetime, *moments: datetime | None) -> float:
@@ -129,45 +132,15 @@ class Reconciler:
     def _resolve(self, slot: Slot | None, ledger: Ledger) -> Resolution | None:
         if slot is None:
             return None
-        return resolve(slot, self.manifest_of(slot), self._hardware(), ledger)
+        return resolve(slot, self._memory.manifest_of(slot), self._hardware(), ledger)
+
+    def _resolved(self, ledger: Ledger) -> tuple[Resolution, ...]:
+        both = (self._resolve(ledger.accepted, ledger), self._resolve(ledger.candidate, ledger))
+        return tuple(resolution for resolution in both if resolution is not None)
 
     def _judged(self, ledger: Ledger) -> dict[str, HealthSpec]:
         """How readiness is judged, by container spec, of everything that either slot may run."""
-        both = (self._resolve(ledger.accepted, ledger), self._resolve(ledger.candidate, ledger))
-        return {spec.digest: spec.health for one in both if one is not None for spec in one.containers}
-
-    def manifest_of(self, slot: Slot) -> Manifest:
-        """The manifest of an admitted slot. It was valid when it was admitted."""
-        if slot.sha256 not in self._manifests:
-            kept = {s.sha256 for s in (self._ledger.candidate, self._ledger.accepted) if s is not None}
-            self._manifests = {sha: m for sha, m in self._manifests.items() if sha in kept}
-            self._manifests[slot.sha256] = read_manifest(slot.body.encode())
-        return self._manifests[slot.sha256]
-
-    def _take_deliveries(self, ledger: Ledger, observed: Observed) -> Ledger:
-        deliveries = self._store.deliveries()
-        if not deliveries:
-            return ledger
-        versions = {entry.version: entry for entry in self._store.history()}
-        decisions: list[Decision] = []
-        history: list[HistoryEntry] = []
-        for delivery in deliveries:
-            intake = digest(delivery, ledger, observed, versions, self.manifest_of)
-            ledger = intake.ledger
-            decisions.append(intake.decision)
-            history += intake.history
-            versions |= {entry.version: entry for entry in intake.history}
-            said = {
-                "source": delivery.source,
-                "code": intake.decision.code,
-                "version": intake.decision.version,
-            }
-            log.info(
-                "%s decided", delivery.kind, extra={"fields": said | {"why": intake.decision.description}}
-            )
-        self._store.commit(ledger, decisions=decisions, history=history)
-        self._ledger = ledger
-        return ledger
+        return {spec.digest: spec.health for one in self._resolved(ledger) for spec in one.containers}
 
     def _bury(self, ledger: Ledger, target: Target, observed: Observed, now: datetime) -> Ledger:
         dead = fresh_deaths(ledger, target, observed)
@@ -191,7 +164,7 @@ class Reconciler:
         slot = ledger.candidate or ledger.accepted
         if slot is None:
             return ledger, None
-        manifest = self.manifest_of(slot)
+        manifest = self._memory.manifest_of(slot)
         images = {
             name: variant.image
             for name, module in manifest.modules.items()
@@ -202,17 +175,16 @@ class Reconciler:
         after = settle(ledger, verdict, now)
         if isinstance(verdict, Wait):
             return after, verdict.until
+        if not self._close(ledger, after, verdict):
+            return ledger, None  # a verdict that is not on disk is none; the next cycle comes to it again
         log.info("verdict", extra={"fields": {"verdict": str(verdict), "version": slot.version}})
-        if ledger.candidate is not None:
-            self._close(ledger, after, verdict)
         return after, now
 
-    def _close(self, before: Ledger, after: Ledger, verdict: object) -> None:
+    def _close(self, before: Ledger, after: Ledger, verdict: Verdict) -> bool:
         """Write what became of the candidate into the history, with the ledger, at once."""
         candidate, accepted = before.candidate, before.accepted
         if candidate is None:
-            return
-        said = {entry.version: entry.changes for entry in self._store.history()}
+            return self._memory.keep(after)
         ends: list[tuple[Slot, str]] = []
         if isinstance(verdict, Accept):
             ends.append((candidate, "running"))
@@ -222,12 +194,7 @@ class Reconciler:
             ends.append((candidate, f"rolled back: {verdict.reason}"))
         at = self._clock.now()
         entries = [
-            replace(entry_of(slot, end, said.get(slot.version, "")), finished_at=at) for slot, end in ends
+            replace(entry_of(slot, end, self._memory.changes_of(slot.version)), finished_at=at)
+            for slot, end in ends
         ]
-        self._keep(after, entries)
-
-    def _keep(self, ledger: Ledger, history: Iterable[HistoryEntry] = ()) -> None:
-        entries = tuple(history)
-        if ledger != self._ledger or entries:
-            self._store.commit(ledger, history=entries)
-            self._ledger = ledger
+        return self._memory.keep(after, entries)

@@ -8,16 +8,16 @@ from typing import Any
 
 from edgetender.errors import AgentError
 from edgetender.model.hardware import Fact, Hardware
-from edgetender.model.observed import PullProgress
+from edgetender.model.observed import PullProgress, Status
 from edgetender.model.plan import PullOutcome
 from edgetender.model.target import ImageWanted
 from edgetender.observing import Observer
-from edgetender.ports import Engine
 from edgetender.prober import Prober
 from edgetender.reconciler import Cycle, Reconciler
-from tests.builders.manifests import body
+from tests.builders.manifests import SCORER, body, manifest
 from tests.fakes.clock import FakeClock
 from tests.fakes.engine import FakeEngine, World
+from tests.fakes.power import Power
 from tests.fakes.store import FakeStore
 
 AMD64 = Hardware((Fact("arch", "amd64", "test"), Fact("accelerator", "none", "test")))
@@ -41,6 +41,10 @@ class HandPuller:
             self.engine.world.images.add(image.reference)
             self._done.append(PullOutcome(image, image.reference))
 
+    def forget(self) -> None:
+        """It dies with its process: images stay, the news of them does not."""
+        self._done = []
+
     def progress(self) -> tuple[PullProgress, ...]:
         return ()
 
@@ -51,10 +55,10 @@ class HandPuller:
 
 @dataclass
 class Loop:
-    """The loop and all it stands on. *engine* may be a wrapper that cuts the power."""
+    """The loop and all it stands on."""
 
     clock: FakeClock = field(default_factory=FakeClock)
-    store: FakeStore = field(default_factory=FakeStore)
+    store: Any = field(default_factory=FakeStore)
     world: World = field(default_factory=World)
     refusals: dict[str, str] = field(default_factory=dict)  # path -> why not ready
     hardware: Hardware = AMD64
@@ -65,16 +69,18 @@ class Loop:
         self.puller = HandPuller(self.engine)
         self.boot()
 
-    def boot(self, engine: Engine | None = None) -> None:
-        """Start the agent anew on what is on disk and in the engine."""
+    def boot(self, power: Power | None = None) -> None:
+        """Start the agent anew on what is on disk and in the engine; its effects happen by *power*."""
+        power = power or Power()
         probe_calls: Any = lambda address, port, path, timeout_s: self.refusals.get(path)  # noqa: E731
         self.prober = Prober(probe_calls, self.clock, lambda: None)
-        real: Any = engine or self.engine
+        engine = power.feed(self.engine)
+        self.puller.forget()
         self.reconciler = Reconciler(
-            store=self.store,
-            engine=real,
-            observer=Observer(real, self.puller.progress, self.prober),
-            puller=self.puller,
+            store=power.feed(self.store),
+            engine=engine,
+            observer=Observer(engine, self.puller.progress, self.prober),
+            puller=power.feed(self.puller),
             clock=self.clock,
             hardware=lambda: self.hardware,
             publish=self.cycles.append,
@@ -105,3 +111,23 @@ class Loop:
     @property
     def last(self) -> Cycle:
         return self.cycles[-1]
+
+
+def deployed(document: dict[str, Any] | None = None, *images: str) -> Loop:
+    loop = Loop()
+    loop.puller.registry |= {SCORER, *images}
+    loop.push(document or manifest(1))
+    loop.run(30)
+    return loop
+
+
+def running(loop: Loop) -> dict[str, str]:
+    return {c.module: c.image for c in loop.engine.containers() if c.status is Status.RUNNING}
+
+
+def serving(loop: Loop) -> str:
+    return next(c.id for c in loop.engine.containers() if c.status is Status.RUNNING)
+
+
+def ids(loop: Loop) -> set[str]:
+    return {c.id for c in loop.engine.containers() if c.status is Status.RUNNING}

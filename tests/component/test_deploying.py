@@ -4,34 +4,13 @@ from __future__ import annotations
 
 from edgetender.decide.reporting import ModuleState, module_reports
 from edgetender.errors import EngineRefused, ImageMissing
-from edgetender.model.observed import Status
-from tests.builders.loops import Loop
+from tests.builders.loops import Loop, deployed, ids, running, serving
 from tests.builders.manifests import SCORER, image, manifest, module
-
-
-def running(loop: Loop) -> dict[str, str]:
-    return {c.module: c.image for c in loop.engine.containers() if c.status is Status.RUNNING}
-
-
-def serving(loop: Loop) -> str:
-    return next(c.id for c in loop.engine.containers() if c.status is Status.RUNNING)
-
-
-def ids(loop: Loop) -> set[str]:
-    return {c.id for c in loop.engine.containers() if c.status is Status.RUNNING}
 
 
 def states(loop: Loop) -> dict[str, str]:
     last = loop.last
     return {r.name: r.state.value for r in module_reports(last.target, last.observed, last.ledger, last.plan)}
-
-
-def deployed(document: dict | None = None, *images: str) -> Loop:
-    loop = Loop()
-    loop.puller.registry |= {SCORER, *images}
-    loop.push(document or manifest(1))
-    loop.run(30)
-    return loop
 
 
 def test_a_pushed_manifest_is_pulled_started_settled_and_accepted():

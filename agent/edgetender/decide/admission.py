@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from edgetender.codec import canonical, decode, sha256_hex
-from edgetender.errors import ManifestInvalid
+from edgetender.codec import MAX_BYTES, canonical, decode, sha256_hex
+from edgetender.errors import ManifestInvalid, Problem
 from edgetender.model.ledger import Delivery, Desired, Ledger, Slot
-from edgetender.model.manifest import MAX_VERSION
+from edgetender.model.manifest import MAX_VERSION, Manifest
+from edgetender.model.observed import Observed
 from edgetender.model.reading import manifest_of
 
+_PROBLEMS_KEPT, _TEXT_KEPT = 50, 500  # what is wrong is told upstream: nobody reads the thousandth fault
 TAKEN, APPLYING, INVALID, CONFLICT, BLOCKED, FAILED = 200, 406, 400, 409, 412, 417
 
 
@@ -37,6 +39,9 @@ def admit(delivery: Delivery, ledger: Ledger) -> Admission:
     except ManifestInvalid as error:
         return _invalid(delivery, _version(document), error)
     body = canonical(document)
+    if len(body) > MAX_BYTES:  # 1e15 is longer when written out; what is kept must be readable again
+        what = f"{len(body)} bytes when written out; at most {MAX_BYTES} are taken"
+        return _invalid(delivery, manifest.version, ManifestInvalid((Problem("", "json.oversized", what),)))
     sha256 = sha256_hex(body)
     if sha256 in ledger.condemned:
         gone = ledger.condemned[sha256]
@@ -51,9 +56,8 @@ def admit(delivery: Delivery, ledger: Ledger) -> Admission:
         )
         return _refused(delivery, manifest.version, CONFLICT, "manifest.rollback", why)
     if manifest.version == ledger.floor and sha256 == ledger.floor_sha256:
-        known = Desired(manifest.version, TAKEN, "known already", delivery.received_at)
-        return Admission(ledger.desired or known, seen=True)
-    if manifest.version == ledger.floor:
+        return Admission(_known(delivery, manifest, sha256, ledger), seen=True)
+    if manifest.version == ledger.floor and ledger.floor_sha256:
         why = (
             f"version {manifest.version} is known here with other content; "
             f"send what you mean as version {ledger.floor + 1}"
@@ -81,6 +85,23 @@ def take(ledger: Ledger, admission: Admission) -> Ledger:
     )
 
 
+def floor_held(ledger: Ledger, observed: Observed) -> Ledger:
+    """Raise the floor to what the containers' labels say was taken here: the state database may be younger.
+
+    What that version said is not known then; whoever sends it again is believed, a lower one is refused.
+    """
+    newest = max((container.version for container in observed.containers), default=0)
+    return ledger if newest <= ledger.floor else replace(ledger, floor=newest, floor_sha256="")
+
+
+def _known(delivery: Delivery, manifest: Manifest, sha256: str, ledger: Ledger) -> Desired:
+    if ledger.desired is not None and ledger.desired.version == manifest.version:
+        return ledger.desired
+    applying = ledger.candidate is not None and ledger.candidate.sha256 == sha256
+    code, said = (APPLYING, "being applied") if applying else (TAKEN, "known already")
+    return Desired(manifest.version, code, said, delivery.received_at)
+
+
 def _version(document: object) -> int | None:
     version = document.get("version") if isinstance(document, dict) else None
     sound = isinstance(version, int) and not isinstance(version, bool) and 0 < version <= MAX_VERSION
@@ -88,8 +109,17 @@ def _version(document: object) -> int | None:
 
 
 def _invalid(delivery: Delivery, version: int | None, error: ManifestInvalid) -> Admission:
-    problems = tuple((problem.path, problem.code, problem.message) for problem in error.problems)
-    return Admission(Desired(version, INVALID, str(error), delivery.received_at, problems))
+    problems = tuple(
+        (_short(problem.path), problem.code, _short(problem.message))
+        for problem in error.problems[:_PROBLEMS_KEPT]
+    )
+    return Admission(
+        Desired(version, INVALID, _short(str(error), 4 * _TEXT_KEPT), delivery.received_at, problems)
+    )
+
+
+def _short(text: str, limit: int = _TEXT_KEPT) -> str:
+    return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def _refused(delivery: Delivery, version: int, code: int, name: str, why: str) -> Admission:

@@ -26,7 +26,7 @@ def delay_s(name: str, failures: int) -> float:
 
 def due_at(name: str, attempt: Attempt) -> datetime:
     """The moment from which *name* may be tried again."""
-    return attempt.last_at + timedelta(seconds=delay_s(name, attempt.failures))
+    return attempt.last_at + timedelta(seconds=delay_s(name, attempt.failures + attempt.excused))
 
 
 def is_due(name: str, attempt: Attempt | None, now: datetime) -> bool:

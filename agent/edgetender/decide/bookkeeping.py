@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from edgetender.decide.backoff import FORGET_AFTER_S
-from edgetender.decide.planner import pull_key, run_key
-from edgetender.decide.resolving import resolution_key
-from edgetender.errors import AgentError
+from edgetender.decide.exits import describe_exit
+from edgetender.decide.planner import is_done, pull_key, run_key
+from edgetender.decide.resolving import Resolution, resolution_key
+from edgetender.errors import AgentError, Transient
 from edgetender.model.ledger import Attempt, Death, Ledger
 from edgetender.model.observed import Container, Observed, Status
-from edgetender.model.plan import Create, Outcome, Pull, PullOutcome, Remove, Start, Stop
+from edgetender.model.plan import Create, Outcome, Plan, Pull, PullOutcome, Remove, Start, Stop
 from edgetender.model.target import Target
 
-_SIGNALLED = 128  # shells and engines say 128 + the signal that ended a process
+_WORDS_LINES, _WORDS_CHARS = 20, 500
 
 
 def record(ledger: Ledger, outcome: Outcome, target: Target, now: datetime) -> Ledger:
@@ -25,14 +26,14 @@ def record(ledger: Ledger, outcome: Outcome, target: Target, now: datetime) -> L
         case Pull(image=image):
             return _failed(ledger, pull_key(image.reference), error, now) if error else ledger
         case Create(module, spec):
-            return _failed(ledger, run_key(module, spec.digest), error, now) if error else ledger
+            return _held_back(ledger, run_key(module, spec.digest), error, now) if error else ledger
         case Start(module, container, again):
+            # a wish is one try: what did not start is tried again by its back-off, not at once for ever
+            wanted = frozenset(run for run in ledger.restart_wanted if not run.startswith(f"{container}/"))
             if error is not None:
-                wanted_spec = target.spec(module)
-                if wanted_spec is None:
-                    return ledger
-                return _failed(ledger, run_key(module, wanted_spec.digest), error, now)
-            wanted = ledger.restart_wanted - {container}
+                ledger = replace(ledger, restart_wanted=wanted)
+                wished = target.spec(module)
+                return _held_back(ledger, run_key(module, wished.digest), error, now) if wished else ledger
             restarts = dict(ledger.restarts)
             if again:
                 restarts[module] = restarts.get(module, 0) + 1
@@ -67,66 +68,102 @@ def note_deaths(
         moment = container.finished_at or now
         deaths = dict(ledger.deaths)
         deaths[container.module] = Death(
-            moment, container.exit_code, reason, tuple(last_words.get(container.id, ()))[-20:]
+            moment, container.exit_code, reason, _bounded(last_words.get(container.id, ()))
         )
         ledger = replace(ledger, deaths=deaths)
-        if container.id not in ledger.restart_wanted:
+        spec = target.spec(container.module)
+        if container.run not in ledger.restart_wanted and not (spec is not None and is_done(spec, container)):
             key = run_key(container.module, container.spec)
             ledger = replace(ledger, attempts=_counted(ledger.attempts, key, "container.exited", reason, now))
     return ledger
 
 
 def fresh_deaths(ledger: Ledger, target: Target, observed: Observed) -> tuple[Container, ...]:
-    """The target's containers whose end is not in the ledger yet."""
+    """The target's containers whose end is not in the ledger yet; those we stopped ourselves are no news."""
     return tuple(
         container
         for container in observed.containers
         if container.status is Status.EXITED
         and container.finished_at is not None
+        and container.id not in ledger.stopped
         and (spec := target.spec(container.module)) is not None
         and spec.digest == container.spec
         and ((known := ledger.deaths.get(container.module)) is None or known.at != container.finished_at)
     )
 
 
-def describe_exit(container: Container) -> str:
-    """`exited with code 3`, `out of memory`, `killed (SIGKILL)`."""
-    code = container.exit_code
-    if container.oom_killed:
-        return "ran out of memory and was killed"
-    if code is not None and code > _SIGNALLED:
-        names = {130: "SIGINT", 132: "SIGILL", 134: "SIGABRT", 137: "SIGKILL", 139: "SIGSEGV", 143: "SIGTERM"}
-        return f"was ended by {names.get(code, f'signal {code - _SIGNALLED}')} (exit code {code})"
-    return f"exited with code {code}"
+def intend(ledger: Ledger, stride: Plan, target: Target, observed: Observed) -> Ledger:
+    """What is written down before *stride* begins: which ends will be our own doing.
+
+    Without it a version we come back to would look as if it had crashed, and one that is not to be restarted
+    would stay down.
+    """
+    wanted = {spec.digest for spec in target.containers}
+    spec_of = {container.id: container.spec for container in observed.containers}
+    ours = {step.container for step in stride.steps if isinstance(step, Stop)}
+    replaced = {container for container in ours if spec_of.get(container) not in wanted}
+    return ledger if replaced <= ledger.stopped else replace(ledger, stopped=ledger.stopped | replaced)
 
 
-def forget(ledger: Ledger, target: Target, observed: Observed, now: datetime) -> Ledger:
-    """Drop what no longer matters: failures of what has been ready long enough, notes on slots that are gone."""
-    attempts = dict(ledger.attempts)
-    for spec in target.containers:
-        for container in observed.of(spec.module):
-            since = container.health.since
-            if container.spec == spec.digest and container.ready and since is not None:
-                long_enough = abs(now - since) >= timedelta(seconds=FORGET_AFTER_S)
-                if long_enough:
-                    attempts.pop(run_key(spec.module, spec.digest), None)
-    kept = {slot.sha256[:16] for slot in (ledger.candidate, ledger.accepted) if slot is not None}
-    resolved = {key: value for key, value in ledger.resolved.items() if key.split(" ", 1)[0] in kept}
-    known = {container.id for container in observed.containers}
-    wanted = ledger.restart_wanted & known if observed.engine_down is None else ledger.restart_wanted
-    fresh = replace(ledger, attempts=attempts, resolved=resolved, restart_wanted=wanted)
+def forget(
+    ledger: Ledger, target: Target, observed: Observed, now: datetime, slots: Collection[Resolution]
+) -> Ledger:
+    """Drop what no longer matters, so that the ledger does not grow with the years.
+
+    That is: failures of what has been ready long enough, and notes on modules, images, variants and containers
+    that belong neither to *slots* (what the candidate and the accepted slot resolve to) nor to the engine.
+    """
+    healthy = {
+        run_key(spec.module, spec.digest)
+        for spec in target.containers
+        if any(_ready_for_long(c, now) for c in observed.of(spec.module) if c.spec == spec.digest)
+    }
+    keys = {run_key(spec.module, spec.digest) for one in slots for spec in one.containers}
+    keys |= {pull_key(wanted.reference) for one in slots for wanted in one.wanted}
+    modules = {considered.module for one in slots for considered in one.considered}
+    variants = {(c.module, c.variant, c.image) for one in slots for c in one.considered}
+    kept = {one.slot.sha256[:16] for one in slots}
+    fresh = replace(
+        ledger,
+        attempts={k: a for k, a in ledger.attempts.items() if k in keys and k not in healthy},
+        restarts={name: count for name, count in ledger.restarts.items() if name in modules},
+        deaths={name: death for name, death in ledger.deaths.items() if name in modules},
+        resolved={k: v for k, v in ledger.resolved.items() if k.split(" ", 1)[0] in kept},
+        demotions=tuple(d for d in ledger.demotions if (d.module, d.variant, d.image) in variants),
+    )
+    if observed.engine_down is None:
+        runs = {container.run for container in observed.containers}
+        ended = {container.id for container in observed.containers if not container.running}
+        fresh = replace(fresh, restart_wanted=ledger.restart_wanted & runs, stopped=ledger.stopped & ended)
     return fresh if fresh != ledger else ledger
 
 
-def _failed(ledger: Ledger, key: str, error: AgentError, now: datetime) -> Ledger:
-    return replace(ledger, attempts=_counted(ledger.attempts, key, error.code, str(error), now))
+def _ready_for_long(container: Container, now: datetime) -> bool:
+    since = container.health.since
+    return container.ready and since is not None and abs(now - since) >= timedelta(seconds=FORGET_AFTER_S)
+
+
+def _bounded(words: Iterable[str]) -> tuple[str, ...]:
+    return tuple(line[:_WORDS_CHARS] for line in words)[-_WORDS_LINES:]
+
+
+def _held_back(ledger: Ledger, key: str, error: AgentError, now: datetime) -> Ledger:
+    """An engine that went away or a full disk says nothing of the image: it shall cost no candidate."""
+    return _failed(ledger, key, error, now, excused=isinstance(error, Transient))
+
+
+def _failed(ledger: Ledger, key: str, error: AgentError, now: datetime, *, excused: bool = False) -> Ledger:
+    return replace(
+        ledger, attempts=_counted(ledger.attempts, key, error.code, str(error), now, excused=excused)
+    )
 
 
 def _counted(
-    attempts: Mapping[str, Attempt], key: str, code: str, reason: str, now: datetime
+    attempts: Mapping[str, Attempt], key: str, code: str, reason: str, now: datetime, *, excused: bool = False
 ) -> dict[str, Attempt]:
-    failures = attempts[key].failures + 1 if key in attempts else 1
-    return {**attempts, key: Attempt(failures, now, code, reason)}
+    before = attempts.get(key) or Attempt(0, now, "", "")
+    failures, forgiven = before.failures + (not excused), before.excused + excused
+    return {**attempts, key: Attempt(failures, now, code, reason, forgiven)}
 
 
 def _without(attempts: Mapping[str, Attempt], key: str) -> dict[str, Attempt]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
+from edgetender.codec import decode
 from edgetender.decide.admission import admit, take
 from edgetender.decide.changes import changes, summary
-from edgetender.model.ledger import Condemnation, Decision, Delivery, Desired, HistoryEntry, Ledger, Slot
+from edgetender.decide.verdict import condemn
+from edgetender.errors import ManifestInvalid
+from edgetender.model.ledger import Decision, Delivery, Desired, HistoryEntry, Ledger, Slot
 from edgetender.model.manifest import Manifest
 from edgetender.model.observed import Observed
 
@@ -30,20 +33,33 @@ def digest(
     manifest_of: Callable[[Slot], Manifest],
 ) -> Intake:
     """Decide one delivery. *versions* are the history's entries, *manifest_of* reads a slot's body."""
+    if delivery.kind == "manifest":
+        return _manifest(delivery, ledger, versions, manifest_of)
+    try:
+        wish = decode(delivery.body or b"{}")
+    except ManifestInvalid as error:
+        return _refused(delivery, ledger, 400, f"cannot read the wish: {error.problems[0]}")
+    if not isinstance(wish, dict):
+        return _refused(delivery, ledger, 400, "cannot read the wish: it is no JSON object")
     match delivery.kind:
-        case "manifest":
-            return _manifest(delivery, ledger, manifest_of)
         case "restart":
-            return _restart(delivery, ledger, observed)
+            return _restart(delivery, wish, ledger, observed)
         case "rollback":
-            return _rollback(delivery, ledger, versions)
+            return _rollback(delivery, wish, ledger, versions, manifest_of)
         case _:
-            return Intake(
-                ledger, Decision(delivery.id, 400, f"cannot do {delivery.kind!r}: unknown to this agent")
-            )
+            return _refused(delivery, ledger, 400, f"cannot do {delivery.kind!r}: unknown to this agent")
 
 
-def _manifest(delivery: Delivery, ledger: Ledger, manifest_of: Callable[[Slot], Manifest]) -> Intake:
+def _refused(delivery: Delivery, ledger: Ledger, code: int, why: str) -> Intake:
+    return Intake(ledger, Decision(delivery.id, code, why))
+
+
+def _manifest(
+    delivery: Delivery,
+    ledger: Ledger,
+    versions: Mapping[int, HistoryEntry],
+    manifest_of: Callable[[Slot], Manifest],
+) -> Intake:
     admission = admit(delivery, ledger)
     desired = admission.desired
     decision = Decision(delivery.id, desired.code, desired.description, desired.version, desired.problems)
@@ -53,42 +69,56 @@ def _manifest(delivery: Delivery, ledger: Ledger, manifest_of: Callable[[Slot], 
     what = summary(changes(before, manifest_of(admission.slot)))
     entries = [entry_of(admission.slot, "applying", what)]
     if ledger.candidate is not None:
-        entries.append(entry_of(ledger.candidate, "superseded before it was accepted"))
+        entries.append(_closed(ledger.candidate, "superseded before it was accepted", delivery, versions))
     return Intake(take(ledger, admission), decision, tuple(entries))
 
 
-def _restart(delivery: Delivery, ledger: Ledger, observed: Observed) -> Intake:
-    module = str(json.loads(delivery.body).get("module"))
-    ids = {container.id for container in observed.of(module)}
-    if not ids:
-        return Intake(
-            ledger, Decision(delivery.id, 404, f"cannot restart {module!r}: no container of that module")
-        )
-    wanted = replace(ledger, restart_wanted=ledger.restart_wanted | ids)
+def _restart(delivery: Delivery, wish: dict[str, Any], ledger: Ledger, observed: Observed) -> Intake:
+    """Wish the runs there are now to end: one that began later has fulfilled it, whoever saw it begin."""
+    module = str(wish.get("module"))
+    runs = {container.run for container in observed.of(module)}
+    if not runs:
+        down = f"; {observed.engine_down}" if observed.engine_down else ""
+        why = f"cannot restart {module!r}: no container of that module{down}"
+        return _refused(delivery, ledger, 404, why)
+    wanted = replace(ledger, restart_wanted=ledger.restart_wanted | runs)
     return Intake(wanted, Decision(delivery.id, 200, f"restarting {module}"))
 
 
-def _rollback(delivery: Delivery, ledger: Ledger, versions: Mapping[int, HistoryEntry]) -> Intake:
+def _rollback(
+    delivery: Delivery,
+    wish: dict[str, Any],
+    ledger: Ledger,
+    versions: Mapping[int, HistoryEntry],
+    manifest_of: Callable[[Slot], Manifest],
+) -> Intake:
     """Make an earlier accepted version the candidate. The floor stays: what was left does not come back alone."""
     now, current = delivery.received_at, ledger.accepted
-    asked = json.loads(delivery.body or b"{}").get("to")
+    asked = wish.get("to")
+    if asked is not None and (isinstance(asked, bool) or not isinstance(asked, int)):
+        return _refused(delivery, ledger, 400, "cannot roll back: 'to' is a version, like 13")
     entry = versions.get(asked) if asked is not None else _previous(ledger, versions)
     if entry is None or not entry.body:
         which = f"version {asked}" if asked is not None else "an earlier version"
         known = ", ".join(str(v) for v, e in sorted(versions.items()) if e.body) or "none"
-        return Intake(
-            ledger, Decision(delivery.id, 404, f"cannot roll back to {which}: not kept here (kept: {known})")
-        )
+        return _refused(delivery, ledger, 404, f"cannot roll back to {which}: not kept here (kept: {known})")
     if current is not None and entry.sha256 == current.sha256 and ledger.candidate is None:
-        return Intake(ledger, Decision(delivery.id, 409, f"version {entry.version} is what runs already"))
+        return _refused(delivery, ledger, 409, f"version {entry.version} is what runs already")
+    if ledger.candidate is not None and entry.sha256 == ledger.candidate.sha256:
+        return _refused(delivery, ledger, 409, f"version {entry.version} is being applied already")
+    slot = Slot(entry.deployment, entry.version, entry.sha256, entry.body, delivery.source, now)
+    try:
+        manifest_of(slot)
+    except ManifestInvalid as error:  # a release that reads less than the one that took it
+        why = f"cannot roll back to version {entry.version}: {error.problems[0]}"
+        return _refused(delivery, ledger, 409, why)
     left = ledger.candidate or current
     by = f"rolled back to version {entry.version} by {delivery.source}"
-    condemned = {sha: gone for sha, gone in ledger.condemned.items() if sha != entry.sha256}
     history = []
-    if ledger.candidate is not None:
-        condemned[ledger.candidate.sha256] = Condemnation(ledger.candidate.version, by, now)
-        history.append(entry_of(ledger.candidate, by))
-    slot = Slot(entry.deployment, entry.version, entry.sha256, entry.body, delivery.source, now)
+    if (left_behind := ledger.candidate) is not None:
+        ledger = condemn(ledger, left_behind, by, now)
+        history.append(_closed(left_behind, by, delivery, versions))
+    condemned = {sha: gone for sha, gone in ledger.condemned.items() if sha != entry.sha256}
     is_current = current is not None and current.sha256 == slot.sha256
     after = replace(
         ledger,
@@ -109,8 +139,15 @@ def _previous(ledger: Ledger, versions: Mapping[int, HistoryEntry]) -> HistoryEn
     return max(good, key=lambda entry: entry.version, default=None)
 
 
+def _closed(
+    slot: Slot, result: str, delivery: Delivery, versions: Mapping[int, HistoryEntry]
+) -> HistoryEntry:
+    said = versions[slot.version].changes if slot.version in versions else ""
+    return replace(entry_of(slot, result, said), finished_at=delivery.received_at)
+
+
 def entry_of(slot: Slot, result: str, what: str = "") -> HistoryEntry:
-    """The history entry of *slot*; an entry of the same version is replaced, empty fields keep what it said."""
+    """The history entry of *slot*, not finished; it replaces an entry of the same version."""
     return HistoryEntry(
         slot.version,
         slot.deployment,

@@ -30,8 +30,9 @@ def plan(target: Target, observed: Observed, ledger: Ledger, now: datetime) -> P
     """Return the next stride from *observed* towards *target*.
 
     Nothing that serves is stopped before its successor is created from an image that is here, nothing is
-    removed before its successor is ready; a module whose last try failed waits for its back-off while its
-    neighbours go on. With the engine down there is nothing to do.
+    removed before its successor is ready or done, and while a candidate is on trial what it replaces is only
+    stopped: the way back needs no registry, and no image that somebody pruned. A module whose last try failed
+    waits for its back-off while its neighbours go on. With the engine down there is nothing to do.
     """
     if observed.engine_down is not None:
         return Plan()
@@ -44,7 +45,9 @@ def plan(target: Target, observed: Observed, ledger: Ledger, now: datetime) -> P
     if target.prune:
         for container in observed.containers:
             if container.module not in target.modules:
-                steps += _farewell(container, "the manifest has no such module")
+                steps += _farewell(
+                    container, "the manifest has no such module", keep=on_trial(target, ledger)
+                )
     return Plan(
         tuple(steps),
         wake_at=min((moment for moment, _ in waits.values()), default=None),
@@ -90,7 +93,7 @@ def _stride(  # noqa: C901  # one case per state a container can be in
                 yield from _stop_running(others, spec)
                 yield Start(spec.module, current.id)
         case Status.RUNNING | Status.RESTARTING | Status.PAUSED:
-            if current.id in ledger.restart_wanted:
+            if current.run in ledger.restart_wanted:
                 yield Stop(spec.module, current.id, spec.stop_grace_s, "a restart was asked for")
             elif current.health.readiness is Readiness.FAILING and _may_try(
                 key, spec.module, ledger, now, waits
@@ -98,11 +101,10 @@ def _stride(  # noqa: C901  # one case per state a container can be in
                 why = f"not ready: {current.health.detail}"
                 yield Stop(spec.module, current.id, spec.stop_grace_s, why)
             elif current.ready:
-                for other in others:
-                    yield from _farewell(other, "replaced")
+                yield from _farewells(others, target, ledger)
         case Status.EXITED:
-            yield from _start_again(spec, current, others, ledger, now, waits)
-        case Status.DEAD | Status.REMOVING:
+            yield from _start_again(spec, current, others, target, ledger, now, waits)
+        case Status.DEAD:  # and one that the engine is removing is waited for: an event will say so
             yield Remove(spec.module, current.id)
 
 
@@ -110,17 +112,20 @@ def _start_again(
     spec: ContainerSpec,
     current: Container,
     others: list[Container],
+    target: Target,
     ledger: Ledger,
     now: datetime,
     waits: dict[str, tuple[datetime, str]],
 ) -> Iterator[Step]:
-    asked = current.id in ledger.restart_wanted
-    if not asked and not _restarts(spec.restart, current.exit_code):
+    asked, ours = current.run in ledger.restart_wanted, current.id in ledger.stopped
+    if is_done(spec, current) and not (asked or ours):
+        yield from _farewells(others, target, ledger)
+    if not (asked or ours or _restarts(spec.restart, current.exit_code)):
         return
     key = run_key(spec.module, spec.digest)
     if asked or _may_try(key, spec.module, ledger, now, waits):
         yield from _stop_running(others, spec)
-        yield Start(spec.module, current.id, again=True)
+        yield Start(spec.module, current.id, again=not ours)
 
 
 def _stop_running(others: list[Container], spec: ContainerSpec) -> Iterator[Step]:
@@ -130,10 +135,21 @@ def _stop_running(others: list[Container], spec: ContainerSpec) -> Iterator[Step
             yield Stop(spec.module, other.id, spec.stop_grace_s, "replaced")
 
 
-def _farewell(container: Container, why: str) -> Iterator[Step]:
+def on_trial(target: Target, ledger: Ledger) -> bool:
+    """Whether *target* is that of a candidate, not judged yet."""
+    return ledger.candidate is not None and target.version == ledger.candidate.version
+
+
+def _farewells(others: list[Container], target: Target, ledger: Ledger) -> Iterator[Step]:
+    for other in others:
+        yield from _farewell(other, "replaced", keep=on_trial(target, ledger))
+
+
+def _farewell(container: Container, why: str, *, keep: bool = False) -> Iterator[Step]:
     if container.running:
         yield Stop(container.module, container.id, 10.0, why)
-    yield Remove(container.module, container.id)
+    if not keep:
+        yield Remove(container.module, container.id)
 
 
 def _may_try(
@@ -150,6 +166,12 @@ def _restarts(policy: str, exit_code: int | None) -> bool:
     return policy == "always" or (policy == "on-failure" and exit_code != 0)
 
 
-def _preference(container: Container) -> tuple[bool, bool, str]:
-    """Running first, then created, then by id: which of several equal containers to keep."""
-    return (not container.running, container.status is not Status.CREATED, container.id)
+def is_done(spec: ContainerSpec, container: Container) -> bool:
+    """Whether it ended well and is not meant to run on: a job that did its work."""
+    return container.status is Status.EXITED and container.exit_code == 0 and spec.restart != "always"
+
+
+def _preference(container: Container) -> tuple[bool, bool, bool, str]:
+    """Running first, then created, then ended, then by id: which of several equal containers to keep."""
+    status = container.status
+    return (not container.running, status is not Status.CREATED, status is not Status.EXITED, container.id)

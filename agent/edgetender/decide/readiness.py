@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from edgetender.model.observed import Health, Readiness
 from edgetender.model.target import HealthSpec
@@ -20,8 +20,8 @@ class Asked:
     ever_ready: bool = False
 
 
-def fold(asked: Asked, refusal: str | None, spec: HealthSpec, started_at: datetime, now: datetime) -> Asked:
-    """Return *asked* after one more answer; *refusal* None means it was ready.
+def fold(asked: Asked, refusal: str | None, spec: HealthSpec, running_s: float, now: datetime) -> Asked:
+    """Return *asked* after one more answer; *refusal* None means it was ready, *running_s* how long it runs.
 
     Before it was ready once, only the deadline fails it (a model may take minutes to load); afterwards
     *spec.failures* refusals in a row do.
@@ -33,7 +33,7 @@ def fold(asked: Asked, refusal: str | None, spec: HealthSpec, started_at: dateti
     if asked.ever_ready:
         failing = failures >= spec.failures
     else:
-        failing = now - started_at >= timedelta(seconds=spec.deadline_s)
+        failing = running_s >= spec.deadline_s
     if not failing:
         stays = asked.health.readiness
         return Asked(Health(stays, asked.health.since, refusal), failures, asked.ever_ready)

@@ -27,7 +27,7 @@ def choose(
             chosen, verdict, because = variant, "chosen", _fits(variant, hardware)
         else:
             verdict, because = "eligible", "not reached"
-        considered.append(Considered(name, variant.name, verdict, because))
+        considered.append(Considered(name, variant.name, verdict, because, variant.image))
     return chosen, tuple(considered)
 
 

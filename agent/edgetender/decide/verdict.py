@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from edgetender.decide.planner import run_key
-from edgetender.model.ledger import Condemnation, Demotion, Desired, Ledger
-from edgetender.model.observed import Observed, Readiness
-from edgetender.model.target import Target
+from edgetender.decide.exits import describe_exit
+from edgetender.decide.planner import is_done, on_trial, run_key
+from edgetender.model.ledger import Condemnation, Demotion, Desired, Ledger, Slot
+from edgetender.model.observed import Container, Observed, Readiness, Status
+from edgetender.model.target import ContainerSpec, Target
 
 TRIES = 3  # failures in a row before a variant is given up
+CONDEMNED_KEPT = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +59,16 @@ def judge(
     if observed.engine_down is not None or target.version is None:
         return Wait()
     for spec in target.containers:
-        reason = _gave_out(spec.module, spec.digest, target, observed, ledger)
+        reason = _gave_out(spec, target, observed, ledger)
         if reason is None:
             continue
         if any(c.module == spec.module and c.verdict == "eligible" for c in target.considered):
             return Demote(spec.module, spec.variant, images.get(spec.module, spec.image), reason)
-        if _is_candidate(target, ledger) and ledger.accepted is not None:
+        if on_trial(target, ledger) and ledger.accepted is not None:
             return RollBack(f"module {spec.module}: {reason}")
-    if not _is_candidate(target, ledger):
+    if not on_trial(target, ledger):
         return Wait()
-    if not all(_ready(spec.module, spec.digest, observed) for spec in target.containers):
+    if not all(_good(spec, observed) for spec in target.containers):
         return Wait()
     since = ledger.settling_since
     if since is None or now < since:
@@ -101,27 +103,37 @@ def settle(ledger: Ledger, verdict: Verdict, now: datetime) -> Ledger:
             slot = ledger.candidate
             if slot is None:
                 return ledger
-            gone = Condemnation(slot.version, reason, now)
             return replace(
-                ledger,
+                condemn(ledger, slot, reason, now),
                 candidate=None,
                 settling_since=None,
-                condemned={**ledger.condemned, slot.sha256: gone},
                 desired=_desired(ledger, slot.version, 417, f"rolled back: {reason}", now),
             )
 
 
-def _gave_out(module: str, spec: str, target: Target, observed: Observed, ledger: Ledger) -> str | None:
+def condemn(ledger: Ledger, slot: Slot, reason: str, now: datetime) -> Ledger:
+    """Remember that the manifest of *slot* is not to be tried again by itself.
+
+    The newest are enough: what is older is lower than the floor and refused for that.
+    """
+    others = [pair for pair in ledger.condemned.items() if pair[0] != slot.sha256]
+    newest = sorted(others, key=lambda pair: pair[1].version)[-(CONDEMNED_KEPT - 1) :]
+    return replace(ledger, condemned=dict(newest) | {slot.sha256: Condemnation(slot.version, reason, now)})
+
+
+def _gave_out(spec: ContainerSpec, target: Target, observed: Observed, ledger: Ledger) -> str | None:
     """Why this container is given up, None while there is hope.
 
     A candidate's lost or never reached readiness is conclusive; otherwise TRIES failures in a row are, unless
     it is ready at this moment.
     """
-    mine = [container for container in observed.of(module) if container.spec == spec]
-    for container in mine:
-        if container.health.readiness is Readiness.FAILING and _is_candidate(target, ledger):
+    mine = [container for container in observed.of(spec.module) if container.spec == spec.digest]
+    for container in mine if on_trial(target, ledger) else ():
+        if container.health.readiness is Readiness.FAILING:
             return f"not ready: {container.health.detail}"
-    attempt = ledger.attempts.get(run_key(module, spec))
+        if _failed_for_good(spec, container, ledger):
+            return f"{describe_exit(container)}; restart: never"
+    attempt = ledger.attempts.get(run_key(spec.module, spec.digest))
     if attempt is None or attempt.failures < TRIES or any(container.ready for container in mine):
         return None
     return attempt.reason
@@ -134,9 +146,12 @@ def _desired(ledger: Ledger, version: int, code: int, description: str, now: dat
     return Desired(version, code, description, now)
 
 
-def _is_candidate(target: Target, ledger: Ledger) -> bool:
-    return ledger.candidate is not None and target.version == ledger.candidate.version
+def _failed_for_good(spec: ContainerSpec, container: Container, ledger: Ledger) -> bool:
+    ended_by_itself = container.status is Status.EXITED and container.id not in ledger.stopped
+    return ended_by_itself and spec.restart == "never" and container.exit_code != 0
 
 
-def _ready(module: str, spec: str, observed: Observed) -> bool:
-    return any(container.spec == spec and container.ready for container in observed.of(module))
+def _good(spec: ContainerSpec, observed: Observed) -> bool:
+    """Ready, or a job that did its work."""
+    mine = (container for container in observed.of(spec.module) if container.spec == spec.digest)
+    return any(container.ready or is_done(spec, container) for container in mine)

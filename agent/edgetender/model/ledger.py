@@ -25,12 +25,17 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """Failures in a row of one thing (`pull:<reference>`, `start:<module>`), newest last."""
+    """Failures in a row of one thing (`pull:<reference>`, `run:<module>:<spec>`); the newest is described.
+
+    *excused* are failures nobody is at fault for (a full disk, an engine that went away): they count for the
+    back-off and never against a variant or a candidate.
+    """
 
     failures: int
     last_at: datetime
     code: str
     reason: str
+    excused: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +94,10 @@ class Ledger:
     resolved: Mapping[str, str] = field(default_factory=lambda: _NONE)  # reference as written -> pinned
     demotions: tuple[Demotion, ...] = ()
     condemned: Mapping[str, Condemnation] = field(default_factory=lambda: _NONE)  # by manifest sha256
-    restart_wanted: frozenset[str] = frozenset()  # container ids a person asked to restart
+    restart_wanted: frozenset[str] = (
+        frozenset()
+    )  # runs (`id/started at`) a person asked to end and begin anew
+    stopped: frozenset[str] = frozenset()  # container ids whose end is our own doing: a successor took over
     settling_since: datetime | None = None  # since when every module of the candidate is ready
 
 

@@ -56,6 +56,11 @@ class Container:
     health: Health = field(default_factory=Health)
 
     @property
+    def run(self) -> str:
+        """Names this run of the container: another start is another run."""
+        return f"{self.id}/{self.started_at.isoformat() if self.started_at else ''}"
+
+    @property
     def running(self) -> bool:
         return self.status in (Status.RUNNING, Status.RESTARTING, Status.PAUSED)
 

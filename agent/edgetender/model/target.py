@@ -92,6 +92,7 @@ class Considered:
     variant: str
     verdict: str
     because: str
+    image: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,112 @@
+"""What the loop remembers: the ledger in memory and on disk, also while the disk is full."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import replace
+
+from edgetender.decide.intake import Intake, digest
+from edgetender.errors import DiskFull, ManifestInvalid
+from edgetender.model.ledger import Decision, Delivery, HistoryEntry, Ledger, Slot
+from edgetender.model.manifest import Manifest
+from edgetender.model.observed import Observed
+from edgetender.model.reading import read_manifest
+from edgetender.ports import Store
+
+log = logging.getLogger(__name__)
+
+
+class Memory:
+    """The reconciler's alone. A full disk ends nothing: `trouble` then says so until a write succeeds again.
+
+    Meanwhile containers are tended from memory; no delivery is decided and no verdict closed, for both would
+    be promises that a restart breaks.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._manifests: dict[str, Manifest] = {}
+        self._saved = store.ledger()
+        self.ledger = self._saved
+        self.trouble: str | None = None
+        self.ledger = self._readable(self._saved)
+
+    def keep(self, ledger: Ledger, history: Iterable[HistoryEntry] = ()) -> bool:
+        """Write *ledger* down if it changed; False when the disk is full. Then history is not written."""
+        entries = tuple(history)
+        self.ledger = ledger
+        if ledger == self._saved and not entries:
+            return True
+        return self._commit(ledger, (), entries)
+
+    def take_deliveries(self, ledger: Ledger, observed: Observed) -> Ledger:
+        """Decide what has arrived; the ledger after it, as it was when that cannot be written down."""
+        deliveries = self._store.deliveries()
+        if not deliveries:
+            return ledger
+        before, versions = ledger, {entry.version: entry for entry in self._store.history()}
+        decisions: list[Decision] = []
+        history: list[HistoryEntry] = []
+        for delivery in deliveries:
+            intake = self._digest(delivery, ledger, observed, versions)
+            ledger = intake.ledger
+            decisions.append(intake.decision)
+            history += intake.history
+            versions |= {entry.version: entry for entry in intake.history}
+        if not self._commit(ledger, decisions, history):
+            return before
+        self.ledger = ledger
+        for delivery, decision in zip(deliveries, decisions, strict=True):
+            said = {"source": delivery.source, "code": decision.code, "version": decision.version}
+            log.info("%s decided", delivery.kind, extra={"fields": said | {"why": decision.description}})
+        return ledger
+
+    def changes_of(self, version: int) -> str:
+        """What the history says *version* changed."""
+        return next((entry.changes for entry in self._store.history() if entry.version == version), "")
+
+    def manifest_of(self, slot: Slot) -> Manifest:
+        """The manifest of an admitted slot. Raises ManifestInvalid where this release reads less than its author."""
+        if slot.sha256 not in self._manifests:
+            kept = {s.sha256 for s in (self.ledger.candidate, self.ledger.accepted) if s is not None}
+            self._manifests = {sha: m for sha, m in self._manifests.items() if sha in kept}
+            self._manifests[slot.sha256] = read_manifest(slot.body.encode())
+        return self._manifests[slot.sha256]
+
+    def _digest(
+        self, delivery: Delivery, ledger: Ledger, observed: Observed, versions: dict[int, HistoryEntry]
+    ) -> Intake:
+        try:
+            return digest(delivery, ledger, observed, versions, self.manifest_of)
+        except Exception as error:  # it waits on the disk: ending the daemon now would end it at every start
+            log.exception("a delivery could not be judged", extra={"fields": {"delivery": delivery.id}})
+            return Intake(ledger, Decision(delivery.id, 500, f"this agent failed on it: {error!r:.200}"))
+
+    def _readable(self, ledger: Ledger) -> Ledger:
+        """Without slots that this release cannot read: what runs is left alone until a manifest comes."""
+        for name, slot in (("candidate", ledger.candidate), ("accepted", ledger.accepted)):
+            if slot is None:
+                continue
+            try:
+                self.manifest_of(slot)
+            except ManifestInvalid as error:
+                said = {"slot": name, "version": slot.version, "why": str(error)}
+                log.error("a kept manifest cannot be read", extra={"fields": said})  # noqa: TRY400
+                ledger = (
+                    replace(ledger, candidate=None) if name == "candidate" else replace(ledger, accepted=None)
+                )
+                if slot.sha256 == ledger.floor_sha256:  # the same version may come again, written differently
+                    ledger = replace(ledger, floor_sha256="")
+        return ledger
+
+    def _commit(self, ledger: Ledger, decisions: Iterable[Decision], history: Iterable[HistoryEntry]) -> bool:
+        try:
+            self._store.commit(ledger, decisions=decisions, history=history)
+        except DiskFull as error:
+            if self.trouble is None:
+                log.error("the ledger cannot be written", extra={"fields": {"why": str(error)}})  # noqa: TRY400
+            self.trouble = str(error)
+            return False
+        self._saved, self.trouble = ledger, None
+        return True
