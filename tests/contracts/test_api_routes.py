@@ -32,13 +32,7 @@ from tests.services.api import served
 @pytest.fixture(scope="module")
 def running(tmp_path_factory):
     """One server for all; `house` gives each test a new house behind it."""
-
-    class Door(FakeHouse):
-        def renew(self) -> FakeHouse:
-            self.__init__()
-            return self
-
-    house = Door()
+    house = FakeHouse()
     with served(house, tmp_path_factory.mktemp("api") / "admin.sock") as api:
         yield api, house
 

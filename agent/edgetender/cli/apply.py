@@ -26,10 +26,11 @@ def apply(session: Session, file: Path, wait: bool, timeout: float) -> Exit:
         before = client.status()
         delivery = client.post("/v1/apply", body)["delivery"]
     decision = decided(session, client, delivery)
-    if decision is not None and decision["problems"]:
-        manifest.say(Problem(one["path"], one["code"], one["message"]) for one in decision["problems"])
+    faults = decision["problems"] if decision is not None else []
+    if faults:
+        manifest.say(Problem(one["path"], one["code"], one["message"]) for one in faults)
 
     def follow() -> tuple[Exit, str]:
         return followed(session, client, accepted(decision["version"], before), before, timeout)
 
-    return finish(session, "Applied", delivery, decision, follow if wait else None)
+    return finish(session, "Applied", delivery, decision, follow if wait else None, told=bool(faults))

@@ -25,7 +25,7 @@ _MARKS = {  # as one sees it, in ASCII, colour
     "blocked": ("✗", "[xx]", "red"),
 }
 _HEALTH_COLORS = {"healthy": "green", "waiting": "yellow"}
-_DONE, _APPLYING = 200, 406
+_DONE, _APPLYING, _ROLLED_BACK = 200, 406, 417
 
 
 @click.command()
@@ -59,15 +59,21 @@ def status_lines(document: Any, now: datetime, style: Style, *, wide: bool = Fal
 
 
 def _head(document: Any, style: Style) -> str:
-    health, link = document["health"], document["upstream"]
-    line = "online" if link["connected"] else "offline"
-    if link["detail"] and not link["connected"]:
-        line += f": {link['detail']}"
+    health = document["health"]
     return style.words(
         f"{document['device']}   {style.paint(health.upper(), _HEALTH_COLORS.get(health, 'red'))}   "
         f"agent {document['agent']}  up {span(document['uptimeSeconds'])}  ·  "
-        f"upstream {link['endpoint']} {line} ({link['queued']} queued)"
+        f"upstream {_upstream(document['upstream'])}"
     )
+
+
+def _upstream(link: Any) -> str:
+    if link["endpoint"] == "none":
+        return "none"
+    line = "online" if link["connected"] else "offline"
+    why = f": {link['detail']}" if link["detail"] and not link["connected"] else ""
+    lost = f", {link['dropped']} dropped" if link["dropped"] else ""
+    return f"{link['endpoint']} {line}{why} ({link['queued']} queued{lost})"
 
 
 def _deployment(document: Any, style: Style) -> str:
@@ -101,7 +107,7 @@ def _version(module: Any, candidate: int | None) -> str:
     """`8 → 9` while 9's image is on its way."""
     version = "-" if module["version"] is None else str(module["version"])
     coming = module["pull"] is not None and candidate not in (None, module["version"])
-    return f"{version} → {candidate}" if coming else version
+    return f"{version} → {candidate}".removeprefix("- ") if coming else version
 
 
 def _beside(module: Any) -> str:
@@ -121,12 +127,12 @@ def _beside(module: Any) -> str:
 def _remarks(document: Any, now: datetime) -> Iterator[str]:
     if document["engine"]["down"]:
         yield f"engine: {document['engine']['down']}"
-    last = document["lastDesiredStatus"]
+    last, version = document["lastDesiredStatus"], document["lastDesiredVersion"]
     if last and last["code"] not in (_DONE, _APPLYING):
-        which = (
-            f"version {document['lastDesiredVersion']}" if document["lastDesiredVersion"] else "a manifest"
-        )
-        yield f"{which} was not taken ({last['code']}): " + ("" if last["problems"] else last["description"])
+        which = f"version {version}" if version else "a manifest"
+        happened = "" if last["code"] == _ROLLED_BACK else " was not taken"
+        said = "" if last["problems"] else f" {last['description']}"
+        yield f"{which}{happened} ({last['code']}):{said}"
         for problem in last["problems"]:
             yield (
                 f"  {problem['path']}: {problem['message']}" if problem["path"] else f"  {problem['message']}"

@@ -87,14 +87,21 @@ def restarted(module: str, before: Any) -> Judge:
     return judge
 
 
-def finish(session: Session, kind: str, delivery: int, decision: Any, follow: Follow | None) -> Exit:
-    """Say what became of *delivery*, after waiting for it where *follow* is given; return the exit code."""
+def finish(
+    session: Session, kind: str, delivery: int, decision: Any, follow: Follow | None, *, told: bool = False
+) -> Exit:
+    """Say what became of *delivery*, after waiting for it where *follow* is given; return the exit code.
+
+    *told*: why it was not taken was said already, fault by fault.
+    """
     began = session.monotonic()
     if decision is None:
         code = Exit.TIMED_OUT
         text = f"delivery {delivery} is written down, but not decided yet: edgetender status"
     else:
         code, text = CODES.get(decision["code"], Exit.FAILED), decision["description"]
+        if decision["code"] == _APPLYING:
+            text = f"version {decision['version']}: {text}"
         if code is Exit.OK and follow is not None:
             say(text)
             code, text = follow()
@@ -105,7 +112,7 @@ def finish(session: Session, kind: str, delivery: int, decision: Any, follow: Fo
         session.print_document({"apiVersion": "edgetender/v1"} | told)
     elif code is Exit.OK:
         session.print_lines([f"{style.mark('✓', '[ok]', 'green')} {style.short(text)}"])
-    else:
+    elif not told:
         say(f"{style.mark('✗', '[xx]')} {style.short(text)}")
     return code
 

@@ -1,0 +1,221 @@
+"""plan, apply, restart and rollback: what a person is told on the way, and what a script learns at the end."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from edgetender.errors import ManifestInvalid, ManifestRefused, Problem
+from edgetender.model.ledger import Decision
+from tests.builders import answers
+from tests.builders.answers import change, detail, module, status, verdict
+from tests.builders.golden import same
+from tests.builders.manifests import image
+
+YAML = """\
+schema: edgetender/v1
+deployment: line3
+version: 15
+modules:
+  scorer:
+    image: registry.example/scorer:latest
+    replicas: 3
+"""
+IMAGE_TAG = ("modules.scorer.image", "image.tag", "names a tag; add @sha256:…")
+TAKEN = Decision(1, 406, "being applied", 15)
+APPLYING = verdict(406, "being applied")
+BEFORE = status(module())
+PULLING = status(
+    module(pull={"doneBytes": 60, "totalBytes": 100, "bytesPerSecond": 10}),
+    candidate=15, lastDesiredVersion=15, lastDesiredStatus=APPLYING,
+)  # fmt: skip
+STARTING = status(
+    module(state="starting", version=15, ready=False, why="waits for /health"),
+    candidate=15, lastDesiredVersion=15, lastDesiredStatus=APPLYING,
+)  # fmt: skip
+ACCEPTED = status(module(version=15), version=15, lastDesiredVersion=15)
+TURNED_AWAY = status(
+    module(), lastDesiredVersion=15,
+    lastDesiredStatus=verdict(417, "rolled back: module scorer: not ready: connection refused"),
+)  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def manifest(lonely, tmp_path):
+    (tmp_path / "line3.yaml").write_text(YAML)
+
+
+def applied(shell, house, *statuses, decision=TAKEN, words=("apply", "-f", "line3.yaml")):
+    house.statuses = list(statuses)
+    house.submitted, house.decisions = [], {1: decision} if decision else {}
+    return shell.run(*words)
+
+
+# --- plan ---
+
+
+def test_a_plan_says_what_changes_and_why(shell, house):
+    house.planned = answers.plan(
+        change("scorer", "change", variant="cpu", why="tensorrt: no NVIDIA driver is loaded", details=[
+            detail("env.SCORE_THRESHOLD", "0.55", "0.60"), detail("image", image("scorer", "a"), image("scorer", "b")),
+            detail("health.path", None, "/ready"), detail("restart", "always", None),
+        ]),
+        change("labels", "add", variant="cuda"),
+        change("legacy-ocr", "remove", why="the manifest has no such module"),
+        change("steady", "keep"),
+        notes=[f"needs a pull: {image('scorer', 'b')}"],
+    )  # fmt: skip
+    same("plan", shell.run("plan", "-f", "line3.yaml").transcript())
+    assert json.loads(house.asked[0][1])["version"] == 15
+
+
+def test_a_plan_without_changes_says_so(shell, house):
+    house.planned = answers.plan(change("steady", "keep"), runningVersion=None)
+    same("plan-nothing", shell.run("plan", "-f", "line3.yaml").transcript())
+
+
+@pytest.mark.parametrize(("what", "code"), [("add", 8), ("change", 8), ("remove", 8), ("keep", 0)])
+def test_only_with_detailed_exitcode_pending_changes_are_8(shell, house, what, code):
+    house.planned = answers.plan(change("scorer", what))
+    assert shell.run("plan", "-f", "line3.yaml", "--detailed-exitcode").code == code
+    assert shell.run("plan", "-f", "line3.yaml").code == 0
+
+
+def test_the_plans_json_is_the_apis_answer_unchanged(shell, front_door):
+    said = shell.run("plan", "-f", "line3.yaml", "-o", "json")
+    assert said.out.encode() == front_door[0].ask("/v1/plan", "POST", b"{}").body + b"\n"
+
+
+def test_faults_the_agent_finds_are_told_with_their_place_in_the_file(shell, house):
+    house.errors["plan"] = ManifestInvalid((Problem(*IMAGE_TAG), Problem("nowhere", "x.y", "is missing")))
+    same("plan-invalid", shell.run("plan", "-f", "line3.yaml").transcript())
+
+
+def test_a_plan_the_agent_refuses_is_a_failure(shell, house):
+    house.errors["plan"] = ManifestRefused("version 15 is lower than 16", code="manifest.rollback")
+    said = shell.run("plan", "-f", "line3.yaml")
+    assert (said.code, said.err) == (1, "version 15 is lower than 16\n")
+
+
+# --- apply ---
+
+
+def test_apply_waits_until_the_version_is_accepted_and_tells_each_change(shell, house):
+    said = applied(shell, house, BEFORE, BEFORE, PULLING, PULLING, STARTING, ACCEPTED)
+    same("apply", said.transcript())
+    (kind, source, body) = house.submitted[0]
+    assert (kind, source, json.loads(body)["deployment"]) == ("manifest", "cli (uid 0)", "line3")
+
+
+def test_apply_without_waiting_ends_at_the_decision(shell, house):
+    said = applied(shell, house, BEFORE, words=("apply", "-f", "line3.yaml", "--no-wait"))
+    same("apply-no_wait", said.transcript())
+
+
+def test_a_manifest_the_agent_finds_invalid_is_6_and_each_fault_has_its_place(shell, house):
+    decision = Decision(1, 400, "cannot accept the manifest: 1 fault: …", 15, (IMAGE_TAG,))
+    same("apply-invalid", applied(shell, house, BEFORE, decision=decision).transcript())
+
+
+def test_a_version_the_agent_refuses_is_a_failure(shell, house):
+    why = "version 15 is lower than 16, which this device has taken already; send version 17 or higher"
+    decision = Decision(1, 409, why, 15, (("version", "manifest.rollback", why),))
+    same("apply-refused", applied(shell, house, BEFORE, decision=decision).transcript())
+
+
+def test_a_version_that_is_rolled_back_is_10_and_says_what_runs_on(shell, house):
+    same("apply-rolled_back", applied(shell, house, BEFORE, STARTING, TURNED_AWAY).transcript())
+
+
+def test_a_rollback_is_noticed_also_when_the_reason_is_not_told(shell, house):
+    said = applied(shell, house, BEFORE, STARTING, BEFORE)
+    assert said.code == 10
+    assert "version 15 was taken back" in said.err
+
+
+def test_what_the_status_said_before_the_wish_is_no_verdict_on_it(shell, house):
+    """The status a decision is followed by may be of the cycle before."""
+    old = status(module(), lastDesiredVersion=15, lastDesiredStatus=verdict(400, "invalid"))
+    assert applied(shell, house, old, old, STARTING, ACCEPTED).code == 0
+    other = status(module(), candidate=14, version=13)
+    assert applied(shell, house, other, other, STARTING, ACCEPTED).code == 0
+
+
+def test_a_version_overtaken_by_a_newer_one_is_a_failure(shell, house):
+    said = applied(shell, house, BEFORE, STARTING, status(module(), candidate=16))
+    assert (said.code, "superseded by version 16" in said.err) == (1, True)
+
+
+def test_a_version_that_does_not_come_in_time_is_9_and_the_agent_goes_on(shell, house):
+    words = ("apply", "-f", "line3.yaml", "--wait", "--timeout", "5")
+    same("apply-timed_out", applied(shell, house, BEFORE, STARTING, words=words).transcript())
+
+
+def test_a_wish_that_is_not_decided_in_time_is_9(shell, house):
+    same("apply-undecided", applied(shell, house, BEFORE, decision=None).transcript())
+
+
+@pytest.mark.parametrize("last", [ACCEPTED, TURNED_AWAY])
+def test_for_scripts_stdout_is_one_document_with_the_exit_code(shell, house, last):
+    words = ("apply", "-f", "line3.yaml", "-o", "json")
+    said = applied(shell, house, BEFORE, STARTING, last, words=words)
+    document = json.loads(said.out)
+    assert (document["apiVersion"], document["kind"]) == ("edgetender/v1", "Applied")
+    assert document["exit"] == said.code == (0 if last is ACCEPTED else 10)
+    assert document["decision"]["version"] == 15
+
+
+def test_apply_takes_json_from_stdin_too(shell, house, monkeypatch):
+    import io
+
+    body = json.dumps(answers.plan()).encode()
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(body)))
+    assert applied(shell, house, ACCEPTED, words=("apply", "-f", "-")).code == 0
+    assert json.loads(house.submitted[0][2]) == answers.plan()
+
+
+# --- restart and rollback ---
+
+
+def test_restart_waits_until_the_module_is_ready_again(shell, house):
+    house.decisions = {1: Decision(1, 200, "restarting scorer")}
+    house.statuses = [
+        BEFORE, BEFORE,
+        status(module(state="starting", ready=False, since="2026-11-24T12:00:01.000Z")),
+        status(module(since="2026-11-24T12:00:02.000Z")),
+    ]  # fmt: skip
+    same("restart", shell.run("restart", "scorer").transcript())
+    assert house.submitted == [("restart", "cli (uid 0)", b'{"module":"scorer"}')]
+
+
+def test_restarting_an_unknown_module_is_4(shell, house):
+    house.decisions = {1: Decision(1, 404, "cannot restart 'nobody': no container of that module")}
+    same("restart-unknown", shell.run("restart", "nobody").transcript())
+
+
+def test_rollback_returns_to_a_version_and_waits_for_it(shell, house):
+    house.decisions = {1: Decision(1, 200, "rolled back to version 13 by cli (uid 0)", 13)}
+    desired = {
+        "lastDesiredVersion": 14,
+        "lastDesiredStatus": verdict(417, "rolled back to version 13 by cli"),
+    }
+    house.statuses = [
+        BEFORE, BEFORE,
+        status(module(state="starting", version=13, ready=False), candidate=13, **desired),
+        status(module(version=13), version=13, **desired),
+    ]  # fmt: skip
+    same("rollback", shell.run("rollback", "--to", "13").transcript())
+    assert house.submitted == [("rollback", "cli (uid 0)", b'{"to":13}')]
+
+
+def test_a_rollback_that_fails_in_its_turn_ends(shell, house):
+    house.decisions = {1: Decision(1, 200, "rolled back to version 13 by cli (uid 0)", 13)}
+    house.statuses = [BEFORE, status(module(), candidate=13), BEFORE]
+    assert shell.run("rollback").code == 10
+    assert house.submitted == [("rollback", "cli (uid 0)", b'{"to":null}')]
+
+
+def test_a_rollback_to_a_version_that_is_not_kept_is_4(shell, house):
+    house.decisions = {1: Decision(1, 404, "cannot roll back to version 3: not kept here (kept: 13, 14)")}
+    same("rollback-unknown", shell.run("rollback", "--to", "3").transcript())
