@@ -15,6 +15,8 @@ from edgetender.decide.reporting import ModuleReport, events_between, health_wor
 from edgetender.model.figures import CycleFigures, ModuleFigures
 from edgetender.model.hardware import Hardware
 from edgetender.model.ledger import Ledger
+from edgetender.model.observed import Observed
+from edgetender.model.target import Target
 from edgetender.model.upstream import Link
 from edgetender.ports import Outbox
 from edgetender.reconciler import Cycle
@@ -94,21 +96,20 @@ class Publisher:
     def status(self) -> dict[str, Any]:
         """The status document of the last cycle, with the link as it is now."""
         snapshot = self._snapshot
-        if snapshot is None:
-            return {"device": self._device, "agent": __version__, "health": "starting", "modules": []}
-        return status_document(
-            device=snapshot.device,
-            agent=snapshot.agent_version,
-            uptime_s=max(0.0, (self._clock.now() - snapshot.started_at).total_seconds()),
+        document = status_document(
+            device=self._device,
+            agent=__version__,
+            uptime_s=max(0.0, (self._clock.now() - self._started_at).total_seconds()),
             link=self._link(),
             outbox=self._outbox.figures(),
-            target=snapshot.target,
-            observed=snapshot.observed,
-            ledger=snapshot.ledger,
+            target=snapshot.target if snapshot else Target(),
+            observed=snapshot.observed if snapshot else Observed(),
+            ledger=snapshot.ledger if snapshot else self._ledger,
             reports=self._reports or (),
             figures=self._figures(),
-            notes=snapshot.notes,
+            notes=snapshot.notes if snapshot else self._notes,
         )
+        return document if snapshot else document | {"health": "starting"}  # nothing was looked at yet
 
     @staticmethod
     def headline(reports: tuple[ModuleReport, ...], snapshot: Snapshot) -> str:

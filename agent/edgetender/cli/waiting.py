@@ -108,8 +108,8 @@ def finish(
             text += f", {session.monotonic() - began:.1f} s" if code is Exit.OK else ""
     style = session.style()
     if not session.for_people:
-        told = {"kind": kind, "exit": int(code), "result": text, "decision": decision}
-        session.print_document({"apiVersion": "edgetender/v1"} | told)
+        document = {"kind": kind, "exit": int(code), "result": text, "decision": decision}
+        session.print_document({"apiVersion": "edgetender/v1"} | document)
     elif code is Exit.OK:
         session.print_lines([f"{style.mark('✓', '[ok]', 'green')} {style.short(text)}"])
     elif not told:
