@@ -44,6 +44,17 @@ class Built:
     layers: tuple[BuiltLayer, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Assembled:
+    """An image whose blobs are all in the store: *added* are our layers (kind, layer) upon *base*."""
+
+    base: Image
+    python: Python
+    added: tuple[tuple[str, Layer], ...]
+    image: Image
+    layers: tuple[BuiltLayer, ...]
+
+
 class DirectBuilder:
     """Assembles images with the layers in *store*; after a crash it holds whole blobs only."""
 
@@ -66,7 +77,24 @@ class DirectBuilder:
 
         *base*: an OCI layout, or a root file system as directory or tar.
         """
-        _check(config)
+        made = self.assemble(models, config, base, platform=platform)
+        oci_layout.write(made.image, out, name=reference)
+        return Built(made.image.digest, out, made.image.platform, made.layers)
+
+    def assemble(
+        self,
+        models: tuple[Model, ...],
+        config: InferenceConfig,
+        base: Path,
+        *,
+        platform: str = "linux/amd64",
+        steps_follow: bool = False,
+    ) -> Assembled:
+        """Put all of the image into the store. *steps_follow*: an engine runs the Dockerfile steps later.
+
+        Raises as `build`.
+        """
+        _check(config, steps_follow=steps_follow)
         server = server_layer.find(self._server_source)
         ground, ground_reused = self._base(base, platform)
         python = self._python(ground)
@@ -98,8 +126,7 @@ class DirectBuilder:
         content = image_config(ground, added, python.path, models, config, labels=labels)
         packed = (*ground.layers, *(layer for _, layer in added))
         image = oci_layout.put_image(self._store.blobs, content, packed)
-        oci_layout.write(image, out, name=reference)
-        return Built(image.digest, out, image.platform, tuple(layers))
+        return Assembled(ground, python, tuple(added), image, tuple(layers))
 
     def _base(self, base: Path, platform: str) -> tuple[Image, bool]:
         """Bring the base into the store; return it and whether it was there."""
@@ -159,10 +186,10 @@ class DirectBuilder:
         return layer, layer.digest.removeprefix("sha256:") in known
 
 
-def _check(config: InferenceConfig) -> None:
+def _check(config: InferenceConfig, *, steps_follow: bool) -> None:
     """Raise ConfigInvalid with every fault, this builder's limits among them."""
     problems = config.problems()
-    if config.extra_docker_file_steps is not None:
+    if config.extra_docker_file_steps is not None and not steps_follow:
         text = "Dockerfile steps need an engine that builds; this builder assembles without one"
         problems += (Problem("extraDockerfileSteps", "builder.cannot", f"{text}: --builder docker"),)
     if problems:

@@ -42,7 +42,7 @@ def from_json(path: Path, overrides: Mapping[str, Any] | None = None) -> Inferen
         for key in content
         if key not in (*_KEYS, "baseImageRegistry", "environment")
     )
-    for key in content.keys() & _KEYS.keys():
+    for key in [key for key in content if key in _KEYS]:
         _set(config, key, content[key], problems)
     _registry(content.get("baseImageRegistry"), config, problems)
     _environment(content.get("environment"), config, problems)

@@ -1,0 +1,138 @@
+"""Do both kinds of package give the same image? The real server on a Debian base, in a real engine."""
+
+import contextlib
+import json
+import tarfile
+import time
+import urllib.request
+from hashlib import sha256
+from io import BytesIO
+
+import docker
+import pytest
+
+from demo.parts.process import free_port
+from edgetender.packaging import DirectBuilder, InferenceConfig
+from edgetender.packaging.build_context import write
+from edgetender.packaging.engine_api import Engine
+from edgetender.packaging.model_store import from_path
+from tests.services.engine import REPOSITORY
+
+pytestmark = pytest.mark.engine
+BASE = REPOSITORY / ".demo" / "base" / "base.tar"
+EXAMPLE = REPOSITORY / "modules" / "scoring" / "examples" / "diabetes"
+SCRIPT = "import json, os\ndef init(): ...\ndef run(data):\n    return [sum(row) for row in json.loads(data)['data']]\n"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """The image kind: assembled without an engine, of a model, a script with assets and an environment."""
+    if not BASE.is_file():
+        pytest.skip(f"no base image in {BASE}: ./run demo makes it")
+    folder = tmp_path_factory.mktemp("packages")
+    source = folder / "source"
+    (source / "inner").mkdir(parents=True)
+    (source / "score.py").write_text(SCRIPT)
+    (source / "inner" / "labels.txt").write_text("a\n")
+    (source / "latest.txt").symlink_to("inner/labels.txt")
+    (source / "tool.sh").write_text("#!/bin/sh\n")
+    (source / "tool.sh").chmod(0o755)
+    (source / "requirements.txt").write_text("orjson\n")
+    (folder / "weights.bin").write_bytes(b"w" * 1000)
+    config = InferenceConfig("score.py", source_directory=str(source), requirements_file="requirements.txt")
+    builder = DirectBuilder(folder / "store")
+    return folder, config, builder.assemble((from_path(folder / "weights.bin", "m", 4),), config, BASE)
+
+
+def tree(layers):
+    """What the layers, one upon the other, hold: path → (type, mode, owner, time or link, content's hash)."""
+    found = {}
+    for layer in layers:
+        with tarfile.open(fileobj=BytesIO(layer)) as tar:
+            for one in tar:
+                digest = sha256(tar.extractfile(one).read()).hexdigest() if one.isreg() else one.linkname
+                when = one.mtime if one.isreg() else None  # the engine dates directories itself
+                found[one.name.removeprefix("./").strip("/")] = (
+                    one.type,
+                    one.mode & 0o7777,
+                    one.uid,
+                    one.gid,
+                    when,
+                    digest,
+                )
+    found.pop("", None)
+    for path, entry in found.items():  # which of a file's names is called the first is the archiver's choice
+        if entry[0] == tarfile.LNKTYPE:
+            found[path] = found[entry[-1].removeprefix("./")]
+    return found
+
+
+def of_engine(engine, reference):
+    archive = BytesIO()
+    engine.save(reference, archive)
+    archive.seek(0)
+    with tarfile.open(fileobj=archive) as tar:
+        manifest = json.load(tar.extractfile("manifest.json"))[0]
+        config = json.load(tar.extractfile(manifest["Config"]))
+        return config["config"], tree(tar.extractfile(name).read() for name in manifest["Layers"])
+
+
+@contextlib.contextmanager
+def serving(engine, reference):
+    """Run the image and return a function that scores."""
+    port = free_port()
+    identity = engine.run(reference, name=None, ports={5001: ("127.0.0.1", port)}, env=[])
+    url = f"http://127.0.0.1:{port}"
+
+    def ask(path, body=None):
+        return urllib.request.urlopen(f"{url}{path}", body, timeout=5).read()
+
+    client = docker.DockerClient(base_url=engine.address)
+    try:
+        deadline = time.monotonic() + 30
+        while True:
+            with contextlib.suppress(OSError):
+                ask("/")
+                break
+            assert time.monotonic() < deadline, client.containers.get(identity).logs().decode()
+            time.sleep(0.1)
+        yield ask
+    finally:
+        client.containers.get(identity).remove(force=True)
+        client.close()
+
+
+@pytest.mark.parametrize("with_base", ["FROM a name", "ADD the base's layers"])
+def test_docker_build_of_the_folder_gives_the_same_tree_the_same_settings_and_the_same_answers(
+    made, engine_socket, tmp_path, with_base
+):
+    _, _, assembled = made
+    engine = Engine(engine_socket)
+    base_name = "base.test/debian:12" if with_base.startswith("FROM") else None
+    if base_name:
+        engine.load(assembled.base, base_name)
+    engine.load(assembled.image, "kinds.test/direct:1")
+    write(assembled, tmp_path / "context", base_name=base_name, steps=None, tag="kinds.test/docker:1")
+    said = []
+
+    engine.build(tmp_path / "context", "kinds.test/docker:1", said.append)
+
+    (one, direct), (other, built) = (
+        of_engine(engine, f"kinds.test/{kind}:1") for kind in ("direct", "docker")
+    )
+    assert {
+        path: (direct.get(path), built.get(path))
+        for path in direct.keys() | built.keys()
+        if direct.get(path) != built.get(path)
+    } == {}
+    settings = ("Entrypoint", "User", "WorkingDir", "ExposedPorts", "StopSignal", "Labels")
+    assert {key: one[key] for key in settings} == {key: other[key] for key in settings}
+    assert sorted(one["Env"]) == sorted(other["Env"])
+    assert not other.get("Cmd")
+    assert any("Successfully built" in line for line in said)
+    body = json.dumps({"data": [[1, 2, 3, 4, 5, 6, 7, 8, 9, 10], [10, 9, 8, 7, 6, 5, 4, 3, 2, 1]]}).encode()
+    answers = []
+    for kind in ("direct", "docker"):
+        with serving(engine, f"kinds.test/{kind}:1") as ask:
+            answers.append((ask("/score", body), ask("/")))
+    assert answers == [(b"[55,55]", b"Healthy")] * 2
