@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -66,13 +67,17 @@ class FakeTransport:
         return [message.body for message in self.sent if message.topic == topic]
 
     def _redeliver(self) -> None:
-        while self.unacknowledged and self._link.connected and self._accept(self.unacknowledged[0]):
-            self.unacknowledged.pop(0)
+        with contextlib.suppress(Exception):  # as the real ones: what broke is not acknowledged, no more
+            while self.unacknowledged and self._link.connected and self._accept(self.unacknowledged[0]):
+                self.unacknowledged.pop(0)
 
     def _set(self, *, connected: bool, detail: str) -> None:
         with self._state:
             if connected and self._closed:
                 return
-            self._link = replace(self._link, connected=connected, since=self._clock.now(), detail=detail)
+            changed = connected is not self._link.connected
+            since = self._clock.now() if changed else self._link.since
+            self._link = replace(self._link, connected=connected, since=since, detail=detail)
             self._state.notify_all()
-        self._wake()
+        if changed:
+            self._wake()

@@ -23,6 +23,7 @@ class Listener:
     """Connected and subscribed when the constructor returns; for a `with` block."""
 
     def __init__(self, port: int, device: str, *, host: str = "127.0.0.1") -> None:
+        self.port = port
         self._root = f"edgetender/v1/{device}/"
         self._subscribed = threading.Event()
         self.heard: list[Heard] = []
@@ -33,6 +34,7 @@ class Listener:
         self._client.reconnect_delay_set(1, 1)
         self._client.on_connect = lambda client, *_: client.subscribe(f"{self._root}#", qos=1)
         self._client.on_subscribe = lambda *_: self._subscribed.set()
+        self._client.on_disconnect = lambda *_: self._subscribed.clear()
         self._client.on_message = self._remember
         self._client.connect(host, port)
         self._client.loop_start()
@@ -46,6 +48,7 @@ class Listener:
         self._client.loop_stop()
 
     def publish(self, topic: str, body: bytes, *, retain: bool = False) -> None:
+        assert self._subscribed.wait(5)  # the broker may have been away
         info = self._client.publish(self._root + topic, body, qos=1, retain=retain)
         info.wait_for_publish(5)
         assert info.is_published()

@@ -20,9 +20,11 @@ from edgetender.transports.tls import client_context, connect_failure
 
 CONNACK_S = 15.0
 GOODBYE_S = 1.0
+SHORT_S = 5.0  # a connection lost sooner than that was probably ended on purpose
 MAX_PACKET_BYTES = 512 * 1024
 RECEIVE_MAXIMUM = 20
 _UNSUPPORTED_VERSION = 0x84  # MQTT 5's code; paho translates 3.1.1's 1 to it when it spoke 5 itself
+_UNSPECIFIED = 0x80  # what paho 2 gives as the reason when there was none
 _REFUSED = 0x80  # codes from here on are refusals, in MQTT 5 and in 3.1.1's SUBACK
 _NAMES = {5: "5", 4: "3.1.1"}
 
@@ -58,6 +60,7 @@ class Connection:
         self._state = threading.Condition()
         self._acknowledged: dict[int, str] = {}  # message id → why the broker refused it, or nothing
         self._up = self._over = self._leaving = False
+        self._up_at = 0.0
         self._why = ""
         self._refused: int | None = None
 
@@ -74,7 +77,9 @@ class Connection:
         if self._leaving:
             return
         if self._up:
-            raise LinkDown(f"{self._cannot()}: {self._why or 'the connection was lost'}")
+            # brokers end the older of two connections of one client id, and few say so
+            twin = f"; is there another device {self._party.client_id!r}?" if self._was_short() else ""
+            raise LinkDown(f"{self._cannot()}: {self._why or f'the connection was lost{twin}'}")
         if self._refused is None:
             hint = "; does it know this client's certificate?" if self._settings.tls else ""
             raise ProtocolRefused(f"{self._cannot()}: it hung up before it answered{hint}", explicit=False)
@@ -90,6 +95,9 @@ class Connection:
                 return
             if not self._up and time.monotonic() > deadline:
                 raise LinkDown(f"{self._cannot()}: no answer within {CONNACK_S:g} s; is it an MQTT broker?")
+
+    def _was_short(self) -> bool:
+        return time.monotonic() - self._up_at < SHORT_S
 
     def _cannot(self) -> str:
         return f"cannot {'keep the link' if self._up else 'connect'} to {self._settings.endpoint}"
@@ -213,12 +221,13 @@ class Connection:
             return
         if self._party.subscription is not None:
             self._client.subscribe(self._party.subscription, qos=1)
-        self._up = True
+        self._up, self._up_at = True, time.monotonic()
         self._on_up(self)
 
     def _ended(self, _client: object, _userdata: object, *rest: Any) -> None:
         reason = rest[1] if len(rest) == 3 else rest[0]  # noqa: PLR2004
-        self._why = self._why or _words(reason, paho.error_string)
+        if not isinstance(reason, int) and _code(reason) != _UNSPECIFIED:  # paho's own numbers tell nothing
+            self._why = self._why or f"the broker ended it: {reason}"
 
     def _published(self, _client: object, _userdata: object, number: int, *rest: Any) -> None:
         refused = bool(rest) and _code(rest[0]) >= _REFUSED
