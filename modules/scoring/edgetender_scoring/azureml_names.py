@@ -24,7 +24,32 @@ _LEAVES = {
 _PARENTS = frozenset(
     leaf.rsplit(".", depth)[0] for leaf in _LEAVES for depth in range(1, leaf.count(".") + 1)
 )
-RAW = "_edgetender_rawhttp"
+_raw: list[Callable[..., Any]] = []
+
+
+class Headers(list[tuple[str, str]]):
+    """An answer's headers as scripts write to them: pairs, names of any case, repeated ones allowed."""
+
+    def add(self, name: str, value: object) -> None:
+        self.append((name, str(value)))
+
+    add_header = add
+
+    def get(self, name: str, default: str | None = None) -> str | None:
+        return next((value for key, value in self if key.lower() == name.lower()), default)
+
+    def remove(self, name: str) -> None:  # type: ignore[override]  # headers go by name
+        self[:] = [(key, value) for key, value in self if key.lower() != name.lower()]
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and self.get(name) is not None
+
+    def __setitem__(self, name: Any, value: Any) -> None:
+        if isinstance(name, str):
+            self.remove(name)
+            self.add(name, value)
+        else:
+            super().__setitem__(name, value)
 
 
 class AMLResponse:
@@ -42,15 +67,16 @@ class AMLResponse:
         run_function_failed: bool = False,
     ) -> None:
         self.status_code = int(status_code)
-        self.mimetype = "application/json" if json_str else "text/html; charset=utf-8"
+        as_json = json_str or message is None
+        self.mimetype = "application/json" if as_json else "text/html; charset=utf-8"
         self.run_function_failed = run_function_failed
-        self.headers: list[tuple[str, str]] = [
+        self.headers = Headers(
             (name, part.strip())
             for name, value in (response_headers or {}).items()
             for part in str(value).split(",")
-        ]
+        )
         self._body = b""
-        self.set_data(json.dumps(message) if json_str else message)
+        self.set_data(json.dumps({} if message is None else message) if as_json else message)
 
     def set_data(self, body: Any) -> None:
         """Replace the body; text is sent as UTF-8."""
@@ -59,11 +85,18 @@ class AMLResponse:
     def get_data(self) -> bytes:
         return self._body
 
+    data = property(get_data, set_data)
+
 
 def rawhttp(run: Callable[..., Any]) -> Callable[..., Any]:
     """Mark *run*: it takes the HTTP request itself, of whatever method."""
-    setattr(run, RAW, True)
+    _raw.append(run)
     return run
+
+
+def rawhttp_is_used() -> bool:
+    """Whether the script has decorated anything so; a mark on the function would not outlive other decorators."""
+    return bool(_raw)
 
 
 def AMLRequest(*_args: Any, **_kwargs: Any) -> Any:  # noqa: N802  the original's name

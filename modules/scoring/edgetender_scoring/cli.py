@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import logging
 import os
 import signal
@@ -12,7 +13,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from edgetender_scoring import __version__, cpus, log, script, server
+from edgetender_scoring import __version__, cpus, fast_json, log, script, server
 from edgetender_scoring.settings import Flags, SettingsInvalid, publish, read
 
 _USAGE, _UNUSABLE = 1, 3
@@ -29,16 +30,34 @@ def _parser() -> _Parser:
     parser.add_argument("--entry_script", help="the script with init() and run()")
     parser.add_argument("--model_dir", help="where the script finds its model (AZUREML_MODEL_DIR)")
     parser.add_argument("--host", help="address to listen on (0.0.0.0)")
-    parser.add_argument("--port", type=int, help="port to listen on (5001)")
+    parser.add_argument("--port", type=_port, help="port to listen on (5001; 0: any free one)")
     parser.add_argument(
-        "--health_port", type=int, help="second port for / (5000); see SEPERATE_HEALTH_ENDPOINT"
+        "--health_port", type=_port, help="second port for / (5000); see SEPERATE_HEALTH_ENDPOINT"
     )
-    parser.add_argument("--worker_count", help="threads that call run() (1), or auto: one per usable CPU")
+    parser.add_argument(
+        "--worker_count", type=_count, help="threads that call run() (1), or auto: one per usable CPU"
+    )
     parser.add_argument("--config_file", help="config.json with the environment's names as keys")
     parser.add_argument("--access_control_allow_origins", help="comma list of origins, or *")
     parser.add_argument("--appinsights_instrumentation_key", help="accepted, not used: nothing leaves here")
+    parser.add_argument(
+        "--rest", action="store_true", help=argparse.SUPPRESS
+    )  # the original's, without effect
     parser.add_argument("--version", action="version", version=__version__)
     return parser
+
+
+def _port(text: str) -> int:
+    number = int(text)
+    if not 0 <= number <= 65535:  # noqa: PLR2004  the range of TCP
+        raise ValueError(text)
+    return number
+
+
+def _count(text: str) -> str:
+    if text != "auto" and int(text) <= 0:
+        raise ValueError(text)
+    return text
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -60,14 +79,31 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SettingsInvalid as error:
         sys.stderr.write(f"{error}\n")
         return _USAGE if error.usage else _UNUSABLE
-    log.configure(settings.log_level, settings.root, settings.script.parent)
+    try:
+        log.configure(settings.log_level, settings.root, settings.script.parent)
+    except (OSError, ValueError, TypeError, AttributeError, ImportError) as error:  # what dictConfig raises
+        sys.stderr.write(f"cannot start: logging.json: {error}\n")
+        return _UNUSABLE
     for key in settings.unknown_keys:
         logging.getLogger("edgetender_scoring").warning("config.json: %s is no known key", key)
+    if settings.telemetry_asked or given.appinsights_instrumentation_key:
+        logging.getLogger("edgetender_scoring").warning(
+            "Application Insights is not served: nothing leaves here"
+        )
     publish(settings)
     _bound_native_threads()
     sys.stdout = log.PrintedLines()
     try:
-        loaded = script.load(settings.script, settings.root, settings.source, settings.model_dir)
+        _attach_debugger(settings.debug_port)
+        if settings.fast_json:
+            fast_json.install()
+        loaded = script.load(
+            settings.script,
+            settings.root,
+            settings.source,
+            settings.model_dir,
+            strict=settings.strict_input,
+        )
         free = server.serve(settings, loaded)
     except (script.ScriptUnusable, server.CannotListen) as error:
         logging.getLogger("edgetender_scoring").critical("cannot serve: %s", error)
@@ -81,6 +117,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _leave(_number: int, _frame: FrameType | None) -> None:
     """SIGTERM while the script still loads: nothing was taken, nothing is lost."""
     raise SystemExit(0)
+
+
+def _attach_debugger(port: int | None) -> None:
+    """Wait for the debugger that listens on *port* (AZUREML_DEBUG_PORT). Raises ScriptUnusable without debugpy."""
+    if port is None:
+        return
+    try:
+        debugpy = importlib.import_module("debugpy")
+    except ImportError as error:
+        raise script.ScriptUnusable("AZUREML_DEBUG_PORT is set, and debugpy is not installed") from error
+    debugpy.connect(port)
+    debugpy.wait_for_client()
 
 
 def _bound_native_threads() -> None:

@@ -220,9 +220,11 @@ class Connection(asyncio.Protocol):
     def _last(self, response: Response) -> None:
         self._write(message.encode(response, keep_alive=False))
         transport = self._transport
-        if transport is not None and not transport.is_closing() and transport.can_write_eof():
+        if transport is None or transport.is_closing():
+            return
+        if transport.can_write_eof():
             transport.write_eof()
-            self._loop.call_later(_LINGER_S, transport.close)
+        self._loop.call_later(_LINGER_S, transport.close)
 
     def _close(self) -> None:
         self._waiting.clear()

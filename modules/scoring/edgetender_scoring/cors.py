@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from edgetender_scoring.message import Request, sendable
+
 _METHODS = "GET, POST"
+
+Headers = tuple[tuple[str, str], ...]
 
 
 class Cors:
@@ -11,10 +15,11 @@ class Cors:
     def __init__(self, origins: str) -> None:
         self._origins = tuple(part.strip() for part in origins.split(",") if part.strip())
 
-    def headers(self, origin: str | None, *, preflight: bool) -> tuple[tuple[str, str], ...]:
-        """Return the headers for an answer to *origin* (None: the request named none)."""
+    def headers(self, request: Request) -> Headers:
+        """Return the headers for an answer to *request*; a preflight is told what it may send."""
         if not self._origins:
             return ()
+        origin = request.origin
         if "*" in self._origins:
             allowed = origin or "*"
         elif origin is None:
@@ -23,5 +28,17 @@ class Cors:
             allowed = origin
         else:
             return (("vary", "Origin"),)
-        headers = (("access-control-allow-origin", allowed), ("vary", "Origin"))
-        return (*headers, ("access-control-allow-methods", _METHODS)) if preflight else headers
+        headers: Headers = (("access-control-allow-origin", allowed), ("vary", "Origin"))
+        return headers + _leave(request) if request.method == "OPTIONS" else headers
+
+
+def _leave(request: Request) -> Headers:
+    """What the page may send, where it asks."""
+    if not request.header(b"access-control-request-method"):
+        return ()
+    wanted = request.header(b"access-control-request-headers")
+    names = ", ".join(sorted(part.strip() for part in wanted.split(",") if part.strip()))
+    methods: Headers = (("access-control-allow-methods", _METHODS),)
+    if not names or not sendable("access-control-allow-headers", names):
+        return methods
+    return (*methods, ("access-control-allow-headers", names))

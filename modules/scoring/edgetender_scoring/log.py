@@ -18,7 +18,8 @@ def configure(level: str, *roots: Path) -> None:
     for root in roots:
         custom = root / "logging.json"
         if custom.is_file():
-            logging.config.dictConfig(json.loads(custom.read_text(encoding="utf-8")))
+            said = json.loads(custom.read_text(encoding="utf-8"))
+            logging.config.dictConfig({"disable_existing_loggers": False, **said})  # ours exist already
             return
     logging.basicConfig(
         level=level.upper() if level.upper() in logging.getLevelNamesMapping() else "INFO",

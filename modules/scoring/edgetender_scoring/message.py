@@ -39,6 +39,13 @@ class Request:
     given_up: bool = False
     """The client has hung up: nobody waits for the answer. Set by the event loop, read by the threads."""
 
+    def header(self, name: bytes) -> str:
+        """The value under *name* (lower case), empty where there is none."""
+        for given, value in self.headers:
+            if len(given) == len(name) and given.lower() == name:
+                return value.decode("latin-1")
+        return ""
+
 
 @dataclass(frozen=True, slots=True)
 class Response:

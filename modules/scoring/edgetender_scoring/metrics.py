@@ -1,64 +1,84 @@
-"""What has been scored, how fast, and how is that shown to Prometheus? Written by the event loop only."""
+"""What has been scored, how fast, and how is that shown to Prometheus? Written by the event loop."""
 
 from __future__ import annotations
 
+import threading
 from bisect import bisect_left
 from collections import Counter
 
+_BATCHES = (1, 2, 4, 8, 16, 32, 64, 128)
 _BOUNDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class Metrics:
-    """Counts of /score; rendered in Prometheus' text format."""
+    """Counts of what was asked to be scored; rendered in Prometheus' text format."""
 
     def __init__(self, version: str) -> None:
         self._version = version
         self._codes: Counter[int] = Counter()
-        self._buckets = [0] * (len(_BOUNDS) + 1)
-        self._sum_s = 0.0
+        self._seconds = _Histogram(_BOUNDS)
+        self._batches = _Histogram(_BATCHES)
+        self._lock = threading.Lock()
 
     def scored(self, status: int, seconds: float) -> None:
-        """Count one answer of /score, *seconds* after its request was complete."""
+        """Count one answer, *seconds* after its request was complete."""
         self._codes[status] += 1
-        self._buckets[bisect_left(_BOUNDS, seconds)] += 1
-        self._sum_s += seconds
+        self._seconds.add(seconds)
 
-    def render(self, *, in_flight: int, threads: int, abandoned: int) -> bytes:
+    def batched(self, requests: int) -> None:
+        """Count one batch of so many requests. Any thread."""
+        with self._lock:
+            self._batches.add(requests)
+
+    def render(self, *, in_flight: int, queued: int, threads: int, abandoned: int) -> bytes:
         lines = [
-            "# HELP edgetender_scoring_info The server that answers.",
-            "# TYPE edgetender_scoring_info gauge",
+            *_head("info", "gauge", "The server that answers."),
             f'edgetender_scoring_info{{version="{self._version}"}} 1',
-            "# HELP edgetender_scoring_requests_total Answers of /score by status code.",
-            "# TYPE edgetender_scoring_requests_total counter",
+            *_head("requests_total", "counter", "Answers to what was to be scored, by status code."),
+            *(
+                f'edgetender_scoring_requests_total{{code="{code}"}} {count}'
+                for code, count in sorted(self._codes.items())
+            ),
+            *_head("duration_seconds", "histogram", "From a whole request to its answer."),
+            *self._seconds.lines("edgetender_scoring_duration_seconds"),
+            *_head("batch_requests", "histogram", "Requests that ran together, where a model is batched."),
+            *self._batches.lines("edgetender_scoring_batch_requests"),
         ]
-        lines += [
-            f'edgetender_scoring_requests_total{{code="{code}"}} {count}'
-            for code, count in sorted(self._codes.items())
-        ]
-        lines += [
-            "# HELP edgetender_scoring_duration_seconds From a whole request of /score to its answer.",
-            "# TYPE edgetender_scoring_duration_seconds histogram",
-        ]
-        below = 0
-        for bound, count in zip(_BOUNDS, self._buckets, strict=False):
+        for name, value, text in (
+            ("in_flight", in_flight, "Requests taken and not yet answered."),
+            ("queued", queued, "Requests that no thread has taken yet."),
+            ("threads", threads, "Threads that score."),
+            ("threads_abandoned", abandoned, "Threads stuck in a call past its time limit."),
+        ):
+            lines += [*_head(name, "gauge", text), f"edgetender_scoring_{name} {value}"]
+        return ("\n".join(lines) + "\n").encode()
+
+
+class _Histogram:
+    def __init__(self, bounds: tuple[float, ...]) -> None:
+        self._bounds = bounds
+        self._buckets = [0] * (len(bounds) + 1)
+        self._sum = 0.0
+
+    def add(self, value: float) -> None:
+        self._buckets[bisect_left(self._bounds, value)] += 1
+        self._sum += value
+
+    def lines(self, name: str) -> list[str]:
+        lines, below = [], 0
+        for bound, count in zip(self._bounds, self._buckets, strict=False):
             below += count
-            lines.append(f'edgetender_scoring_duration_seconds_bucket{{le="{bound}"}} {below}')
+            lines.append(f'{name}_bucket{{le="{bound}"}} {below}')
         total = below + self._buckets[-1]
-        lines += [
-            f'edgetender_scoring_duration_seconds_bucket{{le="+Inf"}} {total}',
-            f"edgetender_scoring_duration_seconds_sum {self._sum_s:.6f}",
-            f"edgetender_scoring_duration_seconds_count {total}",
-            "# HELP edgetender_scoring_in_flight Requests taken and not yet answered.",
-            "# TYPE edgetender_scoring_in_flight gauge",
-            f"edgetender_scoring_in_flight {in_flight}",
-            "# HELP edgetender_scoring_threads Threads that call run().",
-            "# TYPE edgetender_scoring_threads gauge",
-            f"edgetender_scoring_threads {threads}",
-            "# HELP edgetender_scoring_threads_abandoned Threads stuck in a run() past its time limit.",
-            "# TYPE edgetender_scoring_threads_abandoned gauge",
-            f"edgetender_scoring_threads_abandoned {abandoned}",
-            "",
+        return [
+            *lines,
+            f'{name}_bucket{{le="+Inf"}} {total}',
+            f"{name}_sum {self._sum:.6f}",
+            f"{name}_count {total}",
         ]
-        return "\n".join(lines).encode()
+
+
+def _head(name: str, kind: str, text: str) -> tuple[str, str]:
+    return f"# HELP edgetender_scoring_{name} {text}", f"# TYPE edgetender_scoring_{name} {kind}"

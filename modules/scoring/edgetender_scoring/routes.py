@@ -1,22 +1,22 @@
-"""What answers a request? Routes, the headers every answer carries, health and metrics. Event loop only."""
+"""What answers a request? Routes, health and metrics; scoring goes to the pool. Event loop only."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from urllib.parse import parse_qs
 
-from edgetender_scoring import __version__, message
-from edgetender_scoring.cors import Cors
-from edgetender_scoring.ids import IdSource, answer_ids, refusal
+from edgetender_scoring import message
+from edgetender_scoring.cors import Headers
+from edgetender_scoring.envelope import NOT_FAILED, Envelope
 from edgetender_scoring.log import AccessLog
 from edgetender_scoring.message import HTML, Request, Response
 from edgetender_scoring.metrics import CONTENT_TYPE, Metrics
-from edgetender_scoring.script import Outcome
-from edgetender_scoring.settings import Settings
+from edgetender_scoring.outcome import Outcome
+from edgetender_scoring.served import Served
 from edgetender_scoring.workers import Pool
 
 Deliver = Callable[[Response], None]
-Headers = tuple[tuple[str, str], ...]
 
 _NOT_FOUND = (
     "The requested URL was not found on the server. If you entered the URL manually please check your"
@@ -29,16 +29,13 @@ _BOOL = {True: "True", False: "False"}
 
 
 class Application:
-    """Answers requests; scoring goes to the pool. *draining*: no longer ready, still answering."""
+    """Answers requests. *draining*: no longer ready, still answering."""
 
     def __init__(
-        self, settings: Settings, pool: Pool, metrics: Metrics, access: AccessLog, *, raw: bool
+        self, envelope: Envelope, served: Served, pool: Pool, metrics: Metrics, access: AccessLog
     ) -> None:
-        self._pool, self._metrics, self._access, self._raw = pool, metrics, access, raw
-        self._cors = Cors(settings.cors_origins)
-        self._ids = IdSource()
-        version: Headers = (("x-ms-server-version", f"edgetender-scoring/{__version__}"),)
-        self._version: Headers = version if settings.says_version else ()
+        self._envelope, self._served, self._pool = envelope, served, pool
+        self._metrics, self._access = metrics, access
         self.draining = False
 
     def answer(self, request: Request, deliver: Deliver) -> None:
@@ -47,35 +44,41 @@ class Application:
             case b"/score":
                 self._score(request, deliver)
             case b"/":
-                deliver(self._healthy(request))
+                deliver(self._read(request, self._healthy))
             case b"/v2/health/live":
                 deliver(_state(request, "live", holds=True))
             case b"/v2/health/ready":
-                deliver(_state(request, "ready", holds=self._pool.usable and not self.draining))
+                deliver(_state(request, "ready", holds=self._ready))
             case b"/metrics":
                 deliver(self._figures(request))
+            case b"/swagger.json":
+                deliver(self._note(request, self._read(request, self._described)))
             case _:
-                deliver(self._note(request, message.error(404, _NOT_FOUND)))
+                deliver(self._note(request, message.error(404, _NOT_FOUND, NOT_FAILED)))
+
+    @property
+    def _ready(self) -> bool:
+        return self._served.ready and self._pool.usable and not self.draining
 
     def _score(self, request: Request, deliver: Deliver) -> None:
         if request.method not in _SCORING:
             deliver(self._note(request, _not_allowed("GET, HEAD, OPTIONS, POST")))
             return
-        preflight = request.method == "OPTIONS"
-        common = self._version + self._cors.headers(request.origin, preflight=preflight)
-        given = (request.request_id, request.ms_request_id, request.client_request_id)
-        if why := refusal(*given):
-            keeps = given[0] is not None and not why.startswith("x-request-id")
-            own: Headers = (("x-request-id", given[0]),) if keeps and given[0] else ()
-            refused = message.error(431, why, (*own, ("x-ms-run-function-failed", "False"), *common))
-            deliver(self._count(request, refused))
+        common = self._envelope.headers(request)
+        if isinstance(common, Response):
+            deliver(self._count(request, common))
             return
-        common = self._identify(request) + common
-        if preflight and not self._raw:
-            failed = (("x-ms-run-function-failed", "False"),)
-            deliver(self._note(request, Response(200, b"", HTML, failed + common)))
+        handler, own = self._served.score, NOT_FAILED + common
+        if request.method in {"OPTIONS", "HEAD"} and not self._served.raw:
+            if request.method == "OPTIONS":
+                deliver(self._note(request, Response(200, b"", HTML, own)))
+            else:
+                deliver(self._note(request, message.error(405, "Method not allowed", own)))
             return
-        self._pool.submit(request, lambda outcome: deliver(self._scored(request, outcome, common)))
+        if handler is None:
+            deliver(self._count(request, message.error(self._served.absent, self._served.why_not, own)))
+            return
+        self._pool.submit(handler, request, lambda outcome: deliver(self._scored(request, outcome, common)))
 
     def _scored(self, request: Request, outcome: Outcome, common: Headers) -> Response:
         own = (("x-ms-run-function-failed", _BOOL[outcome.failed]), *outcome.headers)
@@ -85,28 +88,38 @@ class Application:
             request, Response(outcome.status, outcome.body, outcome.content_type, own + common)
         )
 
-    def _healthy(self, request: Request) -> Response:
-        if request.method not in _READING:
-            if request.method == "OPTIONS":
-                return Response(200, b"", HTML, (("allow", "GET, HEAD, OPTIONS"),))
+    def _read(self, request: Request, what: Callable[[Request, Headers], Response]) -> Response:
+        """A page that is only read: the same for GET and HEAD, its methods for OPTIONS."""
+        if request.method not in _READING and request.method != "OPTIONS":
             return self._note(request, _not_allowed("GET, HEAD, OPTIONS"))
-        if why := refusal(request.request_id, request.ms_request_id, request.client_request_id):
-            return message.error(431, why, self._version)
-        headers = self._identify(request) + self._version
-        return Response(200, b"Healthy", HTML, headers + self._cors.headers(request.origin, preflight=False))
+        common = self._envelope.headers(request)
+        if isinstance(common, Response):
+            return common
+        if request.method == "OPTIONS":
+            return Response(200, b"", HTML, (("allow", "GET, HEAD, OPTIONS"), *common))
+        return what(request, common)
 
-    def _identify(self, request: Request) -> Headers:
-        ids = answer_ids(self._ids, request.request_id, request.ms_request_id, request.client_request_id)
-        headers: Headers = (("x-request-id", ids.request), ("x-ms-request-id", ids.ms_request))
-        if ids.client is not None:
-            headers = (*headers, ("x-ms-client-request-id", ids.client))
-        return headers if request.trace_id is None else (*headers, ("TraceId", request.trace_id))
+    def _healthy(self, _request: Request, common: Headers) -> Response:
+        if not self._served.ready and self._served.absent != 404:  # noqa: PLR2004  nothing to score is healthy
+            return message.error(503, self._served.why_not, common)
+        return Response(200, b"Healthy", HTML, common)
+
+    def _described(self, request: Request, common: Headers) -> Response:
+        asked = parse_qs(request.query.decode("latin-1"), keep_blank_values=True).get("version", ["2"])[0]
+        if self._served.swagger is None:
+            return message.error(self._served.absent, self._served.why_not, NOT_FAILED + common)
+        found, why_not = self._served.swagger.document(asked)
+        if found is None:
+            return message.error(404, why_not, NOT_FAILED + common)
+        return Response(200, found, headers=NOT_FAILED + common)
 
     def _figures(self, request: Request) -> Response:
         if request.method not in _READING:
             return _not_allowed("GET, HEAD")
         pool = self._pool
-        body = self._metrics.render(in_flight=pool.in_flight, threads=pool.threads, abandoned=pool.abandoned)
+        body = self._metrics.render(
+            in_flight=pool.in_flight, queued=pool.queued, threads=pool.threads, abandoned=pool.abandoned
+        )
         return Response(200, body, CONTENT_TYPE)
 
     def _count(self, request: Request, response: Response) -> Response:
@@ -120,7 +133,7 @@ class Application:
 
 
 def _not_allowed(methods: str) -> Response:
-    return message.error(405, _NOT_ALLOWED, (("allow", methods),))
+    return message.error(405, _NOT_ALLOWED, (("allow", methods), *NOT_FAILED))
 
 
 def _state(request: Request, name: str, *, holds: bool) -> Response:
@@ -143,4 +156,4 @@ class HealthOnly:
         if request.path == b"/":
             self._application.answer(request, deliver)
         else:
-            deliver(message.error(404, _NOT_FOUND))
+            deliver(message.error(404, _NOT_FOUND, NOT_FAILED))

@@ -7,47 +7,35 @@ import inspect
 import logging
 import sys
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import traceback
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any
 
 from edgetender_scoring import azureml_names, styles
-from edgetender_scoring.message import HTML, JSON, Request, sendable, to_json
+from edgetender_scoring.message import HTML, Request, sendable, to_json
+from edgetender_scoring.outcome import IN_SCRIPT, IN_SERVER, Outcome, message
 
 log = logging.getLogger("edgetender_scoring")
-
-IN_SCRIPT = "An unexpected error occurred in scoring script. Check the logs for more info."
-IN_SERVER = "An unexpected internal error occurred. Check the logs for more info."
 
 
 class ScriptUnusable(Exception):
     """The entry script cannot be loaded, has no proper init() or run(), or its init() failed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What came of one call. *failed*: run() itself failed; *exec_ms*: how long it ran, when it returned."""
-
-    status: int
-    body: bytes
-    content_type: str = JSON
-    headers: tuple[tuple[str, str], ...] = ()
-    failed: bool = False
-    exec_ms: float | None = None
-
-
-def message(status: int, text: str, *, failed: bool = False, exec_ms: float | None = None) -> Outcome:
-    return Outcome(status, to_json({"message": text}), failed=failed, exec_ms=exec_ms)
-
-
 class Script:
-    """An entry script whose init() has run. `call` may be used by several threads at once."""
+    """An entry script whose init() has run. `call` may be used by several threads at once.
 
-    def __init__(self, run: Callable[..., Any]) -> None:
-        self._run = run
+    *strict*: input that breaks the declared schema is the client's fault (400), not a failing script (500).
+    """
+
+    batch = 1
+
+    def __init__(self, run: Callable[..., Any], *, strict: bool = False) -> None:
+        self.run = self._run = run
+        self._code = getattr(inspect.unwrap(run), "__code__", None) if strict else None
         self.style = styles.style_of(run)
         self._wants_headers = "request_headers" in inspect.signature(run).parameters and not self.style.raw
 
@@ -62,8 +50,10 @@ class Script:
         begun = time.perf_counter()
         try:
             result = self._run(*arguments[0], **arguments[1])
-        except Exception:
+        except Exception as error:
             log.exception("run() raised")
+            if self._code is not None and not _entered(self._code, error):
+                return message(400, f"The input does not match the schema: {error}")
             return message(500, IN_SCRIPT, failed=True)
         except SystemExit:
             log.exception("run() tried to end the process")
@@ -73,7 +63,19 @@ class Script:
             return _outcome(result, exec_ms)
         except Exception:
             log.exception("run() returned what cannot be sent")
-            return message(500, IN_SERVER, exec_ms=exec_ms)
+            return message(500, IN_SERVER)
+
+    def call_many(self, requests: Sequence[Request]) -> list[Outcome]:
+        return [self.call(request) for request in requests]
+
+    def stop(self, _thread: int) -> bool:
+        return False  # Python and the native code under it know no way
+
+
+def _entered(code: CodeType, error: Exception) -> bool:
+    """Whether *error* was raised in or under the function of that *code*; if not, a decorator raised it."""
+    frames = traceback.walk_tb(error.__traceback__)
+    return any(frame.f_code is code for frame, _ in frames)
 
 
 def _outcome(result: Any, exec_ms: float) -> Outcome:
@@ -111,7 +113,9 @@ def header_dict(headers: list[tuple[bytes, bytes]]) -> dict[str, str]:
     return named
 
 
-def load(path: Path, root: Path, source: Path | None, model_dir: str | None) -> Script:
+def load(
+    path: Path, root: Path, source: Path | None, model_dir: str | None, *, strict: bool = False
+) -> Script:
     """Import the script, check it and run its init(). Raises ScriptUnusable with the reason, logged."""
     azureml_names.install()
     for place in filter(None, (path.parent, root, source)):
@@ -129,12 +133,12 @@ def load(path: Path, root: Path, source: Path | None, model_dir: str | None) -> 
         raise ScriptUnusable(f"{path}: {error}") from error
     try:
         init()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         log.exception("init() raised")
         _list(model_dir)
         raise ScriptUnusable(f"{path}: init() raised {type(error).__name__}: {error}") from error
     try:
-        return Script(run)
+        return Script(run, strict=strict)
     except styles.StyleUnusable as error:
         raise ScriptUnusable(f"{path}: {error}") from error
 
@@ -147,7 +151,7 @@ def _import(path: Path) -> ModuleType:
     sys.modules["entry_module"] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         log.exception("the entry script does not import")
         raise ScriptUnusable(f"{path}: does not import: {type(error).__name__}: {error}") from error
     return module

@@ -12,11 +12,14 @@ import socket
 
 from edgetender_scoring import __version__, cpus
 from edgetender_scoring.connection import Answering, Connection
+from edgetender_scoring.envelope import Envelope
 from edgetender_scoring.log import AccessLog
 from edgetender_scoring.metrics import Metrics
 from edgetender_scoring.routes import Application, HealthOnly
 from edgetender_scoring.script import Script
+from edgetender_scoring.served import Served
 from edgetender_scoring.settings import Settings
+from edgetender_scoring.swagger import Service, Swagger, schemas
 from edgetender_scoring.workers import Pool
 
 log = logging.getLogger("edgetender_scoring")
@@ -67,9 +70,12 @@ class _Server:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
         threads = settings.threads or cpus.usable()
-        pool = Pool(loop, self._script.call, threads, settings.timeout_ms)
+        metrics = Metrics(__version__)
+        pool = Pool(loop, settings.timeout_ms, metrics.batched)
+        pool.grow(threads)
         access = AccessLog(loop)
-        application = Application(settings, pool, Metrics(__version__), access, raw=self._script.style.raw)
+        envelope = Envelope(cors_origins=settings.cors_origins, says_version=settings.says_version)
+        application = Application(envelope, _served(settings, self._script), pool, metrics, access)
         doors: list[tuple[socket.socket, Answering]] = [(_listen(settings.host, settings.port), application)]
         if settings.health_port is not None:
             doors.append((_listen(settings.host, settings.health_port), HealthOnly(application)))
@@ -126,6 +132,14 @@ class _Server:
         for connection in list(self._connections):
             connection.end()
         await asyncio.sleep(0)
+
+
+def _served(settings: Settings, script: Script) -> Served:
+    takes, gives, versions = schemas(script.run)
+    service = Service(
+        settings.service_name, settings.service_version, settings.path_prefix, takes, gives, versions
+    )
+    return Served(script, script.style.raw, Swagger(service, settings.root), ready=True)
 
 
 async def _accept_rest(loop: asyncio.AbstractEventLoop, listener: socket.socket, connect: _Connect) -> None:

@@ -18,7 +18,7 @@ KNOWN = frozenset(
         "AML_CORS_ORIGINS", "AZUREML_DEBUG_PORT", "WORKER_COUNT", "WORKER_TIMEOUT", "WORKER_PRELOAD",
         "SERVER_VERSION_LOG_RESPONSE_ENABLED", "SEPERATE_HEALTH_ENDPOINT", "AZUREML_CONFIG_FILE",
         "EDGETENDER_SCORING_HOST", "EDGETENDER_SCORING_BODY_LIMIT_MB", "EDGETENDER_SCORING_GRACE_S",
-        "EDGETENDER_SCORING_IDLE_S",
+        "EDGETENDER_SCORING_IDLE_S", "EDGETENDER_SCORING_STRICT_INPUT", "EDGETENDER_SCORING_FAST_JSON",
     }
 )  # fmt: skip
 _DEFAULT_SCRIPT = "main.py"
@@ -52,6 +52,13 @@ class Settings:
     cors_origins: str
     log_level: str
     says_version: bool
+    service_name: str
+    service_version: str
+    path_prefix: str
+    debug_port: int | None
+    strict_input: bool
+    fast_json: bool
+    telemetry_asked: bool
     unknown_keys: tuple[str, ...]
 
 
@@ -84,7 +91,7 @@ def read(flags: Flags, environ: Mapping[str, str], cwd: Path) -> Settings:
     model_dir = str((cwd / flags.model_dir).resolve()) if flags.model_dir else said.get("AZUREML_MODEL_DIR")
     source = said.get("AZUREML_SOURCE_DIRECTORY")
     threads = flags.worker_count or said.get("WORKER_COUNT", "1")
-    separate = said.get("SEPERATE_HEALTH_ENDPOINT", "").lower() == "true"
+    separate = _is_true(said, "SEPERATE_HEALTH_ENDPOINT")
     settings = Settings(
         root=root,
         script=script,
@@ -100,7 +107,14 @@ def read(flags: Flags, environ: Mapping[str, str], cwd: Path) -> Settings:
         idle_s=_env_number("IDLE_S", "75", said, faults),
         cors_origins=flags.cors if flags.cors is not None else said.get("AML_CORS_ORIGINS", ""),
         log_level=said.get("AZUREML_LOG_LEVEL", "INFO"),
-        says_version=said.get("SERVER_VERSION_LOG_RESPONSE_ENABLED", "true").lower() == "true",
+        says_version=_is_true(said, "SERVER_VERSION_LOG_RESPONSE_ENABLED", "true"),
+        service_name=said.get("SERVICE_NAME", "ML service"),
+        service_version=said.get("SERVICE_VERSION", "1.0"),
+        path_prefix=said.get("SERVICE_PATH_PREFIX", ""),
+        debug_port=_port("AZUREML_DEBUG_PORT", said, faults),
+        strict_input=_is_true(said, "EDGETENDER_SCORING_STRICT_INPUT"),
+        fast_json=_is_true(said, "EDGETENDER_SCORING_FAST_JSON"),
+        telemetry_asked=_is_true(said, "AML_APP_INSIGHTS_ENABLED"),
         unknown_keys=tuple(sorted(written.keys() - KNOWN)),
     )
     if faults:
@@ -110,12 +124,17 @@ def read(flags: Flags, environ: Mapping[str, str], cwd: Path) -> Settings:
 
 def _config_file(flags: Flags, environ: Mapping[str, str], root: Path, cwd: Path) -> Path | None:
     named = flags.config_file or environ.get("AZUREML_CONFIG_FILE")
-    if named:
+    if named and not _is_empty(cwd / named):
         return cwd / named
     scripts = [root / "config.json"]
     if entry := flags.entry_script or environ.get("AZUREML_ENTRY_SCRIPT"):
         scripts.append((cwd / entry if flags.entry_script else root / entry).parent / "config.json")
-    return next((path for path in scripts if path.is_file()), None)
+    return next((path for path in scripts if path.is_file() and not _is_empty(path)), None)
+
+
+def _is_empty(file: Path) -> bool:
+    """An empty file counts as none; one that is not there was meant, and is a fault."""
+    return file.is_file() and file.stat().st_size == 0
 
 
 def _load(file: Path, faults: list[str]) -> dict[str, str]:
@@ -143,6 +162,14 @@ def _script(flags: Flags, said: Mapping[str, str], root: Path, cwd: Path) -> Pat
     if named := said.get("AZUREML_ENTRY_SCRIPT"):
         return root / named
     return root / _DEFAULT_SCRIPT if (root / _DEFAULT_SCRIPT).is_file() else None
+
+
+def _is_true(said: Mapping[str, str], key: str, default: str = "") -> bool:
+    return said.get(key, default).lower() == "true"
+
+
+def _port(key: str, said: Mapping[str, str], faults: list[str]) -> int | None:
+    return int(_number(key, said[key], faults, 1, 65535)) if key in said else None
 
 
 def _env_number(name: str, default: str, said: Mapping[str, str], faults: list[str]) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import sys
 from collections.abc import Callable
 from typing import Any, Protocol
 from urllib.parse import parse_qsl
@@ -68,9 +69,55 @@ class RawHttp:
         return (self._request_class(environ(request)),), {}
 
 
+class Fields:
+    """`@input_schema`: run() gets the values of the JSON object, each as the argument of its name."""
+
+    raw = False
+
+    def __init__(self, run: Callable[..., Any]) -> None:
+        parameters = inspect.signature(run).parameters.values()
+        self._parameters = [one for one in parameters if one.name != "request_headers"]
+
+    def arguments(self, request: Request) -> Arguments:
+        given = query_values(request.query) if request.method != "POST" else _object(request)
+        values: dict[str, Any] = {}
+        for parameter in self._parameters:
+            value = given.get(parameter.name, parameter.default)
+            if value is parameter.empty:
+                raise InputRefused(400, f"A value is not provided for the {parameter.name!r} parameter.")
+            values[parameter.name] = value
+        return (), values
+
+
+def _object(request: Request) -> dict[str, Any]:
+    if not _is_json(request.header(b"content-type")):
+        raise InputRefused(415, "Expects Content-Type to be application/json")
+    if not request.body:
+        raise InputRefused(400, "POST body is empty. Expecting a JSON dictionary.")
+    try:
+        given = json.loads(request.body)
+    except (ValueError, RecursionError) as error:
+        raise InputRefused(400, f"POST body could not be decoded as JSON: {error}") from error
+    if not isinstance(given, dict):
+        raise InputRefused(400, "POST body should be a JSON dictionary.")
+    return given
+
+
+def _is_json(content_type: str) -> bool:
+    kind = content_type.partition(";")[0].strip().lower()
+    return kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))
+
+
 def style_of(run: Callable[..., Any]) -> Style:
     """Return the calling style *run* is decorated for. Raises StyleUnusable."""
-    return RawHttp() if getattr(run, azureml_names.RAW, False) else Text()
+    schema = sys.modules.get("inference_schema.schema_util")  # whoever decorates has imported it
+    decorated = schema is not None and schema.is_schema_decorated(run)
+    raw = azureml_names.rawhttp_is_used()
+    if decorated and raw:
+        raise StyleUnusable("run() cannot be decorated with both @rawhttp and @input_schema")
+    if raw:
+        return RawHttp()
+    return Fields(run) if decorated else Text()
 
 
 def check_signature(run: Callable[..., Any]) -> None:
@@ -90,14 +137,20 @@ def check_signature(run: Callable[..., Any]) -> None:
 
 
 def query_json(query: bytes) -> str:
-    """A query as JSON: values are JSON where they parse as such; a repeated key becomes a list."""
+    """A query as a JSON object."""
+    return json.dumps(query_values(query))
+
+
+def query_values(query: bytes) -> dict[str, Any]:
+    """A query as values: parsed as JSON where they are; a repeated key becomes a list. Raises InputRefused."""
     values: dict[str, Any] = {}
     repeated: set[str] = set()
-    for key, text in parse_qsl(query.decode("latin-1"), keep_blank_values=True, max_num_fields=1000):
-        try:
-            value = json.loads(text)
-        except ValueError:
-            value = text
+    try:
+        pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True, max_num_fields=1000)
+    except ValueError as error:
+        raise InputRefused(400, "The query has more than 1000 fields.") from error
+    for key, text in pairs:
+        value = _value(text)
         if key not in values:
             values[key] = value
         elif key in repeated:
@@ -105,4 +158,11 @@ def query_json(query: bytes) -> str:
         else:
             values[key] = [values[key], value]
             repeated.add(key)
-    return json.dumps(values)
+    return values
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text

@@ -10,13 +10,14 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from edgetender_scoring.message import Request
-from edgetender_scoring.script import IN_SCRIPT, Outcome, message
+from edgetender_scoring.outcome import IN_SCRIPT, Handler, Outcome, message
 
 log = logging.getLogger("edgetender_scoring")
 
+_STOP_S = 5.0  # what a stopped call gets to come back
 _STUCK_PER_THREAD = 8  # beyond it a replacement would only be the next to be stuck
 
 
@@ -25,51 +26,62 @@ class ScoringTimeout(BaseException):
 
 
 class _Job:
-    __slots__ = ("answered", "begun", "deliver", "request")
+    __slots__ = ("answered", "deliver", "handler", "request")
 
-    def __init__(self, request: Request, deliver: Callable[[Outcome], None]) -> None:
-        self.request, self.deliver = request, deliver
-        self.begun = 0.0
+    def __init__(self, handler: Handler, request: Request, deliver: Callable[[Outcome], None]) -> None:
+        self.handler, self.request, self.deliver = handler, request, deliver
         self.answered = False
 
 
 class _Worker:
-    """One thread. *job* and *abandoned* change under *lock* only."""
+    """One thread. *jobs* (what it works on), *stopped* and *abandoned* change under *lock* only.
 
-    __slots__ = ("abandoned", "job", "lock", "thread")
+    *next* is what it took while it gathered a batch and could not use there.
+    """
+
+    __slots__ = ("abandoned", "begun", "jobs", "lock", "next", "stopped", "thread")
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.job: _Job | None = None
+        self.jobs: list[_Job] = []
+        self.next: _Job | None = None
+        self.begun = 0.0
+        self.stopped = 0.0
         self.abandoned = False
         self.thread: threading.Thread | None = None
 
 
 class Pool:
-    """Calls *call* for requests on *threads* threads. All methods belong to the event loop's thread.
+    """Calls handlers for requests on threads (`grow` hires them). Belongs to the event loop's thread.
 
-    A call past *timeout_ms* is answered at once; its thread is given up (native code cannot be stopped from
-    outside) and replaced, so that one stuck request does not cost the service.
+    A call past *timeout_ms* is answered at once. Where the handler can, it stops the call; else its thread is
+    given up (native code cannot be stopped from outside) and replaced, so that one stuck request does not cost
+    the service. *batch_wait_s*: how long a thread waits for more to make a batch of.
     """
 
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
-        call: Callable[[Request], Outcome],
-        threads: int,
         timeout_ms: int,
+        batched: Callable[[int], None],
+        batch_wait_s: float = 0.0,
     ) -> None:
-        self._loop, self._call, self._timeout_ms = loop, call, timeout_ms
+        self._loop, self._timeout_ms, self._batched = loop, timeout_ms, batched
+        self._batch_wait_s = batch_wait_s
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._done: deque[tuple[_Job, Outcome]] = deque()
         self._waking = False
         self._watching = False
         self._watch_s = min(max(timeout_ms / 20e3, 0.01), 1.0)
-        self._workers = [self._hire() for _ in range(threads)]
+        self._workers: list[_Worker] = []
         self._stuck: list[_Worker] = []
-        self._most_stuck = threads * _STUCK_PER_THREAD
-        self.threads = threads
+        self.threads = 0
         self.in_flight = 0
+
+    def grow(self, threads: int) -> None:
+        """Have *threads* threads."""
+        self._workers += [self._hire() for _ in range(threads - self.threads)]
+        self.threads = max(threads, self.threads)
 
     @property
     def abandoned(self) -> int:
@@ -82,10 +94,15 @@ class Pool:
         """Whether any thread can still take a request."""
         return bool(self._workers)
 
-    def submit(self, request: Request, deliver: Callable[[Outcome], None]) -> None:
+    @property
+    def queued(self) -> int:
+        """Requests that no thread has taken yet."""
+        return self._jobs.qsize()
+
+    def submit(self, handler: Handler, request: Request, deliver: Callable[[Outcome], None]) -> None:
         """Have *request* scored; *deliver* is called once, on the event loop."""
         self.in_flight += 1
-        job = _Job(request, deliver)
+        job = _Job(handler, request, deliver)
         if not self._workers:
             self._loop.call_soon(self._answer, job, message(503, "Every scoring thread is stuck."))
             return
@@ -108,24 +125,43 @@ class Pool:
 
     def _work(self, worker: _Worker) -> None:
         with contextlib.suppress(ScoringTimeout):
-            while (job := self._jobs.get()) is not None:
-                if job.request.given_up:
-                    self._finish(job, message(499, "The client has gone."))
+            while (job := worker.next or self._jobs.get()) is not None:
+                worker.next = None
+                jobs = [job] if job.handler.batch == 1 else self._gather(worker, job)
+                for gone in [job for job in jobs if job.request.given_up]:
+                    self._finish(gone, message(499, "The client has gone."))
+                    jobs.remove(gone)
+                if not jobs:
                     continue
-                job.begun = time.monotonic()
-                worker.job = job
-                try:
-                    outcome = self._call(job.request)
-                except ScoringTimeout:
-                    return
-                except BaseException:
-                    log.exception("run() raised what no script should")
-                    outcome = message(500, IN_SCRIPT, failed=True)
+                worker.begun = time.monotonic()
+                worker.jobs = jobs
+                outcomes = _call(jobs)
                 with worker.lock:
-                    worker.job = None
+                    worker.jobs, worker.stopped = [], 0.0
                     if worker.abandoned:
                         return
-                self._finish(job, outcome)
+                for one, outcome in zip(jobs, outcomes, strict=True):
+                    self._finish(one, outcome)
+
+    def _gather(self, worker: _Worker, first: _Job) -> list[_Job]:
+        """Take what waits behind *first* for the same handler; a lone request waits only when told to."""
+        jobs = [first]
+        until = time.monotonic() + self._batch_wait_s if self._batch_wait_s else 0.0
+        while len(jobs) < first.handler.batch:
+            left = until - time.monotonic() if until else 0.0
+            try:
+                job = self._jobs.get(timeout=left) if left > 0 else self._jobs.get_nowait()
+            except queue.Empty:
+                break
+            if job is None:
+                self._jobs.put(None)  # the end comes after this batch
+                break
+            if job.handler is not first.handler:
+                worker.next = job
+                break
+            jobs.append(job)
+        self._batched(len(jobs))
+        return jobs
 
     def _finish(self, job: _Job, outcome: Outcome) -> None:
         """Hand the outcome to the loop; one wake-up serves all that finish before it is heard."""
@@ -151,32 +187,66 @@ class Pool:
             log.exception("an answer could not be delivered")
 
     def _watch(self) -> None:
-        """Give up the threads whose call has passed its limit."""
+        """Stop the calls that have passed their limit, or give their threads up."""
         now = time.monotonic()
         for worker in list(self._workers):
             with worker.lock:
-                job = worker.job
-                if job is None or (now - job.begun) * 1e3 < self._timeout_ms:
+                late = worker.jobs
+                if not late or (now - worker.begun) * 1e3 < self._timeout_ms:
                     continue
-                worker.abandoned = True
-                _raise_in(worker.thread)
-            self._workers.remove(worker)
-            self._stuck.append(worker)
-            if self.abandoned <= self._most_stuck:
-                self._workers.append(self._hire())
-            log.error("run() passed its limit of %d ms; its thread is given up", self._timeout_ms)
-            self._answer(job, message(500, f"Scoring timeout after {self._timeout_ms} ms", failed=True))
-        self._watching = self.in_flight > 0
+                if self._stopping(worker, late[0].handler, now):
+                    given_up = False
+                else:
+                    given_up = worker.abandoned = True
+                    _raise_in(worker.thread)
+            if given_up:
+                self._replace(worker)
+            for job in late:
+                text = f"Scoring timeout after {self._timeout_ms} ms"
+                self._answer(job, message(500, text, failed=True))
+        self._watching = self.in_flight > 0 or any(worker.stopped for worker in self._workers)
         if not self._workers:
             self._refuse_waiting()
         elif self._watching:
             self._loop.call_later(self._watch_s, self._watch)
+
+    def _stopping(self, worker: _Worker, handler: Handler, now: float) -> bool:
+        """Whether the handler stops the call on *worker*; it gets some time for it."""
+        if worker.stopped:
+            return now - worker.stopped < _STOP_S
+        if worker.thread is None or worker.thread.ident is None or not handler.stop(worker.thread.ident):
+            return False
+        worker.stopped = now
+        log.error("run() passed its limit of %d ms; it is stopped", self._timeout_ms)
+        return True
+
+    def _replace(self, worker: _Worker) -> None:
+        self._workers.remove(worker)
+        self._stuck.append(worker)
+        if worker.next is not None:
+            self._jobs.put(worker.next)
+        if self.abandoned <= self.threads * _STUCK_PER_THREAD:
+            self._workers.append(self._hire())
+        log.error("run() passed its limit of %d ms; its thread is given up", self._timeout_ms)
 
     def _refuse_waiting(self) -> None:
         self._watching = False
         with contextlib.suppress(queue.Empty):
             while (job := self._jobs.get_nowait()) is not None:
                 self._answer(job, message(503, "Every scoring thread is stuck."))
+
+
+def _call(jobs: list[_Job]) -> Sequence[Outcome]:
+    handler = jobs[0].handler
+    try:
+        if len(jobs) == 1:
+            return (handler.call(jobs[0].request),)
+        return handler.call_many([job.request for job in jobs])
+    except ScoringTimeout:
+        raise
+    except BaseException:
+        log.exception("run() raised what no script should")
+        return [message(500, IN_SCRIPT, failed=True)] * len(jobs)
 
 
 def _raise_in(thread: threading.Thread | None) -> None:

@@ -131,8 +131,10 @@ def start(folder: Path, *flags: str, **variables: str) -> Server:
         process = subprocess.Popen(command, cwd=folder, env=environment(**variables), stdout=out, stderr=out)
     deadline = time.monotonic() + 20
     while not (found := _STARTED.search(log.read_text(encoding="utf-8"))):
-        assert process.poll() is None, log.read_text(encoding="utf-8")
-        assert time.monotonic() < deadline, "the server is not ready within 20 s"
+        if process.poll() is not None or time.monotonic() > deadline:
+            process.kill()
+            process.wait(10)
+            raise AssertionError(f"the server is not ready:\n{log.read_text(encoding='utf-8')}")
         threading.Event().wait(0.01)
     return Server(process, int(found[1]), log)
 
@@ -140,7 +142,13 @@ def start(folder: Path, *flags: str, **variables: str) -> Server:
 @contextmanager
 def _serving(folder: Path, text: str, *flags: str, **variables: str) -> Iterator[Server]:
     write_script(folder, text)
-    server = start(folder, "--entry_script", "score.py", *flags, **variables)
+    with _running(folder, "--entry_script", "score.py", *flags, **variables) as server:
+        yield server
+
+
+@contextmanager
+def _running(folder: Path, *flags: str, **variables: str) -> Iterator[Server]:
+    server = start(folder, *flags, **variables)
     try:
         yield server
     finally:
@@ -153,6 +161,12 @@ def _serving(folder: Path, text: str, *flags: str, **variables: str) -> Iterator
 def serving(tmp_path: Path) -> Callable[..., AbstractContextManager[Server]]:
     """`serving(script text, *flags, **environment)`: a server of that script while the block lasts."""
     return lambda text, *flags, **variables: _serving(tmp_path, text, *flags, **variables)
+
+
+@pytest.fixture(scope="session")
+def running() -> Callable[..., AbstractContextManager[Server]]:
+    """`running(folder, *flags, **environment)`: a server told nothing else, while the block lasts."""
+    return _running
 
 
 @pytest.fixture(scope="session")

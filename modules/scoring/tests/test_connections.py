@@ -172,17 +172,19 @@ def test_a_silent_connection_is_closed(serving, connect):
 
 
 def test_liveness_answers_while_every_thread_scores(echo, connect):
+    """A new connection each time, as probes make them. The target for p99 is 5 ms; shared machines get more."""
     busy = [connect(echo) for _ in range(2)]
     for client in busy:
         client.socket.sendall(post(b"wait 1"))
     times = []
-    for _ in range(20):
+    for _ in range(100):
         begun = time.monotonic()
         assert echo.ask("GET", "/").body == b"Healthy"
-        assert echo.ask("GET", "/v2/health/live").status == 200
         times.append(time.monotonic() - begun)
+        assert echo.ask("GET", "/v2/health/live").status == 200
 
-    assert sorted(times)[10] < 0.05
+    assert sorted(times)[50] < 0.01
+    assert sorted(times)[98] < 0.1
     assert [client.read().json for client in busy] == ["wait 1", "wait 1"]
 
 

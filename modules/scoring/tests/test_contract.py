@@ -38,6 +38,18 @@ CASES = """
                 return AMLResponse("busy", 503)
             case "forged":
                 return AMLResponse("x", 200, {"X-Bad": "a\\r\\nSet-Cookie: b"})
+            case "own type":
+                return AMLResponse(b"\\x89PNG", 200, {"Content-Type": "image/png"})
+            case "own none":
+                return AMLResponse(None, 200)
+            case "own failed":
+                return AMLResponse("x", 200, run_function_failed=True)
+            case "written to":
+                answer = AMLResponse("x", 200)
+                answer.headers["X-One"] = "0"
+                answer.headers["x-one"] = "1"
+                answer.headers.add("X-Two", 2)
+                return answer
             case "headers":
                 return request_headers
             case "exit":
@@ -78,7 +90,7 @@ def test_a_case_of_scoring_gets_its_status_and_body(server, sent, status, body, 
     assert (answer.status, answer.json) == (status, body)
     assert answer.header("content-type") == kind
     assert answer.header(FAILED) == failed
-    assert (answer.header(EXEC) is None) == (failed == "True")
+    assert (answer.header(EXEC) is None) == (status >= 500)
 
 
 def test_a_body_that_is_no_text_is_the_clients_fault(server):
@@ -96,6 +108,20 @@ def test_an_answer_of_the_scripts_own_goes_out_as_it_is(server):
     assert [value for name, value in own.headers if name == "X-Many"] == ["a", "b"]
     assert (own.header(FAILED), busy.header(FAILED), busy.status) == ("False", "True", 503)
     assert busy.header(EXEC) is not None
+
+
+def test_an_answer_of_the_scripts_own_may_be_of_any_type(server):
+    typed, nothing, failed, written = (
+        server.score(f'"{case}"'.encode()) for case in ("own type", "own none", "own failed", "written to")
+    )
+
+    assert (typed.header("content-type"), typed.body) == ("image/png", b"\x89PNG")
+    assert (nothing.header("content-type"), nothing.json) == ("application/json", {})
+    assert (failed.status, failed.header(FAILED)) == (200, "True")
+    assert [pair for pair in written.headers if pair[0].lower() in {"x-one", "x-two"}] == [
+        ("x-one", "1"),
+        ("X-Two", "2"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -141,6 +167,20 @@ def test_options_on_score_is_answered_without_the_script(server):
     )
 
 
+def test_head_on_score_does_not_score(server):
+    answer = server.ask("HEAD", "/score?a=1")
+
+    assert (answer.status, answer.header(EXEC), answer.header(FAILED)) == (405, None, "False")
+    assert answer.header("x-request-id")
+
+
+def test_options_on_health_says_what_may_be_asked(server):
+    answer = server.ask("OPTIONS", "/")
+
+    assert (answer.status, answer.body, answer.header("allow")) == (200, b"", "GET, HEAD, OPTIONS")
+    assert answer.header("x-request-id")
+
+
 @pytest.mark.parametrize(
     ("method", "path", "status", "begins"),
     [
@@ -156,7 +196,8 @@ def test_an_error_of_routing_is_json_and_carries_no_ids(server, method, path, st
 
     assert answer.status == status
     assert answer.json["message"].startswith(begins)
-    assert not [name for name, _ in answer.headers if name.lower().startswith("x-")]
+    own = {name.lower(): value for name, value in answer.headers if name.lower().startswith("x-")}
+    assert own == {FAILED: "False"}
 
 
 @pytest.mark.parametrize("given", [*product((None, "a"), (None, "b"), (None, "c"))])
@@ -187,6 +228,9 @@ def test_an_id_may_have_100_characters_and_no_more(server):
     assert other.json == {"message": text}
     assert other.header("x-request-id") == "i" * 100
     assert other.header("x-ms-request-id") is None
+    for path in ("/", "/swagger.json"):
+        refused = server.ask("GET", path, x_request_id="i" * 101)
+        assert (refused.status, refused.json, refused.header(FAILED)) == (431, first.json, "False")
 
 
 def test_the_trace_id_is_echoed(server):
@@ -219,15 +263,45 @@ def test_readiness_and_liveness_are_answered(server):
 
 def test_a_foreign_origin_gets_no_leave_but_the_call_still_runs(serving):
     with serving(CASES, AML_CORS_ORIGINS="https://a.example, https://b.example") as server:
-        mine = server.ask("OPTIONS", "/score", Origin="https://b.example")
+        preflight = {
+            "Access-Control-Request-Method": "POST",
+            "Access-Control-Request-Headers": "x-b, content-type",
+        }
+        mine = server.ask("OPTIONS", "/score", Origin="https://b.example", **preflight)
+        forged = server.ask(
+            "OPTIONS",
+            "/score",
+            Origin="https://b.example",
+            **{**preflight, "Access-Control-Request-Headers": "\xff"},
+        )
+        plain = server.ask("OPTIONS", "/score", Origin="https://b.example")
+        health = server.ask("GET", "/", Origin="https://b.example")
         foreign = server.score(b"1", Origin="https://evil.example")
         none = server.score(b"1")
 
     assert mine.header("access-control-allow-origin") == "https://b.example"
     assert mine.header("access-control-allow-methods") == "GET, POST"
+    assert mine.header("access-control-allow-headers") == "content-type, x-b"
+    assert plain.header("access-control-allow-methods") is None
+    assert forged.status == 200
+    assert health.header("access-control-allow-origin") == "https://b.example"
     assert (foreign.status, foreign.header("access-control-allow-origin")) == (200, None)
     assert foreign.header("vary") == "Origin"
     assert none.header("access-control-allow-origin") == "https://a.example"
+
+
+def test_unmodified_scripts_parse_faster_where_that_is_asked_for(serving):
+    script = """
+        import json
+
+        def init(): ...
+
+        def run(data):
+            return [json.loads.__wrapped__ is not None, json.loads(data), json.loads(data, parse_int=str)]
+    """
+    with serving(script, EDGETENDER_SCORING_FAST_JSON="true") as server:
+        assert server.score(b'{"a": 1}').json == [True, {"a": 1}, {"a": "1"}]
+        assert server.score(b"{").status == 500
 
 
 def test_a_raw_script_gets_the_request_itself(serving):
@@ -243,9 +317,13 @@ def test_a_raw_script_gets_the_request_itself(serving):
                 return AMLResponse("mine", 204)
             return {"method": request.method, "args": request.args.to_dict(), "body": request.get_data(as_text=True),
                     "json": request.json if request.is_json else None, "form": request.form.to_dict(),
-                    "header": request.headers.get("X-Own")}
+                    "header": request.headers.get("X-Own"),
+                    "files": {name: file.read().decode() for name, file in request.files.items()}}
     """
     with serving(script) as server:
+        parts = b'--b\r\nContent-Disposition: form-data; name="f"; filename="a"\r\n\r\nxyz\r\n--b--\r\n'
+        uploaded = server.score(parts, Content_Type="multipart/form-data; boundary=b").json
+        got = server.ask("GET", "/score?q=1&q=2").json
         posted = server.ask("POST", "/score?q=1", b'{"a":2}', Content_Type="application/json", X_Own="h").json
         form = server.score(b"k=v", Content_Type="application/x-www-form-urlencoded").json
         options = server.ask("OPTIONS", "/score")
@@ -255,6 +333,8 @@ def test_a_raw_script_gets_the_request_itself(serving):
     assert json.loads(posted["body"]) == {"a": 2}
     assert form["form"] == {"k": "v"}
     assert options.status == 204
+    assert uploaded["files"] == {"f": "xyz"}
+    assert (got["method"], got["args"]) == ("GET", {"q": "1"})
 
 
 def test_the_original_servers_wrapper_script_is_understood(serving):
