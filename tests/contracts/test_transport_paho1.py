@@ -37,7 +37,7 @@ def test_the_same_contract_holds_with_paho_1_6() -> None:
         str(path) for path in Path(__file__).parent.glob("test_transport*.py") if path.name != HERE
     )
     child = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-k", "mqtt", "-p", "no:cacheprovider", *suites],
+        [sys.executable, "-m", "pytest", "-q", "-n", "4", "-k", "mqtt", "-p", "no:cacheprovider", *suites],
         cwd=ROOT,
         env=os.environ | {"PYTHONPATH": str(PAHO_1)},
         capture_output=True,
