@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 from pathlib import Path
 
@@ -14,4 +15,7 @@ def same(name: str, text: str) -> None:
     if os.environ.get("GOLDEN") == "write":
         file.write_text(text, "utf-8")
     assert file.exists(), f"{file} is missing: run once with GOLDEN=write, and read what it wrote"
-    assert text == file.read_text("utf-8")
+    expected = file.read_text("utf-8")
+    if text != expected:
+        lines = difflib.unified_diff(expected.splitlines(), text.splitlines(), file.name, "said", lineterm="")
+        raise AssertionError("\n".join(lines) or f"only line ends differ from {file}")

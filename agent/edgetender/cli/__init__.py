@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edgetender import __version__
 from edgetender.api.client import Answered, NotAllowed, Unreachable
 from edgetender.cli.output import Exit, Session, options, say, say_problems
 from edgetender.errors import AgentError, NotFound, WithProblems
@@ -56,6 +57,13 @@ class _Lazy(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
 
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:  # `… | head`: the reader has seen enough; click would call it a failure
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return Exit.OK
+
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         from click.shell_completion import CompletionItem
 
@@ -69,6 +77,7 @@ class _Lazy(click.Group):
 
 @click.command(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
 @options
+@click.version_option(__version__, message="%(prog)s %(version)s")
 def cli() -> None:
     """Tend machine-learning models on this device."""
 
@@ -91,9 +100,6 @@ def run(words: Sequence[str], session: Session) -> int:
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
         return Exit.INTERRUPTED
-    except BrokenPipeError:  # `… | head`: the reader has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return Exit.OK
     except AgentError as error:
         return _told(error)
 

@@ -17,6 +17,7 @@ _FILE = click.option(
 
 
 @click.group()
+@options
 def config() -> None:
     """Show or check the agent's configuration files."""
 

@@ -53,13 +53,13 @@ class ManifestFile:
 
     def say(self, problems: Iterable[Problem]) -> None:
         """One line for each: `file:line:column  error  path: message [code]`; editors jump there."""
-        count = 0
-        for count, problem in enumerate(problems, 1):  # noqa: B007  # the last number is the count
+        found = sorted(problems, key=lambda problem: self.located(problem) or (0, 0))
+        for problem in found:
             place = self.located(problem)
             where = f"{self.name}:{place[0]}:{place[1]}" if place else self.name
             what = Problem(problem.path, problem.code, _PLACE.sub("", problem.message))
             say(f"{where}  error  {what} [{problem.code}]")
-        say("1 error" if count == 1 else f"{count} errors")
+        say("1 error" if len(found) == 1 else f"{len(found)} errors")
 
     @contextmanager
     def faults_located(self) -> Iterator[None]:
