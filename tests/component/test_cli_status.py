@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
 
+import click
 import pytest
 import yaml
 
@@ -118,8 +124,6 @@ def test_columns_stand_the_same_with_and_without_colour(shell, house):
     house.statuses = [CASES["degraded"]]
     plain, colored = shell.run("status"), shell.run("--color", "always", "status")
     assert plain.out != colored.out
-    import click
-
     assert click.unstyle(colored.out) == plain.out
 
 
@@ -130,3 +134,35 @@ def test_with_exit_code_only_healthy_is_0(shell, house, health, code):
     house.statuses = [status(health=health)]
     assert shell.run("status", "--exit-code").code == code
     assert shell.run("status").code == 0
+
+
+def test_a_terminal_obeys_nothing_that_modules_manifests_or_brokers_wrote(shell, house):
+    owned = "\x1b[2Jowned\r\n\x9b31m"
+    house.statuses = [
+        status(
+            module(state="backoff", why=owned, lastExit=DIED | {"reason": owned, "log": [owned]}),
+            lastDesiredStatus=verdict(400, "invalid", ("path", "code", owned)),
+            upstream=OFFLINE | {"detail": owned},
+            notes=[owned],
+        )
+    ]
+    said = shell.run("status").out
+    assert not set(said) & {"\x1b", "\r", "\x9b"}
+    assert said.count("\\x1b[2Jowned\\x0d \\x9b31m") == 5
+
+
+@pytest.mark.parametrize(("kind", "colored"), [("xterm-256color", True), ("dumb", False)])
+def test_on_a_terminal_it_is_coloured_unless_the_terminal_is_dumb(front_door, house, kind, colored):
+    mine, theirs = pty.openpty()
+    environ = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
+    start = [sys.executable, "-c", "from edgetender.cli import main; main()", "status"]
+    agent = str(Path(__file__).parents[2] / "agent")
+    environ |= {"TERM": kind, "PYTHONPATH": agent, "EDGETENDER_HOST": front_door[0].host}
+    with os.fdopen(mine, "rb", buffering=0) as terminal:
+        try:
+            assert subprocess.run(start, stdout=theirs, env=environ, check=False, timeout=30).returncode == 0
+            said = terminal.read(65536)
+        finally:
+            os.close(theirs)
+    assert (b"\x1b[32m" in said) is colored
+    assert b"scorer" in said

@@ -36,7 +36,7 @@ def hardware_lines(document: Any, style: Style, *, wide: bool = False) -> list[s
     heads = ("FACT", "VALUE", "SOURCE", "") if wide else ("FACT", "VALUE", "")
     rows = []
     for fact in document["facts"]:
-        row = [fact["name"], _value(fact["name"], fact["value"]), style.words(fact["detail"])]
+        row = [fact["name"], style.words(_value(fact["name"], fact["value"])), style.words(fact["detail"])]
         rows.append([*row[:2], fact["source"], row[2]] if wide else row)
     return table(rows, heads) if rows else ["nothing is known of this device"]
 

@@ -34,9 +34,9 @@ def history_lines(document: Any, now: datetime, style: Style) -> list[str]:
         (
             str(entry["version"]),
             ago(entry["receivedAt"], now),
-            entry["source"],
+            style.words(entry["source"]),
             style.words(entry["result"]),
-            entry["changes"],
+            style.words(entry["changes"]),
         )
         for entry in document["versions"]
     ]

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 FORMATS = ("table", "wide", "json", "yaml")
 _ASCII = str.maketrans({"·": "-", "→": "->", "…": "...", "\u00d7": "x", "≥": ">=", "≤": "<="})
+# what a terminal would obey instead of show; modules, manifests and brokers have written parts of what is shown
+_CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
 _DIGEST = re.compile(r"(sha256:[0-9a-f]{12})[0-9a-f]{52}\b")
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -118,8 +120,9 @@ class Style:
         return self.paint(plain if self.plain else pretty, color)
 
     def words(self, text: str) -> str:
-        """*text*, spelled without what an ASCII terminal cannot show."""
-        return text.translate(_ASCII) if self.plain else text
+        """*text* in one line that any terminal shows and none obeys; unstyled, ASCII where only that can be shown."""
+        line = text.translate(_CONTROLS).replace("\n", " ")
+        return line.translate(_ASCII) if self.plain else line
 
     def short(self, text: str) -> str:
         """*text* with its image digests cut to what tells them apart."""
@@ -179,7 +182,7 @@ def table(rows: Sequence[Sequence[str]], heads: Sequence[str] = (), indent: str 
 
 def say(text: str) -> None:
     """A message for people: stderr, so that stdout stays data."""
-    click.echo(text, err=True)
+    click.echo(text.translate(_CONTROLS), err=True)
 
 
 def say_problems(problems: Iterable[Problem]) -> None:

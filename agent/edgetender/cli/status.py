@@ -60,10 +60,12 @@ def status_lines(document: Any, now: datetime, style: Style, *, wide: bool = Fal
 
 def _head(document: Any, style: Style) -> str:
     health = document["health"]
-    return style.words(
+    return (
         f"{document['device']}   {style.paint(health.upper(), _HEALTH_COLORS.get(health, 'red'))}   "
-        f"agent {document['agent']}  up {span(document['uptimeSeconds'])}  ·  "
-        f"upstream {_upstream(document['upstream'])}"
+        + style.words(
+            f"agent {document['agent']}  up {span(document['uptimeSeconds'])}  ·  "
+            f"upstream {_upstream(document['upstream'])}"
+        )
     )
 
 

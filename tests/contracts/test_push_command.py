@@ -1,0 +1,110 @@
+"""`edgetender push` on a real broker: what arrives at the device, and what the author learns of its verdict."""
+
+from __future__ import annotations
+
+import json
+import threading
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.builders.answers import verdict
+from tests.builders.manifests import image
+from tests.builders.shell import Shell
+from tests.services.mqtt_listener import Listener
+
+pytestmark = pytest.mark.broker
+
+MANIFEST: dict[str, Any] = {
+    "schema": "edgetender/v1",
+    "deployment": "line3",
+    "version": 15,
+    "modules": {"scorer": {"image": image("scorer")}},
+}
+REFUSAL = ("version", "manifest.rollback", "version 15 is lower than 16")
+
+
+@pytest.fixture
+def push(capsys, tmp_path, broker):
+    (tmp_path / "line3.yaml").write_text(yaml.safe_dump(MANIFEST))
+
+    def run(device: str, *options: str):
+        words = [
+            tmp_path / "line3.yaml",
+            "--to",
+            f"device:{device}",
+            "--broker",
+            f"mqtt://127.0.0.1:{broker.port}",
+        ]
+        return Shell(capsys).run("push", *words, *options)
+
+    return run
+
+
+def answering(device: Listener, *reports: dict[str, Any]) -> threading.Thread:
+    """The device's side: once the manifest is here, it reports one status after the other."""
+
+    def answer():
+        device.wait("desired", b'"version":15', within_s=20)
+        for status in reports:
+            body = {
+                "lastDesiredVersion": 15,
+                "lastDesiredStatus": status,
+                "modules": {"scorer": {"state": "starting"}},
+            }
+            device.publish("reported", json.dumps(body).encode(), retain=True)
+
+    thread = threading.Thread(target=answer)
+    thread.start()
+    return thread
+
+
+def test_a_pushed_manifest_is_kept_for_a_device_that_is_away(push, broker):
+    said = push("away")
+    assert (said.code, said.out) == (0, "away  line3 version 15 pushed\n")
+    with Listener(broker.port, "away") as device:
+        kept = device.wait("desired")
+        assert (json.loads(kept.body), kept.retained) == (MANIFEST, True)
+
+
+@pytest.mark.parametrize(
+    ("last", "code", "told"),
+    [
+        pytest.param(
+            verdict(200, "running"), 0, "version 15 running: running (scorer starting)", id="running"
+        ),
+        pytest.param(verdict(417, "rolled back: not ready"), 10, "version 15 rolled back:", id="rolled_back"),
+        pytest.param(verdict(400, "invalid", ("a", "b", "c")), 6, "a: c [b]", id="invalid"),
+        pytest.param(verdict(409, "lower", REFUSAL), 1, "version: version 15 is lower than 16", id="refused"),
+    ],
+)
+def test_the_devices_verdict_is_the_exit_code(push, broker, last, code, told, request):
+    name = f"device-{request.node.callspec.id}"
+    with Listener(broker.port, name) as device:
+        answer = answering(device, verdict(406, "being applied"), last)
+        said = push(name, "--follow", "--timeout", "20s")
+        answer.join()
+    assert said.code == code
+    assert f"{name}  version 15 applying: being applied (scorer starting)\n" in said.out
+    assert told in said.out + said.err
+
+
+def test_without_a_verdict_in_time_it_is_9_and_the_manifest_stays(push, broker):
+    said = push("silent", "--follow", "--timeout", "1s", "-o", "json")
+    assert (said.code, json.loads(said.out)["outcome"]) == (9, "pushed")
+    assert "no verdict from silent within 1 s" in said.err
+
+
+def test_for_scripts_stdout_is_one_document(push, broker):
+    with Listener(broker.port, "scripted") as device:
+        answer = answering(device, verdict(409, "lower", REFUSAL))
+        said = push("scripted", "--follow", "--timeout", "20s", "-o", "json")
+        answer.join()
+    assert said.code == 1
+    assert json.loads(said.out) == {
+        "apiVersion": "edgetender/v1", "kind": "Push", "device": "scripted", "version": 15, "outcome": "refused",
+        "code": 409, "description": "lower", "modules": {"scorer": "starting"},
+        "problems": [{"path": REFUSAL[0], "code": REFUSAL[1], "message": REFUSAL[2]}],
+    }  # fmt: skip
+    assert "scripted  line3 version 15 pushed" in said.err
