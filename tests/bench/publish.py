@@ -5,9 +5,11 @@ By hand means what a person's script would do on the device: create, start, ask 
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import docker
@@ -28,8 +30,8 @@ _ASK_EVERY_S = 0.002
 def measure() -> None:
     with deployed() as world:
         pinned = _pinned(world)
-        publishing = _Publishing(world, pinned)
         with client(world.engine) as engine:
+            publishing = _Publishing(world, engine, pinned)
             pairs = paired(publishing.once, lambda _: _by_hand(engine, pinned), PAIRS)
         pairs.show("publish -> first 200, by edgetender", "create + start + poll, by hand")
 
@@ -37,8 +39,8 @@ def measure() -> None:
 class _Publishing:
     """Each time one more module, with a port of its own, beside the two that stay."""
 
-    def __init__(self, world: World, pinned: str) -> None:
-        self._world, self._pinned, self._version = world, pinned, 1
+    def __init__(self, world: World, engine: docker.DockerClient, pinned: str) -> None:
+        self._world, self._engine, self._pinned, self._version = world, engine, pinned, 1
 
     def once(self, _number: int) -> float:
         port = free_port()
@@ -47,7 +49,9 @@ class _Publishing:
             "ports": [f"127.0.0.1:{port}:5001"],
             "health": {"http": {"port": 5001, "path": "/"}, "interval": 1},
         }
-        began = self._publish(probe=probe)
+        with _container_started(self._engine) as wait_for_start:
+            began = self._publish(probe=probe)
+            wait_for_start()
         _first_200(port)
         took = time.monotonic() - began
         self._settled()
@@ -58,6 +62,8 @@ class _Publishing:
     def _publish(self, **more: Any) -> float:
         self._version += 1
         document = manifests.changed(self._world.facts["manifest"], self._version)
+        for module in document["modules"].values():
+            module["image"] = self._pinned  # nothing is to be asked of the registry
         document["modules"] |= more
         document["update"] = {"settle": 0}
         return self._world.upstream.publish("desired", json.dumps(document).encode(), retain=True)
@@ -69,6 +75,20 @@ class _Publishing:
             lambda body: body["accepted"] and body["accepted"]["version"] == self._version,
             within_s=30,
         )
+
+
+@contextlib.contextmanager
+def _container_started(engine: docker.DockerClient) -> Iterator[Callable[[], object]]:
+    """Hand out a function that returns when a container started.
+
+    Who asks a port before its container's interface is up waits a second for the kernel's next ARP request,
+    in both ways alike; so neither asks before.
+    """
+    events = engine.events(decode=True, filters={"type": "container", "event": "start"})
+    try:
+        yield lambda: next(iter(events))
+    finally:
+        events.close()
 
 
 def _by_hand(engine: docker.DockerClient, image: str) -> float:
