@@ -24,14 +24,14 @@ class Authority:
 
     def __init__(self, home: Path) -> None:
         self._home = home
-        self._authority = trustme.CA()
+        self.signer = trustme.CA()
         home.mkdir(parents=True, exist_ok=True)
         self.certificate = home / "ca.pem"
-        self._authority.cert_pem.write_to_path(str(self.certificate))
+        self.signer.cert_pem.write_to_path(str(self.certificate))
 
     def issue(self, name: str, *hosts: str) -> Keypair:
         """A certificate whose common name is *name*, valid for *hosts* (none: a client's)."""
-        issued = self._authority.issue_cert(*(hosts or (f"{name}.invalid",)), common_name=name)
+        issued = self.signer.issue_cert(*(hosts or (f"{name}.invalid",)), common_name=name)
         pair = Keypair(self._home / f"{name}.pem", self._home / f"{name}.key")
         pair.certificate.write_bytes(b"".join(blob.bytes() for blob in issued.cert_chain_pems))
         pair.key.touch(mode=0o600)

@@ -6,6 +6,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 import pytest
+import trustme
 
 from demo.parts.broker import Broker
 from demo.parts.identities import Authority, Keypair
@@ -37,6 +38,11 @@ class TestBroker:
     def port(self) -> int:
         assert self._broker.plain_port is not None
         return self._broker.plain_port
+
+    @property
+    def authority(self) -> trustme.CA:
+        """Who signed the broker's certificate and its clients', for certificates of other kinds."""
+        return self._authority.signer
 
     def issue(self, name: str) -> Keypair:
         """A client certificate whose common name, and so the broker's user name, is *name*."""

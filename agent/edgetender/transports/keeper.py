@@ -103,5 +103,6 @@ class LinkKeeper:
                 log.warning("link still down", extra={"fields": {"endpoint": before.endpoint, "why": detail}})
             return
         self._link = replace(before, connected=False, since=self._clock.now(), detail=detail)
-        log.warning("link down", extra={"fields": {"endpoint": before.endpoint, "why": detail}})
+        level = logging.INFO if self.closing.is_set() else logging.WARNING
+        log.log(level, "link down", extra={"fields": {"endpoint": before.endpoint, "why": detail}})
         self._changed()

@@ -16,7 +16,7 @@ from paho.mqtt.properties import Properties
 from edgetender.errors import LinkDown
 from edgetender.transports.publication import Party, Publication
 from edgetender.transports.settings import MqttSettings
-from edgetender.transports.tls import client_context, connect_failure
+from edgetender.transports.tls import ClientContext, client_context, connect_failure, refusal
 
 CONNACK_S = 15.0
 GOODBYE_S = 1.0
@@ -26,6 +26,7 @@ RECEIVE_MAXIMUM = 20
 _UNSUPPORTED_VERSION = 0x84  # MQTT 5's code; paho translates 3.1.1's 1 to it when it spoke 5 itself
 _UNSPECIFIED = 0x80  # what paho 2 gives as the reason when there was none
 _REFUSED = 0x80  # codes from here on are refusals, in MQTT 5 and in 3.1.1's SUBACK
+_NOT_AUTHORIZED = frozenset({4, 5, 0x86, 0x87})  # 3.1.1's two, MQTT 5's two
 _NAMES = {5: "5", 4: "3.1.1"}
 
 
@@ -57,6 +58,7 @@ class Connection:
         self._settings, self._level, self._party = settings, level, party
         self._on_up, self._on_message = on_up, on_message
         self._client = self._new_client()
+        self._context: ClientContext | None = None
         self._state = threading.Condition()
         self._acknowledged: dict[int, str] = {}  # message id → why the broker refused it, or nothing
         self._up = self._over = self._leaving = False
@@ -71,7 +73,9 @@ class Connection:
             self._dial(client)
             self._loop(client)
         except OSError as error:
-            raise LinkDown(f"{self._cannot()}: {connect_failure(error)}") from error
+            alerted = self._context is not None and self._context.alert is not None
+            why = self._hung_up() if alerted else connect_failure(error)
+            raise LinkDown(f"{self._cannot()}: {why}") from error
         finally:
             self._clear(client)
         if self._leaving:
@@ -81,11 +85,11 @@ class Connection:
             twin = f"; is there another device {self._party.client_id!r}?" if self._was_short() else ""
             raise LinkDown(f"{self._cannot()}: {self._why or f'the connection was lost{twin}'}")
         if self._refused is None:
-            hint = "; does it know this client's certificate?" if self._settings.tls else ""
-            raise ProtocolRefused(f"{self._cannot()}: it hung up before it answered{hint}", explicit=False)
+            raise ProtocolRefused(f"{self._cannot()}: {self._hung_up()}", explicit=False)
         if self._refused == _UNSUPPORTED_VERSION:
             raise ProtocolRefused(f"{self._cannot()}: it speaks no MQTT {_NAMES[self._level]}", explicit=True)
-        raise LinkDown(f"{self._cannot()}: the broker refused: {self._why}")
+        hint = f"; {self._who_are_you()}" if self._refused in _NOT_AUTHORIZED else ""
+        raise LinkDown(f"{self._cannot()}: the broker refused: {self._why}{hint}")
 
     def _loop(self, client: paho.Client) -> None:
         deadline = time.monotonic() + CONNACK_S
@@ -95,6 +99,19 @@ class Connection:
                 return
             if not self._up and time.monotonic() > deadline:
                 raise LinkDown(f"{self._cannot()}: no answer within {CONNACK_S:g} s; is it an MQTT broker?")
+
+    def _hung_up(self) -> str:
+        """Why, as far as can be known, a broker ended the connection before it answered."""
+        if self._context is None:
+            return "it hung up before it answered; does it want TLS?"
+        if self._context.alert is None:
+            return "it hung up before it answered; does it know this client's certificate?"
+        return refusal(self._context.alert, with_certificate=self._settings.certificate is not None)
+
+    def _who_are_you(self) -> str:
+        if self._settings.username is None:
+            return "does it want a user name and password?"
+        return "are user name and password right?"
 
     def _was_short(self) -> bool:
         return time.monotonic() - self._up_at < SHORT_S
@@ -182,7 +199,8 @@ class Connection:
     def _dial(self, client: paho.Client) -> None:
         settings = self._settings
         if settings.tls:
-            client.tls_set_context(client_context(settings.ca, settings.certificate, settings.key))
+            self._context = client_context(settings.ca, settings.certificate, settings.key)
+            client.tls_set_context(self._context)
         if self._level != paho.MQTTv5:
             client.connect(settings.host, settings.port, settings.keepalive_s)
             return
