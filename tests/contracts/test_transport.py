@@ -19,6 +19,7 @@ from tests.services.far_side import (
     Inbox,
     in_background,
     mqtt_side,
+    opened,
     settled,
 )
 
@@ -36,13 +37,6 @@ def far(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[FarSide]:
     far = FakeSide() if kind == "fake" else FolderSide(tmp_path / "stick")
     yield far
     far.transport.close()
-
-
-def opened(far: FarSide, *verdicts: bool | Exception) -> Inbox:
-    inbox = Inbox(list(verdicts))
-    far.transport.open(inbox.accept, inbox.wake)
-    settled(far.transport, connected=True)
-    return inbox
 
 
 def pass_on(far: FarSide) -> None:

@@ -19,7 +19,7 @@ from edgetender.errors import LinkDown
 from edgetender.model.upstream import Message
 from edgetender.transports.mqtt import MqttTransport
 from tests.services.broker import TestBroker
-from tests.services.far_side import Inbox, MqttSide, in_background, mqtt_side, settled
+from tests.services.far_side import MqttSide, in_background, mqtt_side, opened, settled
 from tests.services.mqtt_listener import Listener
 
 pytestmark = pytest.mark.broker
@@ -42,13 +42,6 @@ def far(protocol: str, broker: TestBroker) -> Iterator[MqttSide]:
 def far_5(broker: TestBroker) -> Iterator[MqttSide]:
     with mqtt_side(broker.port, "5") as side:
         yield side
-
-
-def opened(far: MqttSide, *verdicts: bool | Exception) -> Inbox:
-    inbox = Inbox(list(verdicts))
-    far.transport.open(inbox.accept, inbox.wake)
-    settled(far.transport, connected=True)
-    return inbox
 
 
 def spoken(broker: TestBroker, device: str) -> list[str]:

@@ -78,7 +78,7 @@ def identity(
 
 def test_a_device_with_a_certificate_of_its_own_is_let_in(over_tls: MqttSettings, broker: TestBroker) -> None:
     with Listener(broker.port, DEVICE) as listener, transport(over_tls) as (device, inbox):
-        settled(device, connected=True)
+        listener.wait("status", b"online")
         listener.publish("desired", b'{"version":7}')
         inbox.wait(b'{"version":7}')
         device.send(Message("event/applied", b"{}"), timeout_s=5)
@@ -89,8 +89,8 @@ def test_a_device_with_a_certificate_of_its_own_is_let_in(over_tls: MqttSettings
 def test_a_large_manifest_comes_through_tls(over_tls: MqttSettings, broker: TestBroker) -> None:
     """More than one TLS record: what is decrypted already does not wake a loop that waits for the socket."""
     body = b"x" * 200 * 1024
-    with Listener(broker.port, DEVICE) as listener, transport(over_tls) as (device, inbox):
-        settled(device, connected=True)
+    with Listener(broker.port, DEVICE) as listener, transport(over_tls) as (_, inbox):
+        listener.wait("status", b"online")
         listener.publish("desired", body)
         inbox.wait(body, within_s=3)
 

@@ -57,6 +57,10 @@ class FarSide(Protocol):
 
     def publish(self, body: bytes) -> None: ...
 
+    def until_it_hears(self) -> None:
+        """Return once a device whose link has just come up gets what is said now."""
+        ...
+
     def offer_again(self) -> None:
         """Make what was refused come again, where it does not by itself."""
         ...
@@ -68,6 +72,15 @@ class FarSide(Protocol):
     def go_away(self) -> None: ...
 
     def come_back(self) -> None: ...
+
+
+def opened(far: FarSide, *verdicts: bool | Exception) -> Inbox:
+    """Open the device's transport and wait until it hears what is said to it."""
+    inbox = Inbox(list(verdicts))
+    far.transport.open(inbox.accept, inbox.wake)
+    settled(far.transport, connected=True)
+    far.until_it_hears()
+    return inbox
 
 
 def settled(transport: Transport, *, connected: bool, within_s: float = 10) -> Link:
@@ -87,6 +100,9 @@ class FakeSide:
 
     def publish(self, body: bytes) -> None:
         self.transport.deliver(body)
+
+    def until_it_hears(self) -> None:
+        """It does."""
 
     def offer_again(self) -> None:
         self.go_away()
@@ -114,6 +130,9 @@ class FolderSide:
         inbox = self.path / "inbox"
         inbox.mkdir(exist_ok=True)
         (inbox / f"{next(_numbers):06}.json").write_bytes(body)
+
+    def until_it_hears(self) -> None:
+        """It does."""
 
     def offer_again(self) -> None:
         """It looks again by itself."""
@@ -153,6 +172,10 @@ class MqttSide:
     def publish(self, body: bytes) -> None:
         """Not retained: only the broker's session for the device keeps it until it is acknowledged."""
         self.listener.publish("desired", body)
+
+    def until_it_hears(self) -> None:
+        """It subscribes before it says that it is online."""
+        self.listener.wait("status", b"online")
 
     def offer_again(self) -> None:
         """It connects again by itself."""
