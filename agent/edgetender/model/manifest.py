@@ -6,6 +6,7 @@ import re
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -27,6 +28,19 @@ PortNumber = Annotated[int, Field(ge=1, le=65535, strict=True)]
 SHORT_PORT = r"(?:([0-9.]+):)?(\d+):(\d+)(?:/(tcp|udp))?"  # as docker users write it
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _MAX_ENV_BYTES = 64 * 1024
+
+
+def _environment(value: dict[str, str]) -> dict[str, str]:
+    if bad := [name for name in value if not _ENV_NAME.fullmatch(name)]:
+        raise ValueError(f"{bad[0]!r} is no name for an environment variable")
+    if any("\0" in text for text in value.values()):
+        raise ValueError("a value holds a null byte")
+    if sum(len(name) + len(text.encode()) + 2 for name, text in value.items()) > _MAX_ENV_BYTES:
+        raise ValueError("the environment is larger than 64KiB")
+    return value
+
+
+Environment = Annotated[dict[str, str], AfterValidator(_environment)]
 
 
 class Wire(BaseModel):
@@ -55,9 +69,7 @@ class Variant(Wire):
     name: Name = Field(description="what status, history and reasons call it")
     image: str = Field(description="registry/repository:tag, or @sha256:… to pin it")
     requires: Requires = Field(default_factory=Requires, description="absent: it fits everywhere")
-    env: dict[str, str] = Field(
-        default_factory=dict, description="added to the module's env, winning over it"
-    )
+    env: Environment = Field(default_factory=dict, description="added to the module's env, winning over it")
 
     @field_validator("image")
     @classmethod
@@ -156,7 +168,7 @@ class Module(Wire):
         (), max_length=64, description="instead of image: the first that fits the device runs"
     )
     command: tuple[str, ...] | None = Field(None, description="instead of the image's own CMD")
-    env: dict[str, str] = Field(default_factory=dict, description="environment variables; 64KiB at most")
+    env: Environment = Field(default_factory=dict, description="environment variables; 64KiB at most")
     ports: tuple[Port, ...] = Field((), max_length=64, description="what is published on the device")
     volumes: tuple[Volume, ...] = Field((), max_length=64, description="what is kept across versions")
     resources: Resources = Field(default_factory=Resources, description="limits")
@@ -171,17 +183,6 @@ class Module(Wire):
     def _is_reference(cls, value: str | None) -> str | None:
         if value is not None:
             parse_reference(value)
-        return value
-
-    @field_validator("env")
-    @classmethod
-    def _is_environment(cls, value: dict[str, str]) -> dict[str, str]:
-        if bad := [name for name in value if not _ENV_NAME.fullmatch(name)]:
-            raise ValueError(f"{bad[0]!r} is no name for an environment variable")
-        if any("\0" in text for text in value.values()):
-            raise ValueError("a value holds a null byte")
-        if sum(len(name) + len(text) + 2 for name, text in value.items()) > _MAX_ENV_BYTES:
-            raise ValueError("the environment is larger than 64KiB")
         return value
 
     @model_validator(mode="after")
