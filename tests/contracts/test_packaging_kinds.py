@@ -1,10 +1,12 @@
 """Do both kinds of package give the same image? The real server on a Debian base, in a real engine."""
 
 import contextlib
+import gzip
 import json
 import tarfile
 import time
 import urllib.request
+from dataclasses import replace
 from hashlib import sha256
 from io import BytesIO
 
@@ -12,10 +14,12 @@ import docker
 import pytest
 
 from demo.parts.process import free_port
-from edgetender.packaging import DirectBuilder, InferenceConfig
+from edgetender.errors import EngineDown
+from edgetender.packaging import DirectBuilder, InferenceConfig, Model, Workspace, oci_layout
 from edgetender.packaging.build_context import write
 from edgetender.packaging.engine_api import Engine
 from edgetender.packaging.model_store import from_path
+from edgetender.packaging.packager import Order, Packager
 from tests.services.engine import REPOSITORY
 
 pytestmark = pytest.mark.engine
@@ -136,3 +140,49 @@ def test_docker_build_of_the_folder_gives_the_same_tree_the_same_settings_and_th
         with serving(engine, f"kinds.test/{kind}:1") as ask:
             answers.append((ask("/score", body), ask("/")))
     assert answers == [(b"[55,55]", b"Healthy")] * 2
+
+
+def test_pull_gives_the_image_to_the_engine_and_says_what_docker_says(made, engine_socket, capsys):
+    folder, config, _ = made
+    ws = Workspace(folder / "store", base=str(BASE), engine=engine_socket)
+    package = Model.package(ws, [Model.register(ws, folder / "weights.bin", "pulled")], config)
+
+    package.wait_for_creation(show_output=True)
+    package.pull()
+    assert f"Status: Downloaded newer image for {package.location}\n" in capsys.readouterr().out
+    package.pull()
+    assert f"Status: Image is up to date for {package.location}\n" in capsys.readouterr().out
+    found = Engine(engine_socket).inspect(package.location)
+    assert found["Id"] == ws.images.get(package.location).identity
+    assert found["Config"]["Labels"]["io.edgetender.models"] == "pulled:1"
+
+
+def test_steps_are_run_by_the_engine_and_the_server_stays_the_server(made, engine_socket, tmp_path):
+    folder, config, _ = made
+    source = folder / "source"
+    (source / "steps").write_text(
+        'RUN echo "made by a step" > /etc/step && chmod 755 /etc/step\nENV STEP=1\nUSER nobody\n'
+    )
+    ws = Workspace(folder / "store", base=str(BASE), engine=engine_socket)
+    order = Order((), replace(config, extra_docker_file_steps="steps"), "kinds.test/steps:1")
+    said = []
+
+    built = Packager(ws, said.append).image(order)
+
+    image = oci_layout.read(built.layout)
+    run = image.config["config"]
+    assert run["Entrypoint"] == ["/usr/bin/python3.11", "-I", "/opt/edgetender-scoring"]
+    assert (run["User"], "STEP=1" in run["Env"]) == ("65532:65532", True)
+    assert "packaging kinds.test/steps:1 for linux/amd64, builder docker" in said
+    found = tree(
+        gzip.decompress(oci_layout.blob(image.blobs, layer.digest).read_bytes()) for layer in image.layers
+    )
+    assert found["etc/step"][1:4] == (0o755, 0, 0)
+    assert found["var/azureml-app/score.py"][-1] == sha256(SCRIPT.encode()).hexdigest()
+
+
+def test_an_engine_that_is_not_there_is_named(made, tmp_path):
+    with pytest.raises(
+        EngineDown, match=r"no container engine answers at unix:///.*; start one, or name it by DOCKER_HOST"
+    ):
+        Engine(f"unix://{tmp_path}/nothing.sock").has("any:1")

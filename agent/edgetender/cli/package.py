@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,18 @@ import click
 from edgetender.cli.output import Exit, Session, options_but_output, say, table
 from edgetender.cli.words import size
 from edgetender.errors import ConfigInvalid, Permanent, Problem
-from edgetender.packaging import DirectBuilder, InferenceConfig, Model, ModelStore, default_store
-from edgetender.packaging.builder import Built
+from edgetender.packaging.builder import Assembled, Built
+from edgetender.packaging.inference_config import InferenceConfig
 from edgetender.packaging.inference_file import from_json
-from edgetender.packaging.model_store import from_path
+from edgetender.packaging.logins import Login
+from edgetender.packaging.model_store import Model, ModelStore, from_path, parse_model
+from edgetender.packaging.packager import BUILDERS, Order, Packager
+from edgetender.packaging.push import push as send
+from edgetender.packaging.push import split
+from edgetender.packaging.workspace import Workspace
 from edgetender.secret import Secret
+
+_PATH = click.Path(path_type=Path)
 
 
 @click.command()
@@ -26,19 +34,19 @@ from edgetender.secret import Secret
 @click.option("--entry-script", help="the Python file with init() and run()")
 @click.option("--source-dir", help="what is packed beside the entry script; paths count from here")
 @click.option("--requirements", help="pip requirements of the entry script")
-@click.option("--conda", help="conda file whose packages come from pip")
-@click.option("--ic", type=click.Path(path_type=Path), help="inference configuration (JSON)")
-@click.option("--base", help="oci:DIR, or a root file system: a tar or a directory")
+@click.option("--conda", help="conda file of the entry script")
+@click.option("--ic", type=_PATH, help="inference configuration (JSON)")
+@click.option("--base", help="a base's name, an image's reference, oci:DIR, or a root file system")
 @click.option("--platform", default="linux/amd64", show_default=True)
-@click.option("--output", "destination", required=True, help="oci:DIR")
-@click.option("-t", "--tag", help="the image's reference: registry/name:tag")
+@click.option("--builder", type=click.Choice(BUILDERS), default="auto", show_default=True)
+@click.option("--generate-dockerfile", is_flag=True, help="write Dockerfile and context to --output instead")
+@click.option("--output", "destination", help="oci:DIR; else the image store, under --tag")
+@click.option("-t", "--tag", help="the image's reference: registry/name:tag; else package:TIMESTAMP")
 @click.option("--push", is_flag=True, help="send it to the registry of --tag")
 @click.option("--username", help="for --push; the password comes from EDGETENDER_REGISTRY_PASSWORD")
-@click.option(
-    "--registry-ca", type=click.Path(path_type=Path), help="for --push: the registry's CA certificate"
-)
-@click.option("--store", type=click.Path(path_type=Path), help="where layers and models are kept")
-@click.option("--server-source", type=click.Path(path_type=Path), help="the scoring server's project")
+@click.option("--registry-ca", type=_PATH, help="for --push: the registry's CA certificate")
+@click.option("--store", type=_PATH, help="where layers and models are kept")
+@click.option("--server-source", type=_PATH, help="the scoring server's project")
 @click.pass_obj
 def package(
     session: Session,
@@ -52,7 +60,9 @@ def package(
     ic: Path | None,
     base: str | None,
     platform: str,
-    destination: str,
+    builder: str,
+    generate_dockerfile: bool,
+    destination: str | None,
     tag: str | None,
     push: bool,
     username: str | None,
@@ -66,37 +76,66 @@ def package(
     same input twice gives the same digest.
     """
     began = session.monotonic()
-    place = store or default_store()
+    workspace = Workspace(store, server_source=server_source, now=session.now)
+    problems = _faults(push=push, tag=tag, context=generate_dockerfile, destination=destination)
+    config = _config(ic, entry_script, source_dir, requirements, conda, problems)
+    order = Order(
+        (_model(model, name, model_version, workspace.models),) if model else (),
+        config,
+        tag or f"package:{workspace.timestamp('package')}",
+        platform=platform,
+        accelerator="cuda" if config.enable_gpu else "cpu",
+        base=base,
+        builder=builder,
+    )
+    out = Path(destination.removeprefix("oci:")) if destination else None
     try:
-        config = _config(ic, entry_script, source_dir, requirements, conda)
-        if base is None:
-            raise ConfigInvalid(
-                (Problem("--base", "value.missing", "is required: what the image stands on"),)
-            )
-        if push and tag is None:
-            raise ConfigInvalid((Problem("--tag", "value.missing", "is required by --push"),))
-        models = (_model(model, name, model_version, place),) if model else ()
-        builder = DirectBuilder(place, server_source=server_source, say=say)
-        out = Path(destination.removeprefix("oci:"))
-        built = builder.build(
-            models, config, Path(base.removeprefix("oci:")), out, platform=platform, reference=tag
-        )
-        if push and tag is not None:
-            _push(tag, out, username, registry_ca)
+        packager = Packager(workspace, say)
+        if generate_dockerfile and out is not None:
+            document = _context_document(packager.context(order, out), out, order.reference)
+            lines = [f"{out}", f"next: docker build --tag {order.reference} {out}"]
+        else:
+            built = packager.image(order, out)
+            if push:
+                _push(
+                    order.reference, built.layout, _login(workspace, order.reference, username, registry_ca)
+                )
+            seconds = session.monotonic() - began
+            say(f"Run ID: {built.digest[7:19]} was successful after {seconds:.1f}s")
+            document = _document(built, order.reference, seconds)
+            lines = _lines(built, order.reference, seconds)
     except OSError as error:
         raise Permanent(f"cannot package: {error}") from error
-    seconds = session.monotonic() - began
     if session.for_people:
-        session.print_lines(_lines(built, seconds))
+        session.print_lines(lines)
     else:
-        session.print_document(_document(built, tag, seconds))
+        session.print_document(document)
     return Exit.OK
 
 
+def _faults(*, push: bool, tag: str | None, context: bool, destination: str | None) -> list[Problem]:
+    found = []
+    if push and tag is None:
+        found.append(Problem("--tag", "value.missing", "is required by --push"))
+    if context and destination is None:
+        found.append(Problem("--output", "value.missing", "is required by --generate-dockerfile"))
+    if context and push:
+        found.append(Problem("--push", "value.conflict", "a Dockerfile package is built first: docker build"))
+    return found
+
+
 def _config(
-    ic: Path | None, entry: str | None, source: str | None, requirements: str | None, conda: str | None
+    ic: Path | None,
+    entry: str | None,
+    source: str | None,
+    requirements: str | None,
+    conda: str | None,
+    problems: list[Problem],
 ) -> InferenceConfig:
-    """Command line before file; files named on the command line are looked for in the source, then here."""
+    """Command line before file; files named on the command line are looked for in the source, then here.
+
+    Raises ConfigInvalid with *problems* and the configuration's own.
+    """
     given: dict[str, str] = {"entry_script": entry} if entry else {}
     if source:
         given["source_directory"] = str(Path(source).absolute())
@@ -105,36 +144,51 @@ def _config(
         if value is not None:
             here = not (base / value).exists() and Path(value).exists()
             given[key] = str(Path(value).absolute()) if here else value
-    if ic is None:
-        return InferenceConfig(**given)  # type: ignore[arg-type]  # each is one of its text attributes
-    config = from_json(ic, given)
+    try:
+        config = from_json(ic, given) if ic is not None else InferenceConfig(**given)  # type: ignore[arg-type]
+        config.check()
+    except ConfigInvalid as error:
+        raise ConfigInvalid((*problems, *error.problems)) from error
+    if problems:
+        raise ConfigInvalid(tuple(problems))
     for warning in config.warnings:
         say(f"warning: {warning}")
     return config
 
 
-def _model(text: str, name: str | None, version: int, store: Path) -> Model:
+def _model(text: str, name: str | None, version: int, models: ModelStore) -> Model:
     path = Path(text)
     if path.exists() or name is not None:
         return from_path(path, name or path.stem, version)
-    registered, _, number = text.partition(":")
-    if number and not number.isdigit():
-        raise ConfigInvalid((Problem("MODEL", "model.version", f"{number!r} is no version number"),))
-    return ModelStore(store / "models").get(registered, int(number) if number else None)
+    return models.get(*parse_model(text))
 
 
-def _push(tag: str, layout: Path, username: str | None, ca_file: Path | None) -> None:
-    from edgetender.packaging.push import push
+def _login(workspace: Workspace, reference: str, username: str | None, ca_file: Path | None) -> Login:
+    """What the command line says, before what `registry login` kept."""
+    login = workspace.logins.get(split(reference)[0])
+    if username is not None:
+        password = os.environ.get("EDGETENDER_REGISTRY_PASSWORD")
+        login = replace(login, username=username, password=Secret(password) if password else None)
+    return replace(login, ca_file=ca_file) if ca_file is not None else login
 
+
+def _push(tag: str, layout: Path, login: Login) -> None:
     say(f"pushing {tag}")
-    password = os.environ.get("EDGETENDER_REGISTRY_PASSWORD")
-    digest = push(
-        tag, layout, username=username, password=Secret(password) if password else None, ca_file=ca_file
-    )
-    say(f"pushed {digest}")
+    say(f"pushed {send(tag, layout, login)}")
 
 
-def _document(built: Built, tag: str | None, seconds: float) -> dict[str, Any]:
+def _context_document(made: Assembled, out: Path, tag: str) -> dict[str, Any]:
+    return {
+        "apiVersion": "edgetender/v1",
+        "kind": "DockerfilePackage",
+        "output": str(out),
+        "tag": tag,
+        "platform": made.image.platform,
+        "files": sorted(path.name for path in out.iterdir()),
+    }
+
+
+def _document(built: Built, tag: str, seconds: float) -> dict[str, Any]:
     return {
         "apiVersion": "edgetender/v1",
         "kind": "Package",
@@ -151,10 +205,10 @@ def _document(built: Built, tag: str | None, seconds: float) -> dict[str, Any]:
     }
 
 
-def _lines(built: Built, seconds: float) -> list[str]:
+def _lines(built: Built, tag: str, seconds: float) -> list[str]:
     rows = [
         (one.kind, size(one.size_bytes), one.digest[:19], "store" if one.reused else "built")
         for one in built.layers
     ]
-    head = f"{built.digest}  {built.platform}  {seconds:.1f} s"
+    head = f"{built.digest}  {tag}  {built.platform}  {seconds:.1f} s"
     return [head, "", *table(rows, ("LAYER", "SIZE", "DIGEST", "FROM"))]

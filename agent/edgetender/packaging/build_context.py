@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 from edgetender.errors import Permanent
 from edgetender.packaging import oci_layout
 from edgetender.packaging.builder import Assembled
-from edgetender.packaging.dockerfile import FOLDERS, dockerfile
+from edgetender.packaging.dockerfile import FOLDERS, MARK, dockerfile
 from edgetender.packaging.oci_layout import Image
 from edgetender.packaging.unpacking import date, unpack
 
@@ -42,22 +42,29 @@ compiled modules go by: where it gets lost (a checkout), Python compiles them an
 
 
 def write(made: Assembled, out: Path, *, base_name: str | None, steps: str | None, tag: str) -> None:
-    """Make *out*, a new or empty directory, the build context of what was assembled, in one step.
+    """Make *out* the build context of what was assembled, in one step. An earlier context is replaced.
 
     *base_name*: what FROM names; None: the base's own layers go along. Raises Permanent, OSError.
     """
     if out.exists() and not out.is_dir():
         raise Permanent(f"Error, output path is not a directory: {out}")
-    if out.exists() and any(out.iterdir()):
-        raise Permanent(f"cannot save the package to {out}: it is not empty; name a new directory")
+    if out.exists() and any(out.iterdir()) and not _is_a_context(out):
+        raise Permanent(f"cannot save the package to {out}: it holds other files; name a new directory")
     out.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=f".{out.name}.part-", dir=out.parent) as scratch:
         part = Path(scratch, "context")
         part.mkdir()
         _write(made, part, base_name=base_name, steps=steps, tag=tag)
         if out.exists():
-            out.rmdir()
+            out.rename(Path(scratch, "before"))
         part.rename(out)
+
+
+def _is_a_context(folder: Path) -> bool:
+    try:
+        return (folder / "Dockerfile").read_text(encoding="utf-8").startswith(MARK)
+    except (OSError, UnicodeDecodeError):
+        return False
 
 
 def _write(made: Assembled, part: Path, *, base_name: str | None, steps: str | None, tag: str) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from edgetender.packaging import application
 from edgetender.packaging.server_layer import ENVIRONMENT, PREFIX
 
+MARK = "# made by edgetender package --generate-dockerfile; see README.md"
 FOLDERS = {"environment": ENVIRONMENT, "server": PREFIX, "azureml-app": application.ROOT}
 
 
@@ -25,7 +26,7 @@ def dockerfile(
     of FOLDERS that the context has.
     """
     run, given = image["config"], (base.get("config") or {}) if base_name is not None else {}
-    lines = ["# made by edgetender package --generate-dockerfile; see README.md", ""]
+    lines = [MARK, ""]
     if base_name is not None:
         lines.append(f"FROM {base_name}")
     else:

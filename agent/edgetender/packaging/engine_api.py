@@ -12,14 +12,13 @@ import os
 import socket
 import tarfile
 from collections.abc import Callable, Iterator
-from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any, BinaryIO
 from urllib.parse import quote, urlencode, urlsplit
 
 from edgetender.errors import EngineDown, EngineRefused, ImageMissing
-from edgetender.packaging import oci_layout
+from edgetender.packaging import engine_archive
 from edgetender.packaging.oci_layout import Image
 
 _DEFAULT = "unix:///var/run/docker.sock"
@@ -52,7 +51,7 @@ class Engine:
     def load(self, image: Image, reference: str) -> None:
         """Give the engine the image under this name."""
         with TemporaryFile() as archive:
-            _write_archive(image, reference, archive)
+            engine_archive.give(image, reference, archive)
             for line in self._stream("POST", "/images/load", {"quiet": "1"}, archive, "application/x-tar"):
                 _raise_if_error(line, f"load {reference}")
 
@@ -203,21 +202,3 @@ def _owned_by_root(member: tarfile.TarInfo) -> tarfile.TarInfo:
     member.uid = member.gid = 0
     member.uname = member.gname = ""
     return member
-
-
-def _write_archive(image: Image, reference: str, out: BinaryIO) -> None:
-    """The engine's own form of an image: older engines read no OCI layout. Layers stay compressed."""
-    manifest = json.loads(oci_layout.blob(image.blobs, image.digest).read_bytes())
-    config = manifest["config"]["digest"]
-    names = [f"{layer.digest.removeprefix('sha256:')}.tar.gz" for layer in image.layers]
-    content = [{"Config": f"{config[7:]}.json", "RepoTags": [reference], "Layers": names}]
-    with tarfile.open(fileobj=out, mode="w") as tar:
-        for digest, name in [
-            (config, f"{config[7:]}.json"),
-            *zip((la.digest for la in image.layers), names, strict=True),
-        ]:
-            tar.add(oci_layout.blob(image.blobs, digest), name)
-        info = tarfile.TarInfo("manifest.json")
-        body = json.dumps(content).encode()
-        info.size = len(body)
-        tar.addfile(info, BytesIO(body))

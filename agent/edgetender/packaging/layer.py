@@ -12,14 +12,17 @@ import struct
 import tarfile
 import zlib
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, NoReturn, cast
+from tempfile import NamedTemporaryFile
+from typing import Any, BinaryIO, NoReturn, cast
 
 from edgetender.errors import ConfigInvalid, Problem
 
 EPOCH = 315532800  # 1980-01-01: the earliest time a zip file (a wheel made from the tree) can hold
+GZIP = "application/vnd.oci.image.layer.v1.tar+gzip"
 _CHUNK = 1 << 20
 _PYC_HEADER = 16
 _SKIPPED = frozenset(
@@ -45,18 +48,22 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """A packed layer: *digest* and *size* of the gzip stream, *diff_id* of the tar inside."""
+    """A packed layer: *digest* and *size* of the gzip stream, *diff_id* of the tar inside.
+
+    A base's layer may be packed otherwise; *media_type* says how.
+    """
 
     digest: str
     diff_id: str
     size: int
+    media_type: str = GZIP
 
 
 class _Packing:
     """A writable stream: counts and hashes the tar, compresses it, hashes and writes the result."""
 
-    def __init__(self, out: BinaryIO, level: int) -> None:
-        self._out = out
+    def __init__(self, out: Any, level: int, blobs: Path) -> None:
+        self._out, self._blobs = out, blobs
         self._zip = zlib.compressobj(level, zlib.DEFLATED, 31)
         self._plain, self._packed = hashlib.sha256(), hashlib.sha256()
         self._size = 0
@@ -71,9 +78,15 @@ class _Packing:
         self._size += len(data)
         self._out.write(data)
 
-    def finish(self) -> Layer:
+    def kept(self) -> Layer:
+        """Finish; name the blob by its digest."""
         self._emit(self._zip.flush())
-        return Layer(f"sha256:{self._packed.hexdigest()}", f"sha256:{self._plain.hexdigest()}", self._size)
+        self._out.flush()
+        os.fsync(self._out.fileno())
+        digest = self._packed.hexdigest()
+        os.chmod(self._out.name, 0o644)  # noqa: PTH101  a temporary file is its owner's alone
+        os.replace(self._out.name, self._blobs / digest)  # noqa: PTH105
+        return Layer(f"sha256:{digest}", f"sha256:{self._plain.hexdigest()}", self._size)
 
 
 def pack(entries: Iterable[Entry], blobs: Path, *, level: int = 6, in_order: bool = False) -> Layer:
@@ -81,23 +94,32 @@ def pack(entries: Iterable[Entry], blobs: Path, *, level: int = 6, in_order: boo
 
     They are sorted, hard links last; *in_order* takes them as they come, one at a time.
     """
+    with _packing(blobs, level) as packing:
+        with tarfile.open(
+            fileobj=cast("BinaryIO", packing), mode="w|", format=tarfile.PAX_FORMAT, bufsize=_CHUNK
+        ) as tar:
+            for entry in entries if in_order else sorted(entries, key=_order):
+                _add(tar, entry)
+        return packing.kept()
+
+
+def pack_stream(tar: BinaryIO, blobs: Path, *, level: int = 3) -> Layer:
+    """Write a tar as it is as a layer into *blobs*; return it."""
+    with _packing(blobs, level) as packing:
+        while chunk := tar.read(_CHUNK):
+            packing.write(chunk)
+        return packing.kept()
+
+
+@contextmanager
+def _packing(blobs: Path, level: int) -> Iterator[_Packing]:
+    """A packing whose blob is there, whole, once `kept` was called; or not at all."""
     blobs.mkdir(parents=True, exist_ok=True)
-    part = blobs / f".part-{os.getpid()}"
-    try:
-        with part.open("wb") as out:
-            packing = _Packing(out, level)
-            with tarfile.open(
-                fileobj=cast("BinaryIO", packing), mode="w|", format=tarfile.PAX_FORMAT, bufsize=_CHUNK
-            ) as tar:
-                for entry in entries if in_order else sorted(entries, key=_order):
-                    _add(tar, entry)
-            layer = packing.finish()
-            out.flush()
-            os.fsync(out.fileno())
-        part.replace(blobs / layer.digest.removeprefix("sha256:"))
-    finally:
-        part.unlink(missing_ok=True)
-    return layer
+    with NamedTemporaryFile(prefix=".part-", dir=blobs, delete=False) as out:
+        try:
+            yield _Packing(out, level, blobs)
+        finally:
+            Path(out.name).unlink(missing_ok=True)
 
 
 def _order(entry: Entry) -> tuple[bool, str]:

@@ -13,12 +13,15 @@ from typing import Any
 
 from edgetender.codec import canonical, sha256_hex
 from edgetender.errors import ImageMissing, Permanent
-from edgetender.packaging.layer import Layer
+from edgetender.packaging.layer import GZIP, Layer
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
 _CONFIG = "application/vnd.oci.image.config.v1+json"
-_LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
+_OCI_NAMES = {  # Docker's names for the same bytes
+    "application/vnd.docker.image.rootfs.diff.tar.gzip": GZIP,
+    "application/vnd.docker.image.rootfs.diff.tar": "application/vnd.oci.image.layer.v1.tar",
+}
 _DOCKER_INDEX = "application/vnd.docker.distribution.manifest.list.v2+json"
 
 
@@ -73,16 +76,28 @@ def image_of(blobs: Path, digest: str) -> Image:
     manifest = json.loads(blob(blobs, digest).read_bytes())
     config = json.loads(blob(blobs, manifest["config"]["digest"]).read_bytes())
     layers = tuple(
-        Layer(layer["digest"], diff_id, layer["size"])
+        Layer(layer["digest"], diff_id, layer["size"], _media_type(layer))
         for layer, diff_id in zip(manifest["layers"], config["rootfs"]["diff_ids"], strict=True)
     )
     return Image(blobs, digest, config, layers)
+
+
+def _media_type(descriptor: dict[str, Any]) -> str:
+    said: str = descriptor.get("mediaType", GZIP)
+    return _OCI_NAMES.get(said, said)
 
 
 def runs_on(image: Image, platform: str) -> bool:
     """Whether the image is for *platform*; a variant counts only where both name one."""
     mine, asked = image.platform.split("/"), platform.split("/")
     return all(one == other for one, other in zip(mine, asked, strict=False))
+
+
+def config_digest(image: Image) -> str:
+    """The digest of the image's configuration, by which engines know it."""
+    manifest = json.loads(blob(image.blobs, image.digest).read_bytes())
+    digest: str = manifest["config"]["digest"]
+    return digest
 
 
 def check_platform(image: Image, platform: str, origin: Path) -> None:
@@ -106,7 +121,7 @@ def put_image(blobs: Path, config: dict[str, Any], layers: tuple[Layer, ...]) ->
         "schemaVersion": 2,
         "mediaType": MANIFEST,
         "config": {"mediaType": _CONFIG, "digest": put(blobs, body), "size": len(body)},
-        "layers": [{"mediaType": _LAYER, "digest": one.digest, "size": one.size} for one in layers],
+        "layers": [{"mediaType": one.media_type, "digest": one.digest, "size": one.size} for one in layers],
     }
     return Image(blobs, put(blobs, canonical(manifest)), config, layers)
 
@@ -165,7 +180,11 @@ def opened(image: Image, layer: Layer) -> Iterator[tarfile.TarFile]:
     """Open a layer to be read from front to back."""
     path = blob(image.blobs, layer.digest)
     with path.open("rb") as probe:
-        packed = probe.read(2) == b"\x1f\x8b"
+        magic = probe.read(4)
+    if magic == b"\x28\xb5\x2f\xfd":
+        why = "it is packed with zstd, which nothing here reads; push the image with gzip layers"
+        raise Permanent(f"cannot read the layer {layer.digest}: {why}")
+    packed = magic[:2] == b"\x1f\x8b"
     with (
         gzip.open(path, "rb") if packed else path.open("rb") as stream,
         tarfile.open(fileobj=stream, mode="r|") as tar,

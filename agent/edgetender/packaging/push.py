@@ -3,22 +3,18 @@
 from pathlib import Path
 
 from edgetender.errors import ConfigInvalid, Problem
-from edgetender.model.image import Credential
-from edgetender.registry.distribution import Registry
-from edgetender.secret import Secret
+from edgetender.packaging.logins import Login
+from edgetender.registry.upload import Progress
 
 
-def push(
-    reference: str, layout: Path, *, username: str | None, password: Secret | None, ca_file: Path | None
-) -> str:
+def push(reference: str, layout: Path, login: Login, *, progress: Progress | None = None) -> str:
     """Send the layout's image and return its digest; blobs the registry holds are not sent again.
 
     Raises ConfigInvalid for a reference that names no registry, RegistryDenied, RegistryUnreachable.
     """
-    host, repository, tag = split(reference)
-    credential = Credential(username, password or Secret("")) if username is not None else None
-    with Registry(host, credential=credential, ca_file=ca_file) as registry:
-        return registry.push(repository, tag, layout)
+    _, repository, tag = split(reference)
+    with login.open() as registry:
+        return registry.push(repository, tag, layout, progress=progress)
 
 
 def split(reference: str) -> tuple[str, str, str]:

@@ -87,6 +87,16 @@ class Registry:
             raise ImageMissing(f"cannot {what}: {_for(architecture, variant, held)}")
         return image
 
+    def sign_in(self) -> None:
+        """Return when the registry takes the credential."""
+        with self._connection.request("GET", "/v2/", what=f"log in to {self._host}", scope=""):
+            pass
+
+    def manifest(self, repository: str, digest: str) -> bytes:
+        """Return an image's manifest as it is, its digest checked."""
+        what = f"fetch the manifest {digest} of {self._host}/{repository}"
+        return self._document(repository, "manifests", digest, what)[1]
+
     def blob(self, repository: str, digest: str, into: BinaryIO) -> int:
         """Write the blob to *into* and return its bytes.
 

@@ -1,0 +1,96 @@
+"""Who are we to which registry? Logins in a file that only its owner can read; one registry is the workspace's."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgetender.errors import CredentialUnusable, NotFound
+from edgetender.model.image import Credential
+from edgetender.registry.distribution import Registry
+from edgetender.secret import Secret
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """How one registry is reached, and as whom; without a name it is public."""
+
+    address: str
+    username: str | None = None
+    password: Secret | None = None
+    ca_file: Path | None = None
+    plain_http: bool = False
+
+    def open(self) -> Registry:
+        """A connection; close it by `with`."""
+        credential = None
+        if self.username is not None:
+            credential = Credential(self.username, self.password or Secret(""))
+        return Registry(self.address, credential=credential, ca_file=self.ca_file, plain_http=self.plain_http)
+
+
+class Logins:
+    """The file *path*, made on the first `keep`. Raises CredentialUnusable when others can read it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def get(self, address: str) -> Login:
+        """Return the login kept for this registry; a public one where none was."""
+        kept = self._read()["registries"].get(address)
+        if kept is None:
+            return Login(address)
+        password, ca_file = kept.get("password"), kept.get("caFile")
+        return Login(
+            address,
+            kept.get("username"),
+            Secret(password) if password is not None else None,
+            Path(ca_file) if ca_file else None,
+            bool(kept.get("plainHttp")),
+        )
+
+    def default(self) -> Login:
+        """The workspace's own registry. Raises NotFound before there is one."""
+        address = self._read()["default"]
+        if address is None:
+            text = "cannot show the workspace's registry: there is none yet"
+            raise NotFound(f"{text}; the first comes with: edgetender registry login --name HOST")
+        return self.get(address)
+
+    def all(self) -> tuple[Login, ...]:
+        return tuple(self.get(address) for address in sorted(self._read()["registries"]))
+
+    def keep(self, login: Login, *, default: bool = False) -> None:
+        """Remember *login*; the first one becomes the workspace's, a later one where *default* asks for it."""
+        content = self._read()
+        content["registries"][login.address] = {
+            "username": login.username,
+            "password": login.password.reveal() if login.password is not None else None,
+            "caFile": str(login.ca_file) if login.ca_file else None,
+            "plainHttp": login.plain_http,
+        }
+        if default or content["default"] is None:
+            content["default"] = login.address
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        part = self._path.with_name(f".{self._path.name}.{os.getpid()}")
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
+            json.dump(content, out, indent=2)
+        part.replace(self._path)
+
+    def _read(self) -> dict[str, Any]:
+        try:
+            with self._path.open(encoding="utf-8") as file:
+                if stat.S_IMODE(os.fstat(file.fileno()).st_mode) & 0o077:
+                    text = "others can read it; chmod 600 it"
+                    raise CredentialUnusable(f"cannot use the logins in {self._path}: {text}")
+                found: dict[str, Any] = json.load(file)
+        except FileNotFoundError:
+            return {"default": None, "registries": {}}
+        except ValueError as error:
+            text = f"it is damaged: {error}; remove it and log in again"
+            raise CredentialUnusable(f"cannot use the logins in {self._path}: {text}") from error
+        return found

@@ -1,0 +1,128 @@
+"""Who makes a package? Finds the base, chooses the builder, and puts the image or the build context where asked."""
+
+from __future__ import annotations
+
+import tarfile
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from edgetender.errors import ConfigInvalid, Problem
+from edgetender.packaging import build_context, engine_archive, oci_layout
+from edgetender.packaging.bases import Base
+from edgetender.packaging.builder import Assembled, Built, BuiltLayer, DirectBuilder
+from edgetender.packaging.inference_config import InferenceConfig
+from edgetender.packaging.model_store import Model
+from edgetender.packaging.push import push
+from edgetender.packaging.workspace import Workspace
+
+BUILDERS = ("auto", "direct", "docker")
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be packaged, and upon what. *base*: before the configuration's own; None: that, or the default."""
+
+    models: tuple[Model, ...]
+    config: InferenceConfig
+    reference: str
+    platform: str = "linux/amd64"
+    accelerator: str = "cpu"
+    base: str | None = None
+    builder: str = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class Packager:
+    """Makes packages in *workspace*; *say* gets the log, line by line."""
+
+    workspace: Workspace
+    say: Say = lambda _: None
+
+    def image(self, order: Order, out: Path | None = None) -> Built:
+        """Make the image; its layout is *out*, or the image store's under the order's reference.
+
+        Raises ConfigInvalid with every fault, NotFound, Permanent; EngineDown, EngineRefused by builder docker.
+        """
+        if out is not None:
+            return self._image(order, out)
+        with self.workspace.images.making(order.reference) as part:
+            built = self._image(order, part)
+        return replace(built, layout=self.workspace.images.place(order.reference))
+
+    def push_where_it_belongs(self, reference: str) -> None:
+        """Send the store's image to the registry it is named after, if that is the workspace's own."""
+        host, slash, _ = reference.partition("/")
+        if slash and host in {login.address for login in self.workspace.logins.all()}:
+            self.say(f"pushing {reference}")
+            push(reference, self.workspace.images.get(reference).layout, self.workspace.logins.get(host))
+
+    def context(self, order: Order, out: Path) -> Assembled:
+        """Make the build context of the same image."""
+        made, base = self.assemble(order)
+        self.write_context(order, made, base, out)
+        return made
+
+    def assemble(self, order: Order, *, steps_follow: bool = True) -> tuple[Assembled, Base]:
+        """Put the image's parts into the store, all but what Dockerfile steps would add."""
+        config = order.config
+        if config.environment is not None:
+            config = replace(config, environment=self.workspace.environments.found(config.environment))
+        named = config.environment.base_image if config.environment else None
+        config.check()  # before anything is fetched
+        base = self.workspace.bases(self.say).find(
+            order.base or config.base_image or named or self.workspace.base,
+            order.platform,
+            accelerator=order.accelerator,
+            registry=config.base_image_registry,
+        )
+        builder = DirectBuilder(self.workspace.root, server_source=self.workspace.server_source, say=self.say)
+        made = builder.assemble(
+            order.models, config, base.path, platform=order.platform, steps_follow=steps_follow
+        )
+        return made, base
+
+    def write_context(self, order: Order, made: Assembled, base: Base, out: Path) -> None:
+        steps = order.config.extra_docker_file_steps
+        text = order.config.path(steps).read_text(encoding="utf-8") if steps is not None else None
+        build_context.write(made, out, base_name=base.reference, steps=text, tag=order.reference)
+
+    def _image(self, order: Order, out: Path) -> Built:
+        builder = _chosen(order)
+        self.say(f"packaging {order.reference} for {order.platform}, builder {builder}")
+        made, base = self.assemble(order, steps_follow=builder == "docker")
+        if builder == "direct":
+            oci_layout.write(made.image, out, name=order.reference)
+            return Built(made.image.digest, out, made.image.platform, made.layers)
+        return self._built_by_an_engine(order, made, base, out)
+
+    def _built_by_an_engine(self, order: Order, made: Assembled, base: Base, out: Path) -> Built:
+        """Build the context, and take the result out again: the image is here then, as a direct one is."""
+        engine = self.workspace.engine()
+        with TemporaryDirectory(prefix="build-", dir=self.workspace.root) as scratch:
+            context, archive = Path(scratch, "context"), Path(scratch, "image.tar")
+            if base.reference is not None and not engine.has(base.reference):
+                engine.load(
+                    made.base, base.reference
+                )  # it was pulled already; the engine need not do it again
+            self.write_context(order, made, base, context)
+            engine.build(context, order.reference, self.say, platform=order.platform)
+            with archive.open("wb") as file:
+                engine.save(order.reference, file)
+            with tarfile.open(archive) as tar:
+                image = engine_archive.take(tar, self.workspace.layers().blobs)
+        oci_layout.write(image, out, name=order.reference)
+        layers = tuple(BuiltLayer("docker", one.digest, one.size, reused=False) for one in image.layers)
+        return Built(image.digest, out, image.platform, layers)
+
+
+def _chosen(order: Order) -> str:
+    """Direct wherever it can: no engine, no root, the same digest each time."""
+    if order.builder not in BUILDERS:
+        text = f"{order.builder!r} is not one of {', '.join(BUILDERS)}"
+        raise ConfigInvalid((Problem("--builder", "value.unknown", text),))
+    if order.builder != "auto":
+        return order.builder
+    return "docker" if order.config.extra_docker_file_steps is not None else "direct"

@@ -1,0 +1,108 @@
+"""Do packages get into a private registry, and bases out of it? A real docker-registry with TLS and passwords."""
+
+import json
+
+import pytest
+
+from edgetender.cli import run
+from edgetender.cli.output import Session
+from edgetender.errors import CredentialUnusable, RegistryDenied
+from edgetender.packaging import InferenceConfig, Model, Workspace
+from edgetender.packaging.base_image import from_rootfs
+from edgetender.packaging.logins import Login
+from edgetender.packaging.push import push
+from edgetender.secret import Secret
+from tests.builders import packages
+
+pytestmark = pytest.mark.registry
+
+
+@pytest.fixture
+def ws(tmp_path, registry):
+    (tmp_path / "score.py").write_text(packages.SCRIPT)
+    (tmp_path / "weights.bin").write_bytes(b"w")
+    from_rootfs(packages.rootfs(tmp_path), tmp_path / "base")
+    ws = Workspace(tmp_path / "ws", server_source=packages.server_source(tmp_path))
+    ws.logins.keep(login(registry))
+    push(f"{registry.host}/base:1", tmp_path / "base", login(registry))
+    return ws
+
+
+def login(registry, **changes):
+    name, password = next(iter(registry.users.items()))
+    return Login(registry.host, name, Secret(changes.get("password", password)), registry.ca)
+
+
+def config(tmp_path, registry):
+    return InferenceConfig(entry_script="score.py", base_image=f"{registry.host}/base:1", folder=tmp_path)
+
+
+def test_a_package_goes_to_the_workspaces_registry_on_a_base_that_came_from_it(ws, registry, tmp_path):
+    model = Model.register(ws, tmp_path / "weights.bin", "m")
+    package = Model.package(ws, [model], config(tmp_path, registry))
+    package.wait_for_creation()
+    acr = package.get_container_registry()
+    name, password = next(iter(registry.users.items()))
+
+    assert package.location.startswith(f"{registry.host}/package:20")
+    assert (acr.address, acr.username, acr.password) == (registry.host, name, password)
+    with login(registry).open() as opened:
+        from edgetender.model.image import parse_reference
+
+        facts = opened.resolve(parse_reference(package.location), "amd64")
+    assert facts.digest == ws.images.get(package.location).image.digest
+    again = Model.package(ws, [model], config(tmp_path, registry))
+    again.wait_for_creation()
+    assert "pulling" in package.get_logs()
+    assert "pulling" not in again.get_logs()  # its blobs are here; only the tag is asked for again
+    assert ws.images.get(again.location).image.digest == facts.digest
+
+
+def test_without_the_registry_the_base_that_is_here_does(ws, registry, tmp_path):
+    model = Model.register(ws, tmp_path / "weights.bin", "m")
+    Model.package(ws, [model], config(tmp_path, registry), image_label="1").wait_for_creation()
+    registry.stop()
+    try:
+        second = Model.package(
+            ws, [model], config(tmp_path, registry), generate_dockerfile=True, image_label="2"
+        )
+        second.wait_for_creation()
+    finally:
+        registry.start()
+
+    assert "going on with the copy" in second.get_logs()
+
+
+def test_a_wrong_password_for_the_base_is_said_by_the_registry(ws, registry, tmp_path):
+    wrong = config(tmp_path, registry)
+    wrong.base_image_registry.address = registry.host
+    wrong.base_image_registry.username = "line3"
+    wrong.base_image_registry.password = "guess"
+    package = Model.package(ws, [], wrong)
+
+    with pytest.raises(Exception, match=r"registry\.unauthorized") as caught:
+        package.wait_for_creation()
+    assert isinstance(caught.value.__cause__, RegistryDenied)
+    assert "guess" not in str(caught.value) + str(package.get_logs())
+
+
+def test_logins_are_for_their_owners_eyes_only(ws, registry, capsys):
+    file = ws.root / "registries.json"
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert "correct horse" not in repr(ws.logins.get(registry.host))
+    file.chmod(0o644)
+    with pytest.raises(CredentialUnusable, match="others can read it"):
+        ws.logins.get(registry.host)
+
+
+def test_edgetender_package_pushes_with_the_kept_login(ws, registry, tmp_path, capsys):
+    words = [
+        "package", str(tmp_path / "weights.bin"), "--name", "m", "--entry-script", "score.py", "--source-dir", str(tmp_path),
+        "--base", f"{registry.host}/base:1", "-t", f"{registry.host}/cli:1", "--push", "--store", str(ws.root),
+        "--server-source", str(tmp_path / "server"), "-o", "json",
+    ]  # fmt: skip
+    code = run(words, Session())
+    said = capsys.readouterr()
+
+    assert code == 0, said.err
+    assert f"pushed {json.loads(said.out)['digest']}" in said.err
