@@ -19,6 +19,7 @@ from edgetender.clock import rfc3339
 Format = Literal["text", "json"]
 # syslog(3)'s priorities: the journal reads them off the line's beginning and takes them away
 _PRIORITIES = {"CRITICAL": 2, "ERROR": 3, "WARNING": 4, "INFO": 6, "DEBUG": 7}
+_CONTROLS = {code: repr(chr(code))[1:-1] for code in (*range(32), 127) if chr(code) not in "\n\t"}
 _NOISY = ("urllib3", "docker", "uvicorn", "asyncio")
 
 
@@ -43,15 +44,13 @@ class TextLines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         said = "".join(f" {key}={_text(value)}" for key, value in _fields(record).items())
-        head = (
-            f"<{_PRIORITIES.get(record.levelname, 6)}>"
-            if self._to_journal
-            else f"{_moment(record)} {record.levelname:<7} "
-        )
-        line = head + record.getMessage() + (f" {said}" if said else "")
+        line = record.getMessage() + (f" {said}" if said else "")
         if record.exc_info and record.exc_info[1] is not None:
             line += "\n" + "".join(traceback.format_exception(record.exc_info[1])).rstrip()
-        return line
+        priority = f"<{_PRIORITIES.get(record.levelname, 6)}>" if self._to_journal else ""
+        head = priority or f"{_moment(record)} {record.levelname:<7} "
+        # what is quoted from outside must not look like a line of ours; the journal reads each line by itself
+        return head + line.translate(_CONTROLS).replace("\n", f"\n{priority}  ")
 
 
 class JsonLines(logging.Formatter):
@@ -78,7 +77,7 @@ def _text(value: Any) -> str:
     match value:
         case bool() | None:
             return json.dumps(value)
-        case str() if value and not any(mark in value for mark in ' "=\n'):
+        case str() if value.isprintable() and value and not any(mark in value for mark in ' "='):
             return value
         case int() | float():
             return str(value)

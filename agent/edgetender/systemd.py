@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 from collections.abc import Mapping
 
@@ -15,7 +16,9 @@ class Notifier:
         # an address that begins with @ is abstract: the kernel wants a null byte there
         self._address = "\0" + address[1:] if address.startswith("@") else address
         watchdog_us = environ.get("WATCHDOG_USEC", "")
-        self.watchdog_s = int(watchdog_us) / 1e6 if watchdog_us.isdigit() else None
+        # sd_watchdog_enabled(3): a pid that is not ours means that the variables were inherited
+        is_ours = environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
+        self.watchdog_s = int(watchdog_us) / 1e6 if watchdog_us.isdigit() and is_ours else None
 
     def ready(self, headline: str) -> None:
         """The daemon has read its state, opened its sockets and looked at the device once."""
