@@ -41,7 +41,7 @@ def test_every_link_of_a_page_leads_to_a_file_that_is_there(page: str) -> None:
     assert broken == []
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if page.startswith("docs/adr/")])
+@pytest.mark.parametrize("page", [page for page in PAGES if page.startswith("docs/adr/0")])
 def test_a_decision_is_short_and_says_what_it_cost(page: str) -> None:
     text = (ROOT / page).read_text()
     assert len(text.splitlines()) <= 40
