@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import platform
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -115,7 +115,7 @@ class Metrics:
         yield _family("cycles", [((), cycles)])
         yield from _of_cycle(figures)
         yield from _of_modules(figures)
-        yield from _of_containers(samples.get("modules", {}))
+        yield from _of_containers(samples.get("modules", {}), {one.name for one in figures.modules})
         yield from _of_device(samples.get("device", {}))
 
 
@@ -160,8 +160,9 @@ def _of_modules(figures: CycleFigures) -> Iterator[Metric]:
     yield _family("module_variant", [((one.name, one.variant), 1) for one in modules if one.variant])
 
 
-def _of_containers(sample: Mapping[str, Any]) -> Iterator[Metric]:
-    modules = sample.get("modules", {})
+def _of_containers(sample: Mapping[str, Any], existing: Set[str]) -> Iterator[Metric]:
+    """Of *existing* modules only: the last sample may be older than the last cycle."""
+    modules = {name: said for name, said in sample.get("modules", {}).items() if name in existing}
     for key, name in _CONTAINER.items():
         yield _family(name, [((module,), said.get(key)) for module, said in modules.items()])
 
