@@ -94,7 +94,7 @@ def _parsed(name: str, path: Path, body: bytes) -> Credential:
         raise _unusable(path, "username and password must be texts that are not empty", wanted)
     if ":" in username:  # RFC 7617: the first colon ends the user name
         raise _unusable(path, "a user name holds no colon", f"correct the credential {name!r}")
-    return Credential(username, Secret(password))
+    return Credential(username, Secret(password), name)
 
 
 def _unopened(path: Path, error: OSError, uid: int) -> CredentialUnusable:
