@@ -14,7 +14,8 @@ from types import FrameType
 from typing import NoReturn
 
 from edgetender_scoring import __version__, cpus, fast_json, log, script, server
-from edgetender_scoring.settings import Flags, SettingsInvalid, publish, read
+from edgetender_scoring.providers import ModelUnusable
+from edgetender_scoring.settings import Flags, Settings, SettingsInvalid, publish, read
 
 _USAGE, _UNUSABLE = 1, 3
 
@@ -80,7 +81,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"{error}\n")
         return _USAGE if error.usage else _UNUSABLE
     try:
-        log.configure(settings.log_level, settings.root, settings.script.parent)
+        log.configure(
+            settings.log_level, settings.root, *([settings.script.parent] if settings.script else [])
+        )
     except (OSError, ValueError, TypeError, AttributeError, ImportError) as error:  # what dictConfig raises
         sys.stderr.write(f"cannot start: logging.json: {error}\n")
         return _UNUSABLE
@@ -97,21 +100,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         _attach_debugger(settings.debug_port)
         if settings.fast_json:
             fast_json.install()
-        loaded = script.load(
-            settings.script,
-            settings.root,
-            settings.source,
-            settings.model_dir,
-            strict=settings.strict_input,
-        )
-        free = server.serve(settings, loaded)
-    except (script.ScriptUnusable, server.CannotListen) as error:
+        free = server.serve(settings, None if settings.script is None else _loaded(settings, settings.script))
+    except (script.ScriptUnusable, ModelUnusable, server.CannotListen) as error:
         logging.getLogger("edgetender_scoring").critical("cannot serve: %s", error)
         return _UNUSABLE
     sys.stderr.flush()
     if not free:
         os._exit(0)  # a thread is stuck in the script; the interpreter's own end would wait or crash in it
     return 0
+
+
+def _loaded(settings: Settings, path: Path) -> script.Script:
+    return script.load(path, settings.root, settings.source, settings.model_dir, strict=settings.strict_input)
 
 
 def _leave(_number: int, _frame: FrameType | None) -> None:

@@ -1,4 +1,4 @@
-"""How many CPUs may this process use? Asks its cpuset and its cgroup, never the machine."""
+"""How many CPUs and how much memory may this process use? Asks its cpuset and cgroup first."""
 
 from __future__ import annotations
 
@@ -32,3 +32,16 @@ def _words(path: Path) -> list[str]:
         return path.read_text().split()
     except OSError:
         return []
+
+
+def memory(cgroup: Path = Path("/sys/fs/cgroup"), meminfo: Path = Path("/proc/meminfo")) -> int | None:
+    """Return the bytes of memory this process may use: its cgroup's limit or the machine's; None: not known."""
+    limits = [
+        int(words[0])
+        for name in ("memory.max", "memory/memory.limit_in_bytes")
+        if (words := _words(cgroup / name)) and words[0].isdigit()
+    ]
+    words = _words(meminfo)
+    if words[:1] == ["MemTotal:"]:
+        limits.append(int(words[1]) * 1024)
+    return min(limits, default=None)

@@ -15,6 +15,7 @@ except ImportError:  # no wheel for this platform: the standard library does the
     orjson = None  # type: ignore[assignment]
 
 JSON = "application/json"
+_NUMPY = 0 if orjson is None else orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
 HTML = "text/html; charset=utf-8"
 _REASONS = {status.value: status.phrase for status in http.HTTPStatus}
 _BODILESS = frozenset({204, 304})
@@ -65,6 +66,20 @@ def to_json(value: Any) -> bytes:
         except TypeError:
             pass  # what json alone can do: integers beyond 64 bit, keys that are no strings
     return json.dumps(value).encode()
+
+
+def tensor_json(value: Any) -> bytes:
+    """Return *value*, arrays and what numpy makes in it included, as JSON."""
+    if orjson is not None:
+        try:
+            return orjson.dumps(value, option=_NUMPY, default=_plain)
+        except TypeError:
+            pass
+    return json.dumps(value, default=_plain).encode()
+
+
+def _plain(value: Any) -> Any:
+    return value.tolist()
 
 
 def error(status: int, text: str, headers: Iterable[tuple[str, str]] = ()) -> Response:

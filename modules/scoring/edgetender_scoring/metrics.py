@@ -5,6 +5,11 @@ from __future__ import annotations
 import threading
 from bisect import bisect_left
 from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # it needs numpy, which scripts may do without
+    from edgetender_scoring.onnx_model import Model
 
 _BATCHES = (1, 2, 4, 8, 16, 32, 64, 128)
 _BOUNDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -18,6 +23,7 @@ class Metrics:
     def __init__(self, version: str) -> None:
         self._version = version
         self._codes: Counter[int] = Counter()
+        self._inferences: Counter[tuple[str, str, int]] = Counter()
         self._seconds = _Histogram(_BOUNDS)
         self._batches = _Histogram(_BATCHES)
         self._lock = threading.Lock()
@@ -27,12 +33,18 @@ class Metrics:
         self._codes[status] += 1
         self._seconds.add(seconds)
 
+    def inferred(self, model: str, version: str, status: int) -> None:
+        """Count one answer of a model."""
+        self._inferences[model, version, status] += 1
+
     def batched(self, requests: int) -> None:
         """Count one batch of so many requests. Any thread."""
         with self._lock:
             self._batches.add(requests)
 
-    def render(self, *, in_flight: int, queued: int, threads: int, abandoned: int) -> bytes:
+    def render(
+        self, *, in_flight: int, queued: int, threads: int, abandoned: int, models: Sequence[Model]
+    ) -> bytes:
         lines = [
             *_head("info", "gauge", "The server that answers."),
             f'edgetender_scoring_info{{version="{self._version}"}} 1',
@@ -53,7 +65,34 @@ class Metrics:
             ("threads_abandoned", abandoned, "Threads stuck in a call past its time limit."),
         ):
             lines += [*_head(name, "gauge", text), f"edgetender_scoring_{name} {value}"]
+        if models:
+            lines += self._of_models(models)
         return ("\n".join(lines) + "\n").encode()
+
+    def _of_models(self, models: Sequence[Model]) -> list[str]:
+        lines = [*_head("inferences_total", "counter", "Answers of each model, by status code.")]
+        for (model, version, status), count in sorted(self._inferences.items()):
+            labels = f'model="{_label(model)}",version="{_label(version)}",code="{status}"'
+            lines.append(f"edgetender_scoring_inferences_total{{{labels}}} {count}")
+        lines += _head("provider_info", "gauge", "Where a model was asked to run, and where it runs.")
+        for one in models:
+            found = one.proof
+            labels = f'requested="{found.requested}",actual="{found.actual}"'
+            lines.append(f"edgetender_scoring_provider_info{{{_names(one)},{labels}}} 1")
+        lines += _head("provider_nodes_ratio", "gauge", "The part of a model's nodes that a provider runs.")
+        for one in models:
+            for name, share in sorted(one.proof.share.items()):
+                labels = f'{_names(one)},provider="{name}"'
+                lines.append(f"edgetender_scoring_provider_nodes_ratio{{{labels}}} {share:.4f}")
+        return lines
+
+
+def _names(model: Model) -> str:
+    return f'model="{_label(model.name)}",version="{_label(model.version)}"'
+
+
+def _label(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
 class _Histogram:

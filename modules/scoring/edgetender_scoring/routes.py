@@ -14,6 +14,7 @@ from edgetender_scoring.message import HTML, Request, Response
 from edgetender_scoring.metrics import CONTENT_TYPE, Metrics
 from edgetender_scoring.outcome import Outcome
 from edgetender_scoring.served import Served
+from edgetender_scoring.v2_routes import OpenInference
 from edgetender_scoring.workers import Pool
 
 Deliver = Callable[[Response], None]
@@ -36,6 +37,7 @@ class Application:
     ) -> None:
         self._envelope, self._served, self._pool = envelope, served, pool
         self._metrics, self._access = metrics, access
+        self._v2 = OpenInference(served, pool, self.ready, self._inferred)
         self.draining = False
 
     def answer(self, request: Request, deliver: Deliver) -> None:
@@ -45,19 +47,17 @@ class Application:
                 self._score(request, deliver)
             case b"/":
                 deliver(self._read(request, self._healthy))
-            case b"/v2/health/live":
-                deliver(_state(request, "live", holds=True))
-            case b"/v2/health/ready":
-                deliver(_state(request, "ready", holds=self._ready))
             case b"/metrics":
                 deliver(self._figures(request))
             case b"/swagger.json":
                 deliver(self._note(request, self._read(request, self._described)))
+            case path if path.startswith(b"/v2/") or path == b"/v2":
+                self._v2.answer(request, deliver)
             case _:
                 deliver(self._note(request, message.error(404, _NOT_FOUND, NOT_FAILED)))
 
-    @property
-    def _ready(self) -> bool:
+    def ready(self) -> bool:
+        """Whether it can score: loaded, warm, proven, with a thread free of stuck calls, and not stopping."""
         return self._served.ready and self._pool.usable and not self.draining
 
     def _score(self, request: Request, deliver: Deliver) -> None:
@@ -81,6 +81,8 @@ class Application:
         self._pool.submit(handler, request, lambda outcome: deliver(self._scored(request, outcome, common)))
 
     def _scored(self, request: Request, outcome: Outcome, common: Headers) -> Response:
+        if (model := self._served.model) is not None:
+            self._metrics.inferred(model.name, model.version, outcome.status)
         own = (("x-ms-run-function-failed", _BOOL[outcome.failed]), *outcome.headers)
         if outcome.exec_ms is not None:
             own = (("x-ms-run-fn-exec-ms", f"{outcome.exec_ms:.3f}"), *own)
@@ -118,9 +120,17 @@ class Application:
             return _not_allowed("GET, HEAD")
         pool = self._pool
         body = self._metrics.render(
-            in_flight=pool.in_flight, queued=pool.queued, threads=pool.threads, abandoned=pool.abandoned
+            in_flight=pool.in_flight,
+            queued=pool.queued,
+            threads=pool.threads,
+            abandoned=pool.abandoned,
+            models=[] if self._served.repository is None else self._served.repository.models,
         )
         return Response(200, body, CONTENT_TYPE)
+
+    def _inferred(self, request: Request, response: Response, model: str, version: str) -> Response:
+        self._metrics.inferred(model, version, response.status)
+        return self._count(request, response)
 
     def _count(self, request: Request, response: Response) -> Response:
         self._metrics.scored(response.status, time.monotonic() - request.arrived)
@@ -134,12 +144,6 @@ class Application:
 
 def _not_allowed(methods: str) -> Response:
     return message.error(405, _NOT_ALLOWED, (("allow", methods), *NOT_FAILED))
-
-
-def _state(request: Request, name: str, *, holds: bool) -> Response:
-    if request.method not in _READING:
-        return _not_allowed("GET, HEAD")
-    return Response(200 if holds else 503, message.to_json({name: holds}))
 
 
 class HealthOnly:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from edgetender_scoring.outcome import Handler
 from edgetender_scoring.swagger import Swagger
+
+if TYPE_CHECKING:  # they need numpy, which scripts may do without
+    from edgetender_scoring.onnx_model import Model
+    from edgetender_scoring.repository import Repository
 
 
 @dataclass(slots=True)
@@ -19,3 +25,8 @@ class Served:
     ready: bool = False
     absent: int = 503
     why_not: str = "The model is not loaded yet."
+    model: Model | None = None
+    """The one that answers /score, where it is no script."""
+    repository: Repository | None = None
+    refresh: Callable[[], None] = lambda: None
+    """Look at *repository* anew: a model has come or gone."""

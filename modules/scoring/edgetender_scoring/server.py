@@ -9,12 +9,16 @@ import gc
 import logging
 import signal
 import socket
+from pathlib import Path
+from typing import Any
 
 from edgetender_scoring import __version__, cpus
+from edgetender_scoring.aside import aside
 from edgetender_scoring.connection import Answering, Connection
 from edgetender_scoring.envelope import Envelope
 from edgetender_scoring.log import AccessLog
 from edgetender_scoring.metrics import Metrics
+from edgetender_scoring.providers import ModelUnusable
 from edgetender_scoring.routes import Application, HealthOnly
 from edgetender_scoring.script import Script
 from edgetender_scoring.served import Served
@@ -35,8 +39,11 @@ class CannotListen(Exception):
     """The port cannot be taken."""
 
 
-def serve(settings: Settings, script: Script) -> bool:
-    """Answer until SIGTERM or SIGINT. Returns whether all threads are free. Raises CannotListen."""
+def serve(settings: Settings, script: Script | None) -> bool:
+    """Answer until SIGTERM or SIGINT; without a script, with the models there are, once they are loaded.
+
+    Returns whether all threads are free. Raises CannotListen, and ModelUnusable for a model that cannot serve.
+    """
     try:
         import uvloop
     except ImportError:  # no wheel for this platform
@@ -59,7 +66,7 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 class _Server:
-    def __init__(self, settings: Settings, script: Script) -> None:
+    def __init__(self, settings: Settings, script: Script | None) -> None:
         self._settings, self._script = settings, script
         self._connections: set[Connection] = set()
 
@@ -69,13 +76,13 @@ class _Server:
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
-        threads = settings.threads or cpus.usable()
         metrics = Metrics(__version__)
-        pool = Pool(loop, settings.timeout_ms, metrics.batched)
-        pool.grow(threads)
+        pool = Pool(loop, settings.timeout_ms, metrics.batched, settings.batch_wait_s)
+        pool.grow(settings.threads or cpus.usable() if settings.threads_said else 1)
         access = AccessLog(loop)
         envelope = Envelope(cors_origins=settings.cors_origins, says_version=settings.says_version)
-        application = Application(envelope, _served(settings, self._script), pool, metrics, access)
+        served = Served() if self._script is None else _served(settings, self._script)
+        application = Application(envelope, served, pool, metrics, access)
         doors: list[tuple[socket.socket, Answering]] = [(_listen(settings.host, settings.port), application)]
         if settings.health_port is not None:
             doors.append((_listen(settings.host, settings.health_port), HealthOnly(application)))
@@ -84,14 +91,13 @@ class _Server:
             await loop.create_server(self._connect(loop, answering), sock=listener, backlog=_BACKLOG)
             for listener, answering in doors
         ]
+        port = doors[0][0].getsockname()[1] if doors[0][0].fileno() >= 0 else settings.port
+        failed = None if self._script else await self._load(served, pool, stop)
+        loading = self._script is None and not served.ready
         gc.collect()
-        gc.freeze()  # the script's model stays: the collector need not walk it again and again
-        log.info(
-            "ready on %s:%d, %d scoring threads",
-            settings.host,
-            doors[0][0].getsockname()[1] if doors[0][0].fileno() >= 0 else settings.port,
-            threads,
-        )
+        gc.freeze()  # the model stays: the collector need not walk it again and again
+        if not stop.is_set():
+            log.info("ready on %s:%d, %d scoring threads", settings.host, port, pool.threads)
         sweeper = loop.create_task(self._sweep(loop))
         await stop.wait()
 
@@ -104,7 +110,40 @@ class _Server:
             await _accept_rest(loop, spare, connect)
         await self._drain(loop)
         access.flush()
-        return pool.close()
+        if failed is not None:
+            raise failed
+        return pool.close() and not loading
+
+    async def _load(self, served: Served, pool: Pool, stop: asyncio.Event) -> ModelUnusable | None:
+        """Load the models on a thread, then serve them; health answers meanwhile. A failure sets *stop*."""
+        try:
+            from edgetender_scoring import nocode  # with numpy, which scripts may do without
+        except ImportError as error:
+            stop.set()
+            return ModelUnusable(f"models without entry script need numpy and onnxruntime: {error}")
+        settings = self._settings
+        models = nocode.repository(settings, Path(settings.model_dir or "."))
+        loading = aside(asyncio.get_running_loop(), functools.partial(nocode.load, models))
+        stopping = asyncio.ensure_future(stop.wait())
+        both: set[asyncio.Future[Any]] = {loading, stopping}
+        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if not loading.done():
+            return None
+        try:
+            entries = loading.result()
+        except Exception as error:
+            stop.set()
+            if isinstance(error, ModelUnusable):
+                return error
+            log.exception("the models cannot be loaded")
+            return ModelUnusable(f"the models cannot be loaded: {error}")
+        pool.grow(nocode.threads(settings, entries))
+        for entry in entries:
+            models.keep(entry)
+        served.refresh = functools.partial(nocode.offer, served, models, settings)
+        served.refresh()
+        return None
 
     def _connect(
         self, loop: asyncio.AbstractEventLoop, answering: Answering

@@ -9,7 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-KNOWN = frozenset(
+from edgetender_scoring import options
+from edgetender_scoring.options import PREFIX, is_true, number
+from edgetender_scoring.providers import Wanted
+
+_CONTRACT = frozenset(
     {
         "AML_APP_ROOT", "AZUREML_SOURCE_DIRECTORY", "AZUREML_ENTRY_SCRIPT", "AZUREML_MODEL_DIR",
         "SERVICE_NAME", "SERVICE_VERSION", "SERVICE_PATH_PREFIX", "WORKSPACE_NAME", "HOSTNAME",
@@ -17,10 +21,9 @@ KNOWN = frozenset(
         "APP_INSIGHTS_LOG_RESPONSE_ENABLED", "AML_MDC_STORAGE_ENABLED", "AML_MODEL_DC_STORAGE_ENABLED",
         "AML_CORS_ORIGINS", "AZUREML_DEBUG_PORT", "WORKER_COUNT", "WORKER_TIMEOUT", "WORKER_PRELOAD",
         "SERVER_VERSION_LOG_RESPONSE_ENABLED", "SEPERATE_HEALTH_ENDPOINT", "AZUREML_CONFIG_FILE",
-        "EDGETENDER_SCORING_HOST", "EDGETENDER_SCORING_BODY_LIMIT_MB", "EDGETENDER_SCORING_GRACE_S",
-        "EDGETENDER_SCORING_IDLE_S", "EDGETENDER_SCORING_STRICT_INPUT", "EDGETENDER_SCORING_FAST_JSON",
     }
 )  # fmt: skip
+KNOWN = _CONTRACT | options.NAMES
 _DEFAULT_SCRIPT = "main.py"
 
 
@@ -37,7 +40,8 @@ class Settings:
     """Everything the server needs to know, checked. Times are seconds, sizes bytes."""
 
     root: Path
-    script: Path
+    script: Path | None
+    """None: models without one, in *model_dir*."""
     source: Path | None
     model_dir: str | None
     host: str
@@ -45,6 +49,9 @@ class Settings:
     health_port: int | None
     threads: int | None
     """None: one per usable CPU."""
+    threads_said: bool
+    models: Wanted
+    batch_wait_s: float
     timeout_ms: int
     body_limit: int
     grace_s: float
@@ -85,36 +92,40 @@ def read(flags: Flags, environ: Mapping[str, str], cwd: Path) -> Settings:
     known = {key: value for key, value in written.items() if key in KNOWN}
     said = {**known, **{key: environ[key] for key in KNOWN if environ.get(key)}}
     root = Path(said.get("AML_APP_ROOT") or root)
-    script = _script(flags, said, root, cwd)
-    if script is None:
-        raise SettingsInvalid(["neither --entry_script nor --config_file is given"], usage=True)
     model_dir = str((cwd / flags.model_dir).resolve()) if flags.model_dir else said.get("AZUREML_MODEL_DIR")
+    script = _script(flags, said, root, cwd)
+    if script is None and not options.holds_models(model_dir):
+        what = "neither --entry_script nor --config_file is given, and no --model_dir with a model"
+        raise SettingsInvalid([what], usage=True)
     source = said.get("AZUREML_SOURCE_DIRECTORY")
-    threads = flags.worker_count or said.get("WORKER_COUNT", "1")
-    separate = _is_true(said, "SEPERATE_HEALTH_ENDPOINT")
+    threads = flags.worker_count or said.get("WORKER_COUNT")
+    separate = is_true(said, "SEPERATE_HEALTH_ENDPOINT")
     settings = Settings(
         root=root,
         script=script,
         source=root / source if source else None,
         model_dir=model_dir,
-        host=flags.host or said.get("EDGETENDER_SCORING_HOST", "0.0.0.0"),  # noqa: S104  a container's port
+        host=flags.host or said.get(f"{PREFIX}HOST", "0.0.0.0"),  # noqa: S104  a container's port
         port=5001 if flags.port is None else flags.port,
         health_port=(flags.health_port or 5000) if separate else None,
-        threads=None if threads == "auto" else int(_number("WORKER_COUNT", threads, faults, 1, 256)),
-        timeout_ms=int(_number("SCORING_TIMEOUT_MS", said.get("SCORING_TIMEOUT_MS", "3600000"), faults, 1)),
-        body_limit=int(_env_number("BODY_LIMIT_MB", "100", said, faults) * 1_000_000),
-        grace_s=_env_number("GRACE_S", "8", said, faults),  # below the 10 s docker stop waits
-        idle_s=_env_number("IDLE_S", "75", said, faults),
+        threads=None if threads == "auto" else _threads(threads, faults),
+        threads_said=threads is not None,
+        models=options.models(said, faults),
+        batch_wait_s=number(f"{PREFIX}BATCH_WAIT_MS", said, faults, 0, 0, 1000) / 1e3,
+        timeout_ms=int(number("SCORING_TIMEOUT_MS", said, faults, 3_600_000, 1)),
+        body_limit=int(number(f"{PREFIX}BODY_LIMIT_MB", said, faults, 100, 0.001) * 1_000_000),
+        grace_s=number(f"{PREFIX}GRACE_S", said, faults, 8, 0.001),  # below the 10 s docker stop waits
+        idle_s=number(f"{PREFIX}IDLE_S", said, faults, 75, 0.001),
         cors_origins=flags.cors if flags.cors is not None else said.get("AML_CORS_ORIGINS", ""),
         log_level=said.get("AZUREML_LOG_LEVEL", "INFO"),
-        says_version=_is_true(said, "SERVER_VERSION_LOG_RESPONSE_ENABLED", "true"),
+        says_version=is_true(said, "SERVER_VERSION_LOG_RESPONSE_ENABLED", default=True),
         service_name=said.get("SERVICE_NAME", "ML service"),
         service_version=said.get("SERVICE_VERSION", "1.0"),
         path_prefix=said.get("SERVICE_PATH_PREFIX", ""),
-        debug_port=_port("AZUREML_DEBUG_PORT", said, faults),
-        strict_input=_is_true(said, "EDGETENDER_SCORING_STRICT_INPUT"),
-        fast_json=_is_true(said, "EDGETENDER_SCORING_FAST_JSON"),
-        telemetry_asked=_is_true(said, "AML_APP_INSIGHTS_ENABLED"),
+        debug_port=int(number("AZUREML_DEBUG_PORT", said, faults, 0, 1, 65535)) or None,
+        strict_input=is_true(said, f"{PREFIX}STRICT_INPUT"),
+        fast_json=is_true(said, f"{PREFIX}FAST_JSON"),
+        telemetry_asked=is_true(said, "AML_APP_INSIGHTS_ENABLED"),
         unknown_keys=tuple(sorted(written.keys() - KNOWN)),
     )
     if faults:
@@ -164,37 +175,18 @@ def _script(flags: Flags, said: Mapping[str, str], root: Path, cwd: Path) -> Pat
     return root / _DEFAULT_SCRIPT if (root / _DEFAULT_SCRIPT).is_file() else None
 
 
-def _is_true(said: Mapping[str, str], key: str, default: str = "") -> bool:
-    return said.get(key, default).lower() == "true"
-
-
-def _port(key: str, said: Mapping[str, str], faults: list[str]) -> int | None:
-    return int(_number(key, said[key], faults, 1, 65535)) if key in said else None
-
-
-def _env_number(name: str, default: str, said: Mapping[str, str], faults: list[str]) -> float:
-    key = f"EDGETENDER_SCORING_{name}"
-    return _number(key, said.get(key, default), faults, 0.001)
-
-
-def _number(key: str, text: str, faults: list[str], least: float, most: float = 1e12) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not least <= value <= most:
-        faults.append(f"{key}: {text!r} is no number from {least:g} to {most:g}")
-        return least
-    return value
+def _threads(text: str | None, faults: list[str]) -> int:
+    return int(number("WORKER_COUNT", {} if text is None else {"WORKER_COUNT": text}, faults, 1, 1, 256))
 
 
 def publish(settings: Settings) -> None:
     """Put into this process's environment what scripts of the contract read there."""
     os.environ.update(
         AML_APP_ROOT=str(settings.root),
-        AZUREML_ENTRY_SCRIPT=str(settings.script),
         SERVER_PORT=str(settings.port),
         HEALTH_PORT=str(settings.health_port or settings.port),
     )
+    if settings.script:
+        os.environ["AZUREML_ENTRY_SCRIPT"] = str(settings.script)
     if settings.model_dir:
         os.environ["AZUREML_MODEL_DIR"] = settings.model_dir

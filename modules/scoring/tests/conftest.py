@@ -163,6 +163,42 @@ def serving(tmp_path: Path) -> Callable[..., AbstractContextManager[Server]]:
     return lambda text, *flags, **variables: _serving(tmp_path, text, *flags, **variables)
 
 
+@contextmanager
+def _started(folder: Path, *flags: str, **variables: str) -> Iterator[Server]:
+    log = folder / "server.log"
+    command = [sys.executable, "-m", "edgetender_scoring", "--host", "127.0.0.1", *flags]
+    with log.open("wb") as out:
+        process = subprocess.Popen(command, cwd=folder, env=environment(**variables), stdout=out, stderr=out)
+    server = Server(process, int(flags[flags.index("--port") + 1]), log)
+    try:
+        deadline = time.monotonic() + 20
+        while True:
+            try:
+                Client(server.port).close()
+                break
+            except ConnectionRefusedError:
+                assert process.poll() is None, log.read_text(encoding="utf-8")
+                assert time.monotonic() < deadline, "the server does not listen within 20 s"
+        yield server
+    finally:
+        process.kill()
+        process.wait(10)
+
+
+@pytest.fixture
+def start_only() -> Callable[..., AbstractContextManager[Server]]:
+    """`start_only(folder, "--port", port, ...)`: a server that listens, and need not be ready."""
+    return _started
+
+
+@pytest.fixture
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
+
+
 @pytest.fixture(scope="session")
 def running() -> Callable[..., AbstractContextManager[Server]]:
     """`running(folder, *flags, **environment)`: a server told nothing else, while the block lasts."""

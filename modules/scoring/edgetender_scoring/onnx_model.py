@@ -1,0 +1,231 @@
+"""How does an ONNX file become a model that runs? One session, shared by threads, proven before it serves.
+
+onnxruntime is imported here only, and late: entry scripts need none.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import logging
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgetender_scoring.providers import Choice, ModelUnusable, Proof, Tuning, Wanted, choose, proof
+from edgetender_scoring.tensors import Array, Refused, Tensor, tensor
+
+log = logging.getLogger("edgetender_scoring")
+
+_SHORT_S = 0.005  # below it a second thread inside one run costs more than it gains
+_FEWEST, _MANY = 2, 9  # timed runs after the first: at least, and at most for quick models
+
+
+class Model:
+    """A loaded model. `run` may be used by several threads at once."""
+
+    def __init__(self, name: str, version: str, session: Any, intra_op: int, found: Proof) -> None:
+        self.name, self.version, self.intra_op, self.proof = name, version, intra_op, found
+        self._session = session
+        self._options_of: dict[int, Any] = {}
+        self._new_options = importlib.import_module("onnxruntime").RunOptions
+        self.inputs = _tensors(session.get_inputs())
+        self.outputs = _tensors(session.get_outputs())
+        self.every_output = [one.name for one in session.get_outputs()]
+        if len(self.inputs) != len(session.get_inputs()):
+            raise ModelUnusable(f"model {name!r} takes an input that is no tensor")
+        self.max_batch = 1
+        self.run_s = 0.0
+        """What a run took in the trial."""
+
+    def run(self, feeds: Mapping[str, Array], wanted: Sequence[str] | None = None) -> list[Any]:
+        """Return the outputs *wanted* (all: None), in that order. Raises Refused for what does not fit."""
+        thread = threading.get_ident()
+        options = self._options_of.get(thread)
+        if options is None:
+            options = self._options_of[thread] = self._new_options()
+        elif options.terminate:
+            options.terminate = False
+        try:
+            found: list[Any] = self._session.run(wanted or self.every_output, feeds, options)
+        except Exception as error:
+            if "INVALID_ARGUMENT" in str(error):
+                raise Refused(f"the model refuses the input: {_first_line(error)}") from error
+            raise
+        return found
+
+    def stop(self, thread: int) -> bool:
+        """End the run on that thread; it raises there."""
+        options = self._options_of.get(thread)
+        if options is not None:
+            options.terminate = True
+        return options is not None
+
+
+def load(name: str, version: str, path: Path, wanted: Wanted) -> Model:
+    """Load the model, warm it up and prove its provider. Blocks. Raises ModelUnusable with the reason."""
+    try:
+        ort = importlib.import_module("onnxruntime")
+    except ImportError as error:
+        raise ModelUnusable(
+            "models without entry script need onnxruntime; add it to the environment"
+        ) from error
+    optimised = path.with_suffix(".optimized.onnx")
+    cpu_only = wanted.policy == "cpu" and not wanted.providers
+    file = optimised if optimised.is_file() and cpu_only else path
+    available = ort.get_available_providers()
+    choice = choose(wanted.policy, wanted.providers, available, _tuning(wanted, path, ort))
+    intra_op = wanted.threads or wanted.cpus
+    model = _open(ort, name, version, file, choice, intra_op, wanted)
+    run_s = warm_up(model)
+    if wanted.threads is None and intra_op > 1 and run_s < _SHORT_S:
+        model = _open(ort, name, version, file, choice, 1, wanted)
+        run_s = warm_up(model)
+    model.run_s = run_s
+    _allow_batches(model, wanted.max_batch)
+    _say(model)
+    return model
+
+
+def _open(
+    ort: Any, name: str, version: str, file: Path, choice: Choice, intra_op: int, wanted: Wanted
+) -> Model:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = intra_op
+    options.inter_op_num_threads = 1
+    options.enable_cpu_mem_arena = wanted.arena
+    if file.name.endswith(".optimized.onnx"):
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    for key in ("session.intra_op.allow_spinning", "session.inter_op.allow_spinning"):
+        options.add_session_config_entry(key, "0")
+    options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
+    if choice.strict:
+        options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
+    try:
+        session = ort.InferenceSession(str(file), options, providers=list(choice.providers))
+    except Exception as error:
+        hint = f"{choice.requested} is required, and cannot run it: " if choice.strict else ""
+        raise ModelUnusable(f"model {name!r} cannot be loaded: {hint}{_first_line(error)}") from error
+    session.disable_fallback()  # else a failing run would rebuild the session on the CPU, for good
+    found = proof(choice, session.get_providers(), _assigned(session))
+    if choice.strict and found.degraded and found.actual not in dict(choice.providers):
+        raise ModelUnusable(f"model {name!r}: {found.requested} is required, it would run on {found.actual}")
+    return Model(name, version, session, intra_op, found)
+
+
+def _assigned(session: Any) -> list[tuple[str, int]]:
+    try:
+        parts = session.get_provider_graph_assignment_info()
+    except (AttributeError, RuntimeError):  # older onnxruntime cannot tell
+        return []
+    return [(part.ep_name, len(part.get_nodes())) for part in parts]
+
+
+def warm_up(model: Model) -> float:
+    """Run the model on made-up input until it is warm; return what a run takes, in seconds.
+
+    A model that does not take made-up input is served all the same: its first request is its first run.
+    """
+    feeds = synthetic(model.inputs)
+    took: list[float] = []
+    try:
+        model.run(feeds)
+        while len(took) < _FEWEST or (len(took) < _MANY and took[-1] < _SHORT_S):
+            begun = time.perf_counter()
+            model.run(feeds)
+            took.append(time.perf_counter() - begun)
+    except Exception as error:  # noqa: BLE001  onnxruntime's errors have no base of their own
+        log.warning("model %s is not warmed up: %s", model.name, _first_line(error))
+        return _SHORT_S
+    return sorted(took)[len(took) // 2]
+
+
+def synthetic(inputs: Sequence[Tensor], rows: int = 1) -> dict[str, Array]:
+    """Made-up input: *rows* along free first axes, one along the others; floats differ by row, the rest are 0."""
+    made: dict[str, Array] = {}
+    for one in inputs:
+        free_first = bool(one.shape) and one.shape[0] == -1
+        shape = [1 if size < 0 else size for size in one.shape]
+        shape[:1] = [rows] if free_first else shape[:1]
+        if one.dtype.kind == "f":
+            made[one.name] = np.random.default_rng(7).random(shape).astype(one.dtype)
+        elif one.dtype.kind == "O":
+            made[one.name] = np.full(shape, "", object)
+        else:
+            made[one.name] = np.zeros(shape, one.dtype)
+    return made
+
+
+def _allow_batches(model: Model, max_batch: int) -> None:
+    """Let requests run together where the first axis is free everywhere, and rows do not meet in the model."""
+    if max_batch == 1:
+        return
+    tensors = (*model.inputs, *model.outputs)
+    if len(model.outputs) != len(model.every_output) or not all(
+        one.shape and one.shape[0] == -1 for one in tensors
+    ):
+        log.warning(
+            "model %s is not batched: the first axis of every input and output must be free", model.name
+        )
+        return
+    rows = synthetic(model.inputs, rows=3)
+    try:
+        together = model.run(rows)
+        alone = [model.run({name: array[at : at + 1] for name, array in rows.items()}) for at in range(3)]
+    except Exception as error:  # noqa: BLE001  onnxruntime's errors have no base of their own
+        log.warning("model %s is not batched: three rows do not run: %s", model.name, _first_line(error))
+        return
+    for at, whole in enumerate(together):
+        apart = [one[at] for one in alone]
+        if any(len(one) != 1 for one in apart) or not _close(whole, np.concatenate(apart)):
+            log.warning("model %s is not batched: its rows answer differently together", model.name)
+            return
+    model.max_batch = max_batch
+
+
+def _close(one: Array, other: Array) -> bool:
+    if one.shape != other.shape:
+        return False
+    if one.dtype.kind == "f":
+        return bool(np.allclose(one, other, rtol=1e-3, atol=1e-4, equal_nan=True))
+    return bool(np.array_equal(one, other))
+
+
+def _tensors(described: Sequence[Any]) -> tuple[Tensor, ...]:
+    made = (tensor(one.name, one.type, one.shape) for one in described)
+    return tuple(one for one in made if one is not None)
+
+
+def _tuning(wanted: Wanted, path: Path, ort: Any) -> Tuning:
+    """Engines are built for one model and one runtime; each has a directory of its own in the cache."""
+    if wanted.engine_cache is None:
+        return Tuning(wanted.gpu_memory)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+    place = wanted.engine_cache / f"{digest}-{ort.__version__}"
+    place.mkdir(parents=True, exist_ok=True)
+    return Tuning(wanted.gpu_memory, str(place))
+
+
+def _say(model: Model) -> None:
+    found = model.proof
+    shares = ", ".join(f"{name} {share:.0%}" for name, share in found.share.items()) or "unknown"
+    say = log.warning if found.degraded else log.info
+    say(
+        "model %s version %s runs on %s (asked for %s; nodes: %s), %d threads a run, %.2f ms a run",
+        model.name,
+        model.version,
+        found.actual,
+        found.requested,
+        shares,
+        model.intra_op,
+        model.run_s * 1e3,
+    )
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

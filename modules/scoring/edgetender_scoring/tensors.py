@@ -1,0 +1,138 @@
+"""How do tensors look as JSON, as bytes, and as numpy arrays? Pure; any thread."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+
+_TYPES: dict[str, tuple[str, str]] = {
+    "tensor(bool)": ("BOOL", "?"),
+    "tensor(uint8)": ("UINT8", "u1"),
+    "tensor(uint16)": ("UINT16", "<u2"),
+    "tensor(uint32)": ("UINT32", "<u4"),
+    "tensor(uint64)": ("UINT64", "<u8"),
+    "tensor(int8)": ("INT8", "i1"),
+    "tensor(int16)": ("INT16", "<i2"),
+    "tensor(int32)": ("INT32", "<i4"),
+    "tensor(int64)": ("INT64", "<i8"),
+    "tensor(float16)": ("FP16", "<f2"),
+    "tensor(float)": ("FP32", "<f4"),
+    "tensor(double)": ("FP64", "<f8"),
+    "tensor(string)": ("BYTES", "O"),
+}
+_DTYPES = {datatype: np.dtype(code) for datatype, code in _TYPES.values()}
+_LENGTH = struct.Struct("<I")
+
+
+class Refused(Exception):
+    """The request is at fault; the text says how. *status* is the answer's."""
+
+    def __init__(self, text: str, status: int = 400) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """What a model says of an input or output. *datatype* as in the Open Inference Protocol; -1: any length."""
+
+    name: str
+    datatype: str
+    shape: tuple[int, ...]
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return _DTYPES[self.datatype]
+
+    def check(self, array: Array) -> Array:
+        """Return *array* if it has the shape. Raises Refused."""
+        given = array.shape
+        if len(given) != len(self.shape) or any(
+            want not in (-1, have) for want, have in zip(self.shape, given, strict=True)
+        ):
+            raise Refused(f"input {self.name!r} has the shape {list(given)}, expected {list(self.shape)}")
+        return array
+
+
+def tensor(name: str, onnx_type: str, shape: Iterable[Any]) -> Tensor | None:
+    """Return what ONNX Runtime says of a tensor; None for types no protocol has a word for (sequences, maps)."""
+    if onnx_type not in _TYPES:
+        return None
+    sizes = tuple(size if isinstance(size, int) and size >= 0 else -1 for size in shape)
+    return Tensor(name, _TYPES[onnx_type][0], sizes)
+
+
+def from_json(name: str, datatype: str, values: Any, shape: tuple[int, ...] | None = None) -> Array:
+    """Return nested or flat JSON *values* as an array, of *shape* where one is given. Raises Refused."""
+    dtype = _DTYPES[datatype]
+    try:
+        array = np.asarray(values, dtype) if dtype.kind == "f" else _exact(values, dtype)
+        return array if shape is None else array.reshape(shape)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise Refused(f"input {name!r} is no {datatype} tensor: {error}") from error
+
+
+def _exact(values: Any, dtype: np.dtype[Any]) -> Array:
+    """Values that keep what they are: no text from numbers, no number cut off."""
+    if dtype.kind == "O":
+        array = np.asarray(values, dtype)
+        if not all(isinstance(value, str) for value in array.flat):
+            raise ValueError("a value is no text, or the rows differ in length")
+        return array
+    found = np.asarray(values)
+    if not found.size:
+        return found.astype(dtype)
+    if found.dtype.kind not in ("b" if dtype.kind == "b" else "iub"):
+        raise ValueError(f"a value is not of that type: {found.dtype}")
+    array = found.astype(dtype)
+    if not np.array_equal(array, found):
+        raise OverflowError("a value is out of range")
+    return array
+
+
+def from_bytes(name: str, datatype: str, data: bytes | memoryview, shape: tuple[int, ...]) -> Array:
+    """Return little-endian *data* as an array; texts come with their lengths. Raises Refused."""
+    dtype = _DTYPES[datatype]
+    try:
+        if dtype.kind == "O":
+            return np.array(_texts(bytes(data)), dtype).reshape(shape)
+        array: Array = np.frombuffer(data, dtype).reshape(shape)
+    except (ValueError, struct.error) as error:
+        raise Refused(f"input {name!r} is no {datatype} tensor of shape {list(shape)}: {error}") from error
+    return array
+
+
+def to_bytes(array: Array) -> bytes:
+    """Return the array's values, little-endian and row by row; texts with their lengths."""
+    if array.dtype.kind != "O":
+        return np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tobytes()
+    parts = [str(value).encode() for value in array.flat]
+    return b"".join(piece for part in parts for piece in (_LENGTH.pack(len(part)), part))
+
+
+def _texts(data: bytes) -> list[str]:
+    found, at = [], 0
+    while at < len(data):
+        (length,) = _LENGTH.unpack_from(data, at)
+        at += _LENGTH.size
+        if at + length > len(data):
+            raise ValueError("a text ends beyond the data")
+        found.append(data[at : at + length].decode())
+        at += length
+    return found
+
+
+def size_of(datatype: str, shape: tuple[int, ...]) -> int | None:
+    """Return how many bytes such a tensor has; None for texts."""
+    dtype = _DTYPES[datatype]
+    count = 1
+    for size in shape:
+        count *= size
+    return None if dtype.kind == "O" else count * dtype.itemsize
