@@ -1,0 +1,149 @@
+"""What becomes of a delivery: manifests, and a person's wishes."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from edgetender.decide.intake import digest, entry_of
+from edgetender.errors import ManifestInvalid, Problem
+from edgetender.model.ledger import Ledger
+from edgetender.model.observed import Observed
+from edgetender.model.reading import read_manifest
+from tests.builders.ledgers import container, holding, looked, target
+from tests.builders.manifests import delivery, manifest, module, slot
+
+ONE, TWO, THREE = manifest(1), manifest(2, scorer=module(env={"V": "2"})), manifest(3, new=module())
+SERVING = looked(container(target(ONE).spec("scorer")))
+VERSIONS = {
+    1: entry_of(slot(ONE), "superseded", "+scorer"),
+    2: entry_of(slot(TWO), "running", "~scorer"),
+    3: entry_of(slot(THREE), "applying", "+new -scorer"),
+}
+
+
+def decided(wish: Any, kind: str, ledger: Ledger, observed: Observed = SERVING, versions=VERSIONS):
+    return digest(
+        delivery(wish, kind=kind), ledger, observed, versions, lambda s: read_manifest(s.body.encode())
+    )
+
+
+# --- manifests
+
+
+def test_a_taken_manifest_is_entered_with_what_it_changes():
+    intake = decided(THREE, "manifest", holding(TWO))
+    assert intake.decision.code == 406
+    assert [(e.version, e.result, e.changes) for e in intake.history] == [(3, "applying", "+new -scorer")]
+
+
+def test_a_newer_manifest_closes_the_candidate_before_it_and_keeps_what_that_said():
+    intake = decided(THREE, "manifest", holding(ONE, TWO))
+    closed = next(entry for entry in intake.history if entry.version == 2)
+    assert (closed.result, closed.changes) == ("superseded before it was accepted", "~scorer")
+    assert closed.finished_at is not None
+
+
+def test_a_refused_manifest_is_no_history():
+    assert decided(ONE, "manifest", holding(TWO)).history == ()
+
+
+# --- restart
+
+
+def test_a_restart_is_wished_for_every_run_there_is():
+    intake = decided({"module": "scorer"}, "restart", holding(ONE))
+    assert intake.decision.code == 200
+    assert intake.ledger.restart_wanted == {SERVING.containers[0].run}
+
+
+def test_restarting_what_is_not_there_is_answered_with_404():
+    intake = decided({"module": "nobody"}, "restart", holding(ONE))
+    assert (intake.decision.code, intake.ledger) == (404, holding(ONE))
+    down = decided({"module": "scorer"}, "restart", holding(ONE), Observed(engine_down="connection refused"))
+    assert "connection refused" in down.decision.description
+
+
+@pytest.mark.parametrize("kind", ["restart", "rollback"])
+@pytest.mark.parametrize("body", [b"{", b"[]", b"\xff", b"7", b'{"to": [], "to": 1}', b'{"module": NaN}'])
+def test_a_wish_that_cannot_be_read_is_refused(kind: str, body: bytes):
+    assert decided(body, kind, holding(ONE)).decision.code == 400
+
+
+def test_a_wish_of_another_kind_is_refused():
+    assert (
+        decided({}, "dance", holding(ONE)).decision.description == "cannot do 'dance': unknown to this agent"
+    )
+
+
+# --- rollback
+
+
+def test_rolling_back_returns_to_the_newest_version_below_that_ran():
+    intake = decided({}, "rollback", holding(TWO))
+    assert (intake.decision.code, intake.decision.version) == (200, 1)
+    assert (intake.ledger.candidate.version, intake.ledger.accepted.version, intake.ledger.floor) == (1, 2, 2)
+    assert (intake.ledger.desired.version, intake.ledger.desired.code) == (2, 417)
+
+
+def test_rolling_back_while_a_candidate_is_on_its_way_condemns_it_and_stays_at_the_accepted_version():
+    intake = decided({}, "rollback", holding(TWO, THREE))
+    assert intake.ledger.candidate is None
+    assert intake.ledger.accepted.version == 2
+    assert [gone.version for gone in intake.ledger.condemned.values()] == [3]
+    entry = intake.history[0]
+    assert (entry.version, entry.changes) == (3, "+new -scorer")
+    assert entry.result.startswith("rolled back to version 2 by mqtt")
+
+
+def test_rolling_back_past_the_accepted_version_condemns_the_candidate_too():
+    intake = decided({"to": 1}, "rollback", holding(TWO, THREE))
+    assert intake.ledger.candidate.version == 1
+    assert [gone.version for gone in intake.ledger.condemned.values()] == [3]
+
+
+def test_a_condemned_version_may_be_returned_to_by_hand():
+    ledger = decided({}, "rollback", holding(TWO, THREE)).ledger
+    intake = decided({"to": 3}, "rollback", ledger)
+    assert intake.ledger.candidate.version == 3
+    assert intake.ledger.condemned == {}
+
+
+@pytest.mark.parametrize(
+    ("to", "ledger", "code"),
+    [
+        (9, holding(TWO), 404),
+        (2, holding(TWO), 409),
+        (3, holding(TWO, THREE), 409),
+        ("2", holding(TWO), 400),
+        (True, holding(TWO), 400),
+        ([1], holding(TWO), 400),
+        (1.0, holding(TWO), 400),
+    ],
+)
+def test_a_rollback_to_what_is_not_kept_runs_already_or_is_no_version_changes_nothing(to, ledger, code):
+    intake = decided({"to": to}, "rollback", ledger)
+    assert (intake.decision.code, intake.ledger, intake.history) == (code, ledger, ())
+
+
+def test_without_an_earlier_version_there_is_nothing_to_roll_back_to():
+    intake = decided({}, "rollback", holding(ONE), versions={1: VERSIONS[1]})
+    assert intake.decision.description == "cannot roll back to an earlier version: not kept here (kept: 1)"
+
+
+def test_a_version_that_never_ran_is_not_returned_to_by_itself():
+    versions = VERSIONS | {1: entry_of(slot(ONE), "rolled back: it crashed")}
+    assert decided({}, "rollback", holding(TWO), versions=versions).decision.code == 404
+
+
+def test_a_version_that_this_release_cannot_read_is_not_returned_to():
+    def too_new(_):
+        raise ManifestInvalid((Problem("schema", "schema.unknown", "cannot read schema 'edgetender/v9'"),))
+
+    intake = digest(
+        delivery(json.dumps({"to": 1}).encode(), kind="rollback"), holding(TWO), SERVING, VERSIONS, too_new
+    )
+    assert (intake.decision.code, intake.ledger) == (409, holding(TWO))
+    assert "edgetender/v9" in intake.decision.description
