@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import platform
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -160,7 +160,7 @@ def _of_modules(figures: CycleFigures) -> Iterator[Metric]:
     yield _family("module_variant", [((one.name, one.variant), 1) for one in modules if one.variant])
 
 
-def _of_containers(sample: Mapping[str, Any], existing: Set[str]) -> Iterator[Metric]:
+def _of_containers(sample: Mapping[str, Any], existing: set[str]) -> Iterator[Metric]:
     """Of *existing* modules only: the last sample may be older than the last cycle."""
     modules = {name: said for name, said in sample.get("modules", {}).items() if name in existing}
     for key, name in _CONTAINER.items():

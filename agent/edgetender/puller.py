@@ -129,11 +129,11 @@ class _StallWatch:
 
     def __init__(self, clock: Clock, stall_s: float) -> None:
         self._clock, self._stall_s = clock, stall_s
-        self._seen: tuple[int, int] | None = None
+        self._seen: tuple[int, int, int] | None = None
         self._moved_at = clock.monotonic()
 
     def goes_on(self, progress: PullProgress) -> bool:
-        seen = (progress.done_bytes, progress.layers_done)
+        seen = (progress.done_bytes, progress.unpacked_bytes, progress.layers_done)
         if seen != self._seen:
             self._seen, self._moved_at = seen, self._clock.monotonic()
         return self._clock.monotonic() - self._moved_at < self._stall_s
