@@ -10,7 +10,7 @@ import click
 from edgetender.cli.output import Exit, Session, options, say, table
 from edgetender.errors import ConfigInvalid, Problem
 from edgetender.packaging.layer_store import default_store
-from edgetender.packaging.model_store import Model, ModelStore, framework_named, framework_of, parse_model
+from edgetender.packaging.model_store import Model, ModelStore, framework_named, parse_model
 
 _HEADS = ("NAME", "VERSION", "FRAMEWORK", "SHA256", "CREATED", "TAGS")
 _STORE = click.option("--store", type=click.Path(path_type=Path), help="where layers and models are kept")
@@ -57,7 +57,7 @@ def register(
     if problems:
         raise ConfigInvalid(tuple(problems))
     kept = _models(store).register(
-        path, name, version=number, framework=framework_named(framework) if framework else framework_of(path),
+        path, name, version=number, framework=framework_named(framework) if framework else None,
         tags=said["--tag"], properties=said["--property"], description=description,
         created=f"{session.now():%Y-%m-%dT%H:%M:%SZ}",
     )  # fmt: skip

@@ -16,7 +16,7 @@ from edgetender.packaging.builder import Assembled, Built
 from edgetender.packaging.inference_config import InferenceConfig
 from edgetender.packaging.inference_file import from_json
 from edgetender.packaging.logins import Login
-from edgetender.packaging.model_store import Model, ModelStore, from_path, parse_model
+from edgetender.packaging.model_store import Model, ModelStore, framework_named, from_path, parse_model
 from edgetender.packaging.packager import BUILDERS, Order, Packager
 from edgetender.packaging.push import push as send
 from edgetender.packaging.push import split
@@ -31,6 +31,7 @@ _PATH = click.Path(path_type=Path)
 @click.argument("model", required=False)
 @click.option("--name", help="the model's name, where MODEL is a path")
 @click.option("--model-version", type=click.IntRange(1), default=1, show_default=True, help="likewise")
+@click.option("--framework", help="likewise; a single Onnx or ScikitLearn model needs no entry script")
 @click.option("--entry-script", help="the Python file with init() and run()")
 @click.option("--source-dir", help="what is packed beside the entry script; paths count from here")
 @click.option("--requirements", help="pip requirements of the entry script")
@@ -53,6 +54,7 @@ def package(
     model: str | None,
     name: str | None,
     model_version: int,
+    framework: str | None,
     entry_script: str | None,
     source_dir: str | None,
     requirements: str | None,
@@ -80,7 +82,7 @@ def package(
     problems = _faults(push=push, tag=tag, context=generate_dockerfile, destination=destination)
     config = _config(ic, entry_script, source_dir, requirements, conda, problems)
     order = Order(
-        (_model(model, name, model_version, workspace.models),) if model else (),
+        (_model(model, name, model_version, framework, workspace.models),) if model else (),
         config,
         tag or f"package:{workspace.timestamp('package')}",
         platform=platform,
@@ -145,8 +147,11 @@ def _config(
             here = not (base / value).exists() and Path(value).exists()
             given[key] = str(Path(value).absolute()) if here else value
     try:
-        config = from_json(ic, given) if ic is not None else InferenceConfig(**given)  # type: ignore[arg-type]
-        config.check()
+        if ic is not None:
+            config = from_json(ic, given, script_required=False)
+        else:
+            config = InferenceConfig(**given)  # type: ignore[arg-type]
+            config.check(script_required=False)
     except ConfigInvalid as error:
         raise ConfigInvalid((*problems, *error.problems)) from error
     if problems:
@@ -156,10 +161,11 @@ def _config(
     return config
 
 
-def _model(text: str, name: str | None, version: int, models: ModelStore) -> Model:
+def _model(text: str, name: str | None, version: int, framework: str | None, models: ModelStore) -> Model:
     path = Path(text)
     if path.exists() or name is not None:
-        return from_path(path, name or path.stem, version)
+        found = from_path(path, name or path.stem, version)
+        return replace(found, framework=framework_named(framework)) if framework else found
     return models.get(*parse_model(text))
 
 

@@ -5,13 +5,16 @@ from pathlib import Path
 from edgetender.packaging.inference_config import InferenceConfig
 from edgetender.packaging.layer import Entry, tree
 from edgetender.packaging.model_store import Model
+from edgetender.packaging.no_code import SCRIPT_NAME, NoCode
 
 ROOT = "var/azureml-app"
 _MODELS = "azureml-models"
 
 
-def script_path(config: InferenceConfig) -> str:
-    """The entry script, relative to the application root."""
+def script_path(config: InferenceConfig, no_code: NoCode | None = None) -> str | None:
+    """The entry script, relative to the application root; None: the server runs the model itself."""
+    if no_code is not None:
+        return SCRIPT_NAME if no_code.script is not None else None
     entry = Path(config.entry_script or "")
     return (entry if config.source_directory is not None else Path(entry.name)).as_posix()
 
@@ -21,8 +24,12 @@ def model_dir(models: tuple[Model, ...]) -> str:
     return f"{_MODELS}/{models[0].name}/{models[0].version}" if len(models) == 1 else _MODELS
 
 
-def application_entries(config: InferenceConfig) -> list[Entry]:
-    """The source directory, or the entry script alone."""
+def application_entries(config: InferenceConfig, no_code: NoCode | None = None) -> list[Entry]:
+    """The source directory, or the entry script alone; without code, the generated script, if there is one."""
+    if no_code is not None:
+        at = f"{ROOT}/{SCRIPT_NAME}"
+        made = [] if no_code.script is None else [Entry(at, no_code.script, mode=0o644)]
+        return [Entry(ROOT), *made]
     if config.source_directory is not None:
         return list(tree(config.source, ROOT))
     script = config.path(config.entry_script or "")

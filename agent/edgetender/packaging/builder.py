@@ -18,6 +18,7 @@ from edgetender.packaging.inference_config import InferenceConfig
 from edgetender.packaging.layer import Entry, Layer, pack, tree
 from edgetender.packaging.layer_store import LayerStore, fingerprint
 from edgetender.packaging.model_store import Model
+from edgetender.packaging.no_code import NoCode
 from edgetender.packaging.oci_layout import Image
 from edgetender.packaging.server_layer import ENVIRONMENT, PREFIX
 
@@ -89,16 +90,17 @@ class DirectBuilder:
         *,
         platform: str = "linux/amd64",
         steps_follow: bool = False,
+        no_code: NoCode | None = None,
     ) -> Assembled:
         """Put all of the image into the store. *steps_follow*: an engine runs the Dockerfile steps later.
 
-        Raises as `build`.
+        *no_code*: serve the one model so, without an entry script. Raises as `build`.
         """
-        _check(config, steps_follow=steps_follow)
+        _check(config, steps_follow=steps_follow, script_required=no_code is None)
         server = server_layer.find(self._server_source)
         ground, ground_reused = self._base(base, platform)
         python = self._python(ground)
-        spec = environment_spec(config, python)
+        spec = environment_spec(config, python) or Spec(no_code.requirements if no_code else ())
         added: list[tuple[str, Layer]] = []
         layers = [BuiltLayer("base", one.digest, one.size, ground_reused) for one in ground.layers]
 
@@ -116,14 +118,15 @@ class DirectBuilder:
         layer, reused = self._installed(f"server-{server_key}", server.spec, python, PREFIX, own)
         add("server", layer, reused=reused)
         for kind, entries in (
-            ("application", application.application_entries(config)),
+            ("application", application.application_entries(config, no_code)),
             ("model", application.model_entries(models) if models else []),
         ):
             if entries:
                 layer, reused = self._packed(entries)
                 add(kind, layer, reused=reused)
         labels = {"io.edgetender.environment": key, "io.edgetender.server": server.version}
-        content = image_config(ground, added, python.path, models, config, labels=labels)
+        script = application.script_path(config, no_code)
+        content = image_config(ground, added, python.path, models, script, labels=labels)
         packed = (*ground.layers, *(layer for _, layer in added))
         image = oci_layout.put_image(self._store.blobs, content, packed)
         return Assembled(ground, python, tuple(added), image, tuple(layers))
@@ -186,9 +189,9 @@ class DirectBuilder:
         return layer, layer.digest.removeprefix("sha256:") in known
 
 
-def _check(config: InferenceConfig, *, steps_follow: bool) -> None:
+def _check(config: InferenceConfig, *, steps_follow: bool, script_required: bool) -> None:
     """Raise ConfigInvalid with every fault, this builder's limits among them."""
-    problems = config.problems()
+    problems = config.problems(script_required=script_required)
     if config.extra_docker_file_steps is not None and not steps_follow:
         text = "Dockerfile steps need an engine that builds; this builder assembles without one"
         problems += (Problem("extraDockerfileSteps", "builder.cannot", f"{text}: --builder docker"),)
@@ -196,8 +199,8 @@ def _check(config: InferenceConfig, *, steps_follow: bool) -> None:
         raise ConfigInvalid(problems)
 
 
-def environment_spec(config: InferenceConfig, python: Python) -> Spec:
-    """Return what the configuration asks to be installed by pip. Raises ConfigInvalid."""
+def environment_spec(config: InferenceConfig, python: Python) -> Spec | None:
+    """Return what the configuration asks to be installed by pip; None: it says nothing. Raises ConfigInvalid."""
     named = config.environment
     if named is not None and named.is_reference:
         text = f"{named.name} is a registered one's name; package it from its workspace"
@@ -210,4 +213,4 @@ def environment_spec(config: InferenceConfig, python: Python) -> Spec:
         return conda_file.from_conda(config.path(config.conda_file), python.minor)
     if config.requirements_file is not None:
         return environment.from_requirements(config.path(config.requirements_file))
-    return Spec(())
+    return None

@@ -4,7 +4,6 @@ from typing import Any
 
 from edgetender import __version__
 from edgetender.packaging import application
-from edgetender.packaging.inference_config import InferenceConfig
 from edgetender.packaging.layer import Layer
 from edgetender.packaging.model_store import Model
 from edgetender.packaging.oci_layout import Image
@@ -21,11 +20,11 @@ def image_config(
     added: list[tuple[str, Layer]],
     python_path: str,
     models: tuple[Model, ...],
-    config: InferenceConfig,
+    script: str | None,
     *,
     labels: dict[str, str],
 ) -> dict[str, Any]:
-    """Return the configuration of *base* with the *added* layers (kind, layer). Pure.
+    """Return the configuration of *base* with the *added* layers (kind, layer), to serve *script*. Pure.
 
     The entry point is the server's, whatever the base says: a base may bring everything but that.
     """
@@ -34,9 +33,10 @@ def image_config(
     env |= {
         "PATH": f"{env.get('PATH', _PATH)}:/{ENVIRONMENT}/bin",
         "AML_APP_ROOT": f"/{application.ROOT}",
-        "AZUREML_ENTRY_SCRIPT": application.script_path(config),
         "HOME": "/tmp",  # noqa: S108  the user has no home; libraries that cache need some place
     }
+    if script is not None:
+        env["AZUREML_ENTRY_SCRIPT"] = script
     if models:
         env["AZUREML_MODEL_DIR"] = application.model_dir(models)
     own = {

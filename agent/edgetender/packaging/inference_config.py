@@ -80,12 +80,14 @@ class InferenceConfig:
     def path(self, relative: str) -> Path:
         return self.source / relative
 
-    def problems(self) -> tuple[Problem, ...]:
+    def problems(self, *, script_required: bool = True) -> tuple[Problem, ...]:
         """Return everything wrong with it, each with its key. Reads the files it names."""
         found = [*self.base_image_registry.problems()]
         if self.source_directory and not self.source.is_dir():
             found.append(Problem("sourceDirectory", "path.missing", f"{self.source} is no directory"))
-        found += entry_script.problems(self.entry_script, self.source, confined=bool(self.source_directory))
+        if script_required or self.entry_script is not None:
+            confined = bool(self.source_directory)
+            found += entry_script.problems(self.entry_script, self.source, confined=confined)
         files = {
             "condaFile": self.conda_file,
             "requirements": self.requirements_file,
@@ -98,9 +100,9 @@ class InferenceConfig:
             found.append(Problem("condaFile", "environment.twice", "excludes a requirements file; name one"))
         return (*found, *self._runtime_problems(), *self._environment_problems(), *self._step_problems())
 
-    def check(self) -> None:
+    def check(self, *, script_required: bool = True) -> None:
         """Raise ConfigInvalid with every problem, if there is one."""
-        if problems := self.problems():
+        if problems := self.problems(script_required=script_required):
             raise ConfigInvalid(problems)
 
     def _runtime_problems(self) -> list[Problem]:

@@ -24,7 +24,9 @@ _KEYS = {
 }
 
 
-def from_json(path: Path, overrides: Mapping[str, Any] | None = None) -> InferenceConfig:
+def from_json(
+    path: Path, overrides: Mapping[str, Any] | None = None, *, script_required: bool = True
+) -> InferenceConfig:
     """Read the file; *overrides* (by attribute) go before what is in it.
 
     Raises ConfigInvalid with every fault; unknown keys only become `warnings`.
@@ -48,7 +50,7 @@ def from_json(path: Path, overrides: Mapping[str, Any] | None = None) -> Inferen
     _environment(content.get("environment"), config, problems)
     for name, value in (overrides or {}).items():
         setattr(config, name, value)
-    problems += config.problems()
+    problems += config.problems(script_required=script_required)
     if problems:
         raise ConfigInvalid(tuple(problems))
     return config

@@ -71,7 +71,7 @@ def from_path(path: Path, name: str, version: int = 1) -> Model:
     check_name(name)
     if not path.exists():
         raise NotFound(f"cannot find the model {path}; name a file or a directory")
-    return Model(name, version, path, _hash(path))
+    return Model(name, version, path, _hash(path), framework_of(path))
 
 
 def framework_named(text: str) -> str:
@@ -137,7 +137,7 @@ class ModelStore:
                 number = version if version is not None else max(self._versions(name), default=0) + 1
                 final = folder / str(number) / _FILES / path.name
                 model = replace(
-                    offered, version=number, path=final, framework=framework, tags=tags or {},
+                    offered, version=number, path=final, framework=framework or offered.framework, tags=tags or {},
                     properties=properties or {}, description=description, created=created,
                 )  # fmt: skip
                 (part / _RECORD).write_bytes(canonical(asdict(model) | {"path": path.name}))

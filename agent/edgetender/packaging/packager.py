@@ -14,6 +14,7 @@ from edgetender.packaging.bases import Base
 from edgetender.packaging.builder import Assembled, Built, BuiltLayer, DirectBuilder
 from edgetender.packaging.inference_config import InferenceConfig
 from edgetender.packaging.model_store import Model
+from edgetender.packaging.no_code import plan as no_code_plan
 from edgetender.packaging.push import push
 from edgetender.packaging.workspace import Workspace
 
@@ -71,7 +72,8 @@ class Packager:
         if config.environment is not None:
             config = replace(config, environment=self.workspace.environments.found(config.environment))
         named = config.environment.base_image if config.environment else None
-        config.check()  # before anything is fetched
+        no_code = no_code_plan(config, order.models, order.accelerator, self.say)
+        config.check(script_required=no_code is None)  # before anything is fetched
         base = self.workspace.bases(self.say).find(
             order.base or config.base_image or named or self.workspace.base,
             order.platform,
@@ -80,7 +82,12 @@ class Packager:
         )
         builder = DirectBuilder(self.workspace.root, server_source=self.workspace.server_source, say=self.say)
         made = builder.assemble(
-            order.models, config, base.path, platform=order.platform, steps_follow=steps_follow
+            order.models,
+            config,
+            base.path,
+            platform=order.platform,
+            steps_follow=steps_follow,
+            no_code=no_code,
         )
         return made, base
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from edgetender.errors import ConfigInvalid, NotFound, Problem
 from edgetender.packaging.inference_config import InferenceConfig
-from edgetender.packaging.model_store import framework_named, framework_of, parse_model
+from edgetender.packaging.model_store import framework_named, parse_model
 from edgetender.packaging.package import ModelPackage, PackageError
 from edgetender.packaging.packager import Order
 from edgetender.packaging.workspace import Workspace
@@ -96,7 +96,7 @@ class Model:
         record = workspace.models.register(
             path,
             model_name,
-            framework=framework_named(model_framework) if model_framework else framework_of(path),
+            framework=framework_named(model_framework) if model_framework else None,
             tags=dict(tags or {}),
             properties=dict(properties or {}),
             description=description,
