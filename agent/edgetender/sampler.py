@@ -56,15 +56,21 @@ class Sampler:
         now = self._clock.now()
         self._hand_out("device", self._host(), now)
         snapshot = self._snapshot()
-        if snapshot is None or snapshot.engine_down is not None:
-            return
-        try:
-            figures = self._engine.figures([c for c in snapshot.observed.containers if c.running])
-        except AgentError as error:
-            log.warning("no container figures", extra={"fields": {"why": str(error)}})
+        figures = self._measured(snapshot)
+        if snapshot is None or figures is None:
+            self._latest = {}  # what was measured before is not shown as now
             return
         self._latest = self._rates(figures)
         self._hand_out("modules", module_sample(figures, self._latest, snapshot.ledger.restarts), now)
+
+    def _measured(self, snapshot: Snapshot | None) -> Sequence[ContainerFigures] | None:
+        if snapshot is None or snapshot.engine_down is not None:
+            return None
+        try:
+            return self._engine.figures([c for c in snapshot.observed.containers if c.running])
+        except AgentError as error:
+            log.warning("no container figures", extra={"fields": {"why": str(error)}})
+            return None
 
     def _rates(self, figures: Sequence[ContainerFigures]) -> dict[str, tuple[float, int]]:
         at = self._clock.monotonic()
