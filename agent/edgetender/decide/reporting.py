@@ -177,12 +177,13 @@ def health_word(reports: tuple[ModuleReport, ...], observed: Observed, ledger: L
         return "engine down"
     if ledger.accepted is None and ledger.candidate is None:
         return "waiting"
-    settled = {ModuleState.RUNNING, ModuleState.STOPPED}
-    return (
-        "healthy"
-        if all(r.state in settled and not r.why.startswith("new image") for r in reports)
-        else "degraded"
-    )
+    return "healthy" if all(_is_well(report) for report in reports) else "degraded"
+
+
+def _is_well(report: ModuleReport) -> bool:
+    if report.state is ModuleState.STOPPED:  # a job; its last end is the one that counts
+        return report.death is None or report.death.exit_code == 0
+    return report.state is ModuleState.RUNNING and not report.why.startswith("new image")
 
 
 def events_between(

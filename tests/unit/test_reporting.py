@@ -1,0 +1,168 @@
+"""What is said of a module, and when is it news?"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from edgetender.decide.planner import plan, pull_key, run_key
+from edgetender.decide.reporting import ModuleReport, ModuleState, events_between, health_word, module_reports
+from edgetender.model.ledger import Attempt, Death, Desired, Ledger
+from edgetender.model.observed import Health, Observed, PullProgress, Readiness, Status
+from edgetender.model.target import ImageWanted, Target
+from tests.builders.ledgers import after, container, failing, holding, looked, target
+from tests.builders.manifests import SCORER, image, manifest, module
+from tests.fakes.clock import NOON
+
+ONE = manifest(1)
+SPEC = target(ONE).spec("scorer")
+KEY = run_key("scorer", SPEC.digest)
+CRASHED = Attempt(2, NOON, "container.exited", "exited with code 3")
+NEXT = image("next")
+
+
+def said(observed: Observed, ledger: Ledger | None = None, aimed: Target | None = None) -> ModuleReport:
+    ledger, aimed = ledger or holding(ONE), aimed or target(ONE)
+    (report,) = module_reports(aimed, observed, ledger, plan(aimed, observed, ledger, after(0.1)))
+    return report
+
+
+def test_a_ready_module_is_running_and_there_is_nothing_to_explain():
+    report = said(looked(container(SPEC)))
+    assert (report.state, report.ready, report.why, report.code) == (ModuleState.RUNNING, True, "", "")
+    assert (report.version, report.image, report.since) == (1, SCORER, NOON)
+
+
+@pytest.mark.parametrize("status", [Status.CREATED, Status.RESTARTING])
+def test_one_that_is_about_to_run_is_starting(status):
+    assert said(looked(container(SPEC, status))).state is ModuleState.STARTING
+
+
+def test_one_that_runs_and_has_not_answered_yet_is_starting_and_says_what_it_answers():
+    report = said(looked(container(SPEC, health=Health(Readiness.UNKNOWN, NOON, "connection refused"))))
+    assert (report.state, report.why) == (ModuleState.STARTING, "connection refused")
+
+
+def test_one_that_fails_its_probe_is_unhealthy():
+    report = said(looked(container(SPEC, health=failing("answered 503"))))
+    assert (report.state, report.why, report.ready) == (ModuleState.UNHEALTHY, "answered 503", False)
+
+
+def test_one_that_somebody_paused_is_unhealthy():
+    report = said(looked(container(SPEC, Status.PAUSED)))
+    assert (report.state, report.code) == (ModuleState.UNHEALTHY, "container.paused")
+
+
+def test_one_that_ended_is_in_back_off_and_says_how_it_ended():
+    report = said(looked(container(SPEC, Status.EXITED)), holding(ONE, attempts={KEY: CRASHED}))
+    assert (report.state, report.why, report.code) == (
+        ModuleState.BACKOFF, "exited with code 3", "container.exited",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("policy", "code"), [("never", 0), ("never", 3), ("on-failure", 0)])
+def test_one_that_ended_and_is_not_to_be_restarted_is_stopped(policy, code):
+    job = target(manifest(1, scorer=module(restart=policy)))
+    report = said(looked(container(job.spec("scorer"), Status.EXITED, exit_code=code)), aimed=job)
+    assert (report.state, report.why) == (ModuleState.STOPPED, f"ended with code {code}; restart: {policy}")
+
+
+def test_one_whose_image_is_on_its_way_is_pulling():
+    wanted = Target(None, "line3", (), (ImageWanted("scorer", NEXT),))
+    report = said(Observed(pulls=(PullProgress(NEXT, 5, 10),)), aimed=wanted)
+    assert (report.state, report.pull.done_bytes, report.image) == (ModuleState.PULLING, 5, NEXT)
+
+
+def test_one_whose_image_does_not_come_waits_and_says_why_and_how_often():
+    wanted = Target(None, "line3", (), (ImageWanted("scorer", NEXT),))
+    ledger = holding(None, ONE, attempts={pull_key(NEXT): Attempt(2, NOON, "image.missing", "no such image")})
+    report = said(Observed(), ledger, wanted)
+    assert (report.state, report.code) == (ModuleState.WAITING, "image.missing")
+    assert report.why == "new image not here: no such image (tried 2 times)"
+
+
+def test_one_that_serves_while_its_next_image_is_fetched_runs_and_says_what_the_pull_met():
+    aimed = replace(target(ONE), fetch=(ImageWanted("scorer", NEXT),))
+    ledger = holding(ONE, attempts={pull_key(NEXT): Attempt(1, NOON, "image.missing", "no such image")})
+    report = said(looked(container(SPEC)), ledger, aimed)
+    assert (report.state, report.why) == (
+        ModuleState.RUNNING,
+        "new image not here: no such image (tried once)",
+    )
+    assert health_word((report,), looked(), ledger) == "degraded"
+
+
+def test_one_that_no_variant_of_fits_is_blocked_or_runs_on_and_says_why():
+    blocked = Target(None, "line3", (), (), blocked=(("scorer", "no variant fits"),))
+    assert said(Observed(), aimed=blocked).state is ModuleState.BLOCKED
+    serving = replace(target(ONE), blocked=(("scorer", "no variant fits"),))
+    report = said(looked(container(SPEC)), aimed=serving)
+    assert (report.state, report.why) == (
+        ModuleState.RUNNING,
+        "the new version cannot run here: no variant fits",
+    )
+
+
+def test_with_the_engine_down_a_module_waits_for_it():
+    report = said(Observed(engine_down="connection refused"))
+    assert (report.state, report.why, report.code) == (
+        ModuleState.WAITING,
+        "connection refused",
+        "engine.down",
+    )
+
+
+def test_one_whose_creation_failed_waits_for_its_back_off_and_says_why():
+    report = said(looked(images=frozenset({SCORER})), holding(ONE, attempts={KEY: CRASHED}))
+    assert (report.state, report.why) == (ModuleState.WAITING, "exited with code 3")
+
+
+def test_while_two_exist_the_one_that_serves_speaks_for_the_module():
+    old = container(target(manifest(1, scorer=module(env={"V": "0"}))).spec("scorer"), version=7)
+    assert said(looked(container(SPEC, Status.CREATED), old)).version == 7
+
+
+def test_the_device_is_healthy_when_all_run_or_are_done():
+    well = ModuleReport("a", ModuleState.RUNNING)
+    words = {
+        health_word((well, replace(well, state=state)), Observed(), holding(ONE)): state
+        for state in ModuleState
+    }
+    assert set(words) == {"healthy", "degraded"}
+    failed = replace(well, state=ModuleState.STOPPED, death=Death(NOON, 3, "exited with code 3"))
+    assert health_word((failed,), Observed(), holding(ONE)) == "degraded"
+    assert health_word((), Observed(), Ledger()) == "waiting"
+    assert health_word((well,), Observed(engine_down="x"), holding(ONE)) == "engine down"
+
+
+# --- events
+
+
+def told(before, after_, old=None, new=None) -> list[str]:
+    return [kind for kind, _ in events_between(before, after_, old or Ledger(), new or Ledger())]
+
+
+def test_a_change_of_state_or_version_is_an_event_and_nothing_else_is():
+    was = ModuleReport("a", ModuleState.STARTING, version=1)
+    assert told((was,), (replace(was, why="other words"),)) == []
+    assert told((was,), (replace(was, state=ModuleState.RUNNING),)) == ["module.state"]
+    assert told((was,), (replace(was, version=2),)) == ["module.state"]
+
+
+def test_restarts_ends_and_removals_are_events():
+    was = ModuleReport("a", ModuleState.RUNNING)
+    died = replace(was, restarts=1, death=Death(NOON, 3, "exited with code 3", ("last words",)))
+    assert told((was,), (died,)) == ["module.restarted", "module.ended"]
+    assert told((died,), (died,)) == []
+    assert told((was,), ()) == ["module.removed"]
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [(200, "applied"), (406, "applying"), (417, "rolled_back"), (400, "refused"), (409, "refused")],
+)
+def test_what_became_of_a_manifest_is_an_event(code, kind):
+    new = Ledger(desired=Desired(2, code, "words", NOON))
+    assert told((), (), Ledger(), new) == [f"deployment.{kind}"]
+    assert told((), (), new, new) == []
