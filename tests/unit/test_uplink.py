@@ -1,14 +1,11 @@
-"""What waits in the outbox goes up in order, once, when the link is there."""
+"""What goes up, in which order, and what happens to it when the link does not hold?"""
 
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Iterator
 
 import pytest
 
-from demo.parts.waiting import until
 from edgetender.errors import LinkDown
 from edgetender.model.upstream import Message
 from edgetender.uplink import Uplink
@@ -17,121 +14,86 @@ from tests.fakes.store import FakeOutbox
 from tests.fakes.transport import FakeTransport
 
 
-class Bench:
-    def __init__(self) -> None:
+class Sending:
+    """An uplink whose thread is the test."""
+
+    def __init__(self, *, up: bool = True) -> None:
+        self.outbox, self.stopping = FakeOutbox(), threading.Event()
         self.clock = FakeClock()
-        self.transport, self.outbox = FakeTransport(clock=self.clock), FakeOutbox(self.clock)
-        self.stopping = threading.Event()
+        self.transport = FakeTransport(clock=self.clock, up=up)
+        self.transport.open(lambda _body: True, lambda: None)
         self.uplink = Uplink(self.transport, self.outbox, self.stopping)
-        self.thread = threading.Thread(target=self.uplink.work, daemon=True)
 
-    def start(self) -> None:
-        self.transport.open(lambda _body: True, self.uplink.wake)
-        self.thread.start()
+    def send(self) -> bool:
+        return self.uplink._send_some()
 
+    @property
     def topics(self) -> list[str]:
         return [message.topic for message in self.transport.sent]
 
-    def sent(self, count: int) -> list[str]:
-        until(lambda: len(self.transport.sent) >= count, f"{count} messages", within_s=5, every_s=0.005)
-        return self.topics()
+
+def test_state_goes_first_then_messages_oldest_first_and_all_of_it_once():
+    one = Sending()
+    one.outbox.append("event/a", b"1", NOON)
+    one.outbox.append("event/b", b"2", NOON)
+    one.outbox.put_state("reported", b"{}")
+    while one.send():
+        pass
+    assert one.topics == ["reported", "event/a", "event/b"]
+    assert one.outbox.figures().queued == 0
 
 
-@pytest.fixture
-def bench() -> Iterator[Bench]:
-    bench = Bench()
-    yield bench
-    bench.stopping.set()
-    bench.uplink.wake()
-    bench.transport.close()
-    if bench.thread.ident is not None:
-        bench.thread.join(5)
-        assert not bench.thread.is_alive()
+def test_without_a_link_nothing_is_sent_and_nothing_lost():
+    one = Sending(up=False)
+    one.outbox.append("event/a", b"1", NOON)
+    assert one.send() is False
+    assert one.outbox.figures().queued == 1
 
 
-def test_state_goes_first_then_messages_in_order_and_each_once(bench: Bench) -> None:
-    for number in range(30):  # more than one handful
-        bench.outbox.append(f"event/{number}", b"{}", NOON)
-    bench.outbox.put_state("reported", b"{}")
-    bench.start()
-    assert bench.sent(31) == ["reported", *(f"event/{number}" for number in range(30))]
-    until(lambda: bench.outbox.figures().queued == 0, "an empty outbox", within_s=5)
-    assert bench.outbox.figures().delivered == 30
+class Refusing(FakeTransport):
+    """Takes so many messages, then none."""
+
+    takes = 1
+
+    def send(self, message: Message, *, timeout_s: float) -> None:
+        if self.takes == 0:
+            raise LinkDown("cannot send: no answer")
+        self.takes -= 1
+        super().send(message, timeout_s=timeout_s)
 
 
-def test_what_comes_while_it_waits_goes_at_once_when_it_is_woken(bench: Bench) -> None:
-    bench.start()
-    until(lambda: bench.uplink._news.is_set() is False, "a waiting uplink", within_s=5)
-    bench.outbox.append("event/applied", b"{}", NOON)
-    began = time.monotonic()
-    bench.uplink.wake()
-    bench.sent(1)
-    assert time.monotonic() - began < 2
+def test_what_was_not_taken_stays_in_line_when_the_link_breaks_in_between():
+    one = Sending()
+    one.transport.__class__ = Refusing
+    for name in "ab":
+        one.outbox.append(f"event/{name}", b"1", NOON)
+    with pytest.raises(LinkDown):
+        one.send()
+    assert (one.topics, one.outbox.figures().queued) == (["event/a"], 1)
+    one.transport.takes = 9
+    while one.send():
+        pass
+    assert one.topics == ["event/a", "event/b"]
 
 
-def test_nothing_is_sent_while_the_link_is_down_and_all_of_it_when_it_is_back(bench: Bench) -> None:
-    bench.transport = FakeTransport(clock=bench.clock, up=False)
-    bench.uplink = Uplink(bench.transport, bench.outbox, bench.stopping)
-    bench.thread = threading.Thread(target=bench.uplink.work, daemon=True)
-    bench.outbox.append("event/applied", b"{}", NOON)
-    bench.start()
-    assert bench.topics() == []
-    bench.transport.come_up()
-    assert bench.sent(1) == ["event/applied"]
+def test_on_a_new_session_the_state_is_sent_again_for_the_broker_may_have_lost_it():
+    one = Sending()
+    one.outbox.put_state("reported", b"{}")
+    while one.send():
+        pass
+    one.transport.go_down()
+    one.clock.advance(60)
+    one.transport.come_up()
+    while one.send():
+        pass
+    assert one.topics == ["reported", "reported"]
 
 
-def test_a_new_link_gets_the_state_again_for_its_broker_may_have_forgotten(bench: Bench) -> None:
-    bench.outbox.put_state("reported", b"{}")
-    bench.start()
-    bench.sent(1)
-    bench.transport.go_down()
-    bench.clock.advance(1)
-    bench.transport.come_up()
-    assert bench.sent(2) == ["reported", "reported"]
-
-
-def test_a_message_whose_sending_failed_is_kept_and_sent_again(bench: Bench) -> None:
-    class Failing(FakeTransport):
-        failures = 1
-
-        def send(self, message: Message, *, timeout_s: float) -> None:
-            if self.failures:
-                self.failures -= 1
-                raise LinkDown("cannot send: lost on the way")
-            super().send(message, timeout_s=timeout_s)
-
-    bench.transport = Failing(clock=bench.clock)
-    bench.uplink = Uplink(bench.transport, bench.outbox, bench.stopping)
-    bench.thread = threading.Thread(target=bench.uplink.work, daemon=True)
-    bench.outbox.append("event/1", b"{}", NOON)
-    bench.outbox.append("event/2", b"{}", NOON)
-    bench.start()
-    assert bench.sent(2) == ["event/1", "event/2"]
-
-
-def test_a_far_side_that_takes_nothing_does_not_keep_the_daemon_from_stopping(bench: Bench) -> None:
-    bench.transport.mute = True
-    bench.outbox.append("event/1", b"{}", NOON)
-    bench.start()
-    bench.stopping.set()
-    bench.uplink.wake()
-    bench.transport.close()
-    bench.thread.join(5)
-    assert not bench.thread.is_alive()
-    assert bench.outbox.figures().queued == 1
-
-
-def test_what_the_outbox_holds_in_memory_is_flushed_also_without_a_link(bench: Bench) -> None:
-    class Flushing(FakeOutbox):
-        flushed = 0
-
-        def flush_due(self) -> None:
-            self.flushed += 1
-
-    outbox = Flushing(bench.clock)
-    bench.uplink = Uplink(FakeTransport(clock=bench.clock, up=False), outbox, bench.stopping)
-    bench.thread = threading.Thread(target=bench.uplink.work, daemon=True)
-    bench.thread.start()
-    until(lambda: outbox.flushed, "a flush", within_s=5)
-    bench.uplink.wake()
-    until(lambda: outbox.flushed >= 2, "the next flush", within_s=5)
+def test_the_thread_ends_promptly_when_it_is_stopped():
+    one = Sending(up=False)
+    thread = threading.Thread(target=one.uplink.work)
+    thread.start()
+    one.stopping.set()
+    one.uplink.wake()
+    thread.join(5)
+    assert not thread.is_alive()
