@@ -14,9 +14,10 @@ import docker
 import pytest
 
 from demo.parts.process import free_port
-from edgetender.errors import EngineDown
+from edgetender.errors import ConfigInvalid, EngineDown
 from edgetender.packaging import DirectBuilder, InferenceConfig, Model, Workspace, oci_layout
 from edgetender.packaging.build_context import write
+from edgetender.packaging.dockerfile import MICROMAMBA
 from edgetender.packaging.engine_api import Engine
 from edgetender.packaging.model_store import from_path
 from edgetender.packaging.packager import Order, Packager
@@ -186,3 +187,33 @@ def test_an_engine_that_is_not_there_is_named(made, tmp_path):
         EngineDown, match=r"no container engine answers at unix:///.*; start one, or name it by DOCKER_HOST"
     ):
         Engine(f"unix://{tmp_path}/nothing.sock").has("any:1")
+
+
+def test_conda_packages_are_installed_by_micromamba_in_a_stage_of_its_own(made, engine_socket, tmp_path):
+    """The real micromamba image cannot be had here: one of its name stands in, that makes a prefix like conda's."""
+    folder, config, assembled = made
+    engine = Engine(engine_socket)
+    engine.load(assembled.base, "base.test/debian:12")
+    standin = tmp_path / "standin"
+    standin.mkdir()
+    (standin / "Dockerfile").write_text("FROM base.test/debian:12\nCOPY micromamba /usr/bin/micromamba\n")
+    (standin / "micromamba").write_text(
+        '#!/bin/sh\n[ "$1" = clean ] && exit\nmkdir -p "$4/bin" && cp "$6" "$4" && ln -s /usr/bin/python3.11 "$4/bin/python"\n'
+    )
+    (standin / "micromamba").chmod(0o755)
+    engine.build(standin, MICROMAMBA, lambda _: None)
+    source = folder / "source"
+    (source / "conda.yml").write_text("dependencies: [python=3.11, libblas, {pip: [orjson]}]\n")
+    changed = replace(config, requirements_file=None, conda_file="conda.yml")
+    ws = Workspace(folder / "store", base=str(BASE), engine=engine_socket)
+
+    built = Packager(ws).image(Order((), changed, "kinds.test/conda:1"))
+
+    assert oci_layout.read(built.layout).config["config"]["Entrypoint"][0] == "/opt/environment/bin/python"
+    with serving(engine, "kinds.test/conda:1") as ask:
+        assert ask("/score", b'{"data": [[1, 2]]}') == b"[3]"
+    with pytest.raises(ConfigInvalid, match="--builder docker"):
+        Packager(ws).image(Order((), changed, "kinds.test/conda:2", builder="direct"))
+    (source / "conda.yml").write_text("dependencies: [libblas]\n")
+    with pytest.raises(ConfigInvalid, match=r"name its version, like python=3\.12"):
+        Packager(ws).image(Order((), changed, "kinds.test/conda:3"))

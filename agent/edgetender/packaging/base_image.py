@@ -144,6 +144,24 @@ def _from_tar(archive: Path, blobs: Path) -> tuple[Layer, str]:
 
 def python_of(image: Image) -> Python:
     """Return the Python of an image, from its files. Raises Permanent when it has none that can serve."""
+    found, glibc = _look(image)
+    if found is None:
+        raise Permanent("cannot use the base image: it has no python3 in bin; install Python 3.11 or newer")
+    return Python(found[0], found[1], _known(glibc), image.platform)
+
+
+def glibc_of(image: Image) -> int:
+    """Return the minor version (2.x) of an image's C library. Raises Permanent when it has no GNU one."""
+    return _known(_look(image)[1])
+
+
+def _known(glibc: int | None) -> int:
+    if glibc is None:
+        raise Permanent("cannot use the base image: no GNU C Library in it; wheels need one")
+    return glibc
+
+
+def _look(image: Image) -> tuple[tuple[str, int] | None, int | None]:
     found: tuple[str, int] | None = None
     glibc: int | None = None
     for layer in image.layers:
@@ -155,8 +173,4 @@ def python_of(image: Image) -> Python:
                 elif member.isreg() and _LIBC.search(member.name) and (file := tar.extractfile(member)):
                     version = _GLIBC.search(file.read())
                     glibc = int(version[1].split(b".")[1]) if version else glibc
-    if found is None:
-        raise Permanent("cannot use the base image: it has no python3 in bin; install Python 3.11 or newer")
-    if glibc is None:
-        raise Permanent("cannot use the base image: no GNU C Library in it; wheels need one")
-    return Python(found[0], found[1], glibc, image.platform)
+    return found, glibc

@@ -81,7 +81,10 @@ def _write(made: Assembled, part: Path, *, base_name: str | None, steps: str | N
         base_archives=archives,
         folders=[name for name in FOLDERS if (part / name).exists()],
         steps=steps,
+        conda=made.conda is not None,
     )
+    if made.conda is not None:
+        (part / "environment.yml").write_text(made.conda, encoding="utf-8")
     (part / "Dockerfile").write_text(text, encoding="utf-8")
     labels = made.image.config["config"]["Labels"]
     readme = _README.format(

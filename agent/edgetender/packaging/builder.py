@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from edgetender.errors import ConfigInvalid, NotFound, Problem
 from edgetender.packaging import application, base_image, conda_file, environment, oci_layout, server_layer
 from edgetender.packaging.base_image import Python
+from edgetender.packaging.conda_file import CondaSpec
 from edgetender.packaging.environment import Spec
 from edgetender.packaging.image_config import image_config
 from edgetender.packaging.inference_config import InferenceConfig
@@ -47,13 +48,17 @@ class Built:
 
 @dataclass(frozen=True, slots=True)
 class Assembled:
-    """An image whose blobs are all in the store: *added* are our layers (kind, layer) upon *base*."""
+    """An image whose blobs are all in the store: *added* are our layers (kind, layer) upon *base*.
+
+    *conda*: the text of the conda file whose packages an engine has still to install.
+    """
 
     base: Image
     python: Python
     added: tuple[tuple[str, Layer], ...]
     image: Image
     layers: tuple[BuiltLayer, ...]
+    conda: str | None = None
 
 
 class DirectBuilder:
@@ -89,18 +94,20 @@ class DirectBuilder:
         base: Path,
         *,
         platform: str = "linux/amd64",
-        steps_follow: bool = False,
+        by_engine: bool = False,
         no_code: NoCode | None = None,
     ) -> Assembled:
-        """Put all of the image into the store. *steps_follow*: an engine runs the Dockerfile steps later.
+        """Put all of the image into the store. *by_engine*: what only an engine can add comes later.
 
         *no_code*: serve the one model so, without an entry script. Raises as `build`.
         """
-        _check(config, steps_follow=steps_follow, script_required=no_code is None)
+        _check(config, by_engine=by_engine, script_required=no_code is None)
         server = server_layer.find(self._server_source)
         ground, ground_reused = self._base(base, platform)
-        python = self._python(ground)
-        spec = environment_spec(config, python) or Spec(no_code.requirements if no_code else ())
+        conda = _left_to_conda(config) if by_engine else None
+        python = self._python(ground) if conda is None else self._condas_python(ground, conda)
+        given = environment_spec(config, python) if conda is None else None
+        spec = given or Spec(no_code.requirements if no_code and conda is None else ())
         added: list[tuple[str, Layer]] = []
         layers = [BuiltLayer("base", one.digest, one.size, ground_reused) for one in ground.layers]
 
@@ -129,7 +136,7 @@ class DirectBuilder:
         content = image_config(ground, added, python.path, models, script, labels=labels)
         packed = (*ground.layers, *(layer for _, layer in added))
         image = oci_layout.put_image(self._store.blobs, content, packed)
-        return Assembled(ground, python, tuple(added), image, tuple(layers))
+        return Assembled(ground, python, tuple(added), image, tuple(layers), conda.text if conda else None)
 
     def _base(self, base: Path, platform: str) -> tuple[Image, bool]:
         """Bring the base into the store; return it and whether it was there."""
@@ -167,6 +174,15 @@ class DirectBuilder:
         self._store.keep(key, asdict(found))
         return found
 
+    def _condas_python(self, image: Image, conda: CondaSpec) -> Python:
+        """The Python that conda will install; the base needs none."""
+        if conda.python_minor is None:
+            text = "conda installs the Python too: name its version, like python=3.12"
+            raise ConfigInvalid((Problem(conda.python_at, "conda.python", text),))
+        return Python(
+            f"/{ENVIRONMENT}/bin/python", conda.python_minor, base_image.glibc_of(image), image.platform
+        )
+
     def _installed(
         self, key: str, spec: Spec, python: Python, at: str, own: Iterable[Entry] = ()
     ) -> tuple[Layer, bool]:
@@ -189,10 +205,26 @@ class DirectBuilder:
         return layer, layer.digest.removeprefix("sha256:") in known
 
 
-def _check(config: InferenceConfig, *, steps_follow: bool, script_required: bool) -> None:
+def needs_an_engine(config: InferenceConfig) -> bool:
+    """Whether there are Dockerfile steps, or conda packages that are not pip's. Raises ConfigInvalid."""
+    return config.extra_docker_file_steps is not None or _left_to_conda(config) is not None
+
+
+def _left_to_conda(config: InferenceConfig) -> CondaSpec | None:
+    named = config.environment
+    if named is not None and named.conda is not None:
+        spec = conda_file.read(named.conda, "environment")
+    elif config.conda_file is not None:
+        spec = conda_file.read(environment.text_of(config.path(config.conda_file), conda_file.KEY))
+    else:
+        return None
+    return None if spec.pure_pip else spec
+
+
+def _check(config: InferenceConfig, *, by_engine: bool, script_required: bool) -> None:
     """Raise ConfigInvalid with every fault, this builder's limits among them."""
     problems = config.problems(script_required=script_required)
-    if config.extra_docker_file_steps is not None and not steps_follow:
+    if config.extra_docker_file_steps is not None and not by_engine:
         text = "Dockerfile steps need an engine that builds; this builder assembles without one"
         problems += (Problem("extraDockerfileSteps", "builder.cannot", f"{text}: --builder docker"),)
     if problems:

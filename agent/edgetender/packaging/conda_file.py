@@ -22,6 +22,7 @@ class CondaSpec:
     packages: tuple[tuple[str, str], ...]
     python_minor: int | None
     python_at: str = KEY
+    text: str = ""
 
     @property
     def pure_pip(self) -> bool:
@@ -65,7 +66,7 @@ def _parse(text: str, at: str) -> tuple[CondaSpec, list[Problem]]:
         pip = of_requirements("\n".join(lines), f"{at}:pip")
     except ConfigInvalid as error:
         problems += error.problems
-    return CondaSpec(pip, tuple(packages), minor, minor_at), problems
+    return CondaSpec(pip, tuple(packages), minor, minor_at, text), problems
 
 
 def from_conda(path: Path, python_minor: int | None = None) -> Spec:

@@ -10,6 +10,15 @@ from edgetender.packaging.server_layer import ENVIRONMENT, PREFIX
 MARK = "# made by edgetender package --generate-dockerfile; see README.md"
 FOLDERS = {"environment": ENVIRONMENT, "server": PREFIX, "azureml-app": application.ROOT}
 
+MICROMAMBA = "mambaorg/micromamba:2.0.5-debian12-slim"
+_MICROMAMBA = (
+    f"FROM {MICROMAMBA} AS conda",
+    "USER root",
+    "COPY environment.yml /tmp/environment.yml",
+    f"RUN micromamba create --yes --prefix /{ENVIRONMENT} --file /tmp/environment.yml && micromamba clean --all --yes",
+    "",
+)
+
 
 def dockerfile(
     image: dict[str, Any],
@@ -19,20 +28,27 @@ def dockerfile(
     base_archives: Sequence[str],
     folders: Sequence[str],
     steps: str | None,
+    conda: bool = False,
 ) -> str:
     """Return the Dockerfile of an image with configuration *image* upon one with *base* (OCI documents).
 
     *base_name* is what FROM says; without one the *base_archives*, unpacked, are the base. *folders* are those
-    of FOLDERS that the context has.
+    of FOLDERS that the context has. *conda*: micromamba installs environment.yml, in a stage of its own.
     """
     run, given = image["config"], (base.get("config") or {}) if base_name is not None else {}
-    lines = [MARK, ""]
+    lines = [MARK, "", *(_MICROMAMBA if conda else ())]
     if base_name is not None:
         lines.append(f"FROM {base_name}")
     else:
         lines += ["FROM scratch", *(f"ADD {name} /" for name in base_archives)]
     if "environment" in folders:
         lines += ["", "# the Python packages of the entry script", _copy("environment")]
+    if conda:
+        lines += [
+            "",
+            "# the conda packages of the entry script",
+            f"COPY --from=conda /{ENVIRONMENT} /{ENVIRONMENT}",
+        ]
     if steps is not None:
         lines += ["", "# extraDockerfileSteps", "USER root", steps.strip()]
     lines += ["", "# the scoring server, in a prefix of its own", _copy("server")]

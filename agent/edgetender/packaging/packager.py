@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from edgetender.errors import ConfigInvalid, Problem
 from edgetender.packaging import build_context, engine_archive, oci_layout
 from edgetender.packaging.bases import Base
-from edgetender.packaging.builder import Assembled, Built, BuiltLayer, DirectBuilder
+from edgetender.packaging.builder import Assembled, Built, BuiltLayer, DirectBuilder, needs_an_engine
 from edgetender.packaging.inference_config import InferenceConfig
 from edgetender.packaging.model_store import Model
 from edgetender.packaging.no_code import plan as no_code_plan
@@ -66,11 +66,10 @@ class Packager:
         self.write_context(order, made, base, out)
         return made
 
-    def assemble(self, order: Order, *, steps_follow: bool = True) -> tuple[Assembled, Base]:
+    def assemble(self, order: Order, *, by_engine: bool = True) -> tuple[Assembled, Base]:
         """Put the image's parts into the store, all but what Dockerfile steps would add."""
+        order = self._resolved(order)
         config = order.config
-        if config.environment is not None:
-            config = replace(config, environment=self.workspace.environments.found(config.environment))
         named = config.environment.base_image if config.environment else None
         no_code = no_code_plan(config, order.models, order.accelerator, self.say)
         config.check(script_required=no_code is None)  # before anything is fetched
@@ -86,10 +85,18 @@ class Packager:
             config,
             base.path,
             platform=order.platform,
-            steps_follow=steps_follow,
+            by_engine=by_engine,
             no_code=no_code,
         )
         return made, base
+
+    def _resolved(self, order: Order) -> Order:
+        """The order with its environment as it is registered, where it only names one."""
+        named = order.config.environment
+        if named is None:
+            return order
+        found = self.workspace.environments.found(named)
+        return replace(order, config=replace(order.config, environment=found))
 
     def write_context(self, order: Order, made: Assembled, base: Base, out: Path) -> None:
         steps = order.config.extra_docker_file_steps
@@ -97,9 +104,10 @@ class Packager:
         build_context.write(made, out, base_name=base.reference, steps=text, tag=order.reference)
 
     def _image(self, order: Order, out: Path) -> Built:
+        order = self._resolved(order)
         builder = _chosen(order)
         self.say(f"packaging {order.reference} for {order.platform}, builder {builder}")
-        made, base = self.assemble(order, steps_follow=builder == "docker")
+        made, base = self.assemble(order, by_engine=builder == "docker")
         if builder == "direct":
             oci_layout.write(made.image, out, name=order.reference)
             return Built(made.image.digest, out, made.image.platform, made.layers)
@@ -132,4 +140,4 @@ def _chosen(order: Order) -> str:
         raise ConfigInvalid((Problem("--builder", "value.unknown", text),))
     if order.builder != "auto":
         return order.builder
-    return "docker" if order.config.extra_docker_file_steps is not None else "direct"
+    return "docker" if needs_an_engine(order.config) else "direct"
