@@ -76,7 +76,11 @@ class FolderTransport:
         with contextlib.suppress(FileNotFoundError):
             if path.stat().st_size + len(entry) > self._settings.messages_max_bytes:
                 path.replace(path.with_suffix(".jsonl.1"))
-        with path.open("ab") as stream:
+        with path.open("a+b") as stream:
+            if stream.tell():
+                stream.seek(-1, os.SEEK_END)
+                if stream.read(1) != b"\n":
+                    entry = b"\n" + entry  # a power cut left half a line; it spoils itself alone
             stream.write(entry + b"\n")
             stream.flush()
             os.fsync(stream.fileno())
