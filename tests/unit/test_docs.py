@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from demo.story import STEPS
+from tests.system.console import Shell
 
 ROOT = Path(__file__).resolve().parents[2]
 LISTED = subprocess.run(
@@ -46,3 +50,28 @@ def test_a_decision_is_short_and_says_what_it_cost(page: str) -> None:
     text = (ROOT / page).read_text()
     assert len(text.splitlines()) <= 40
     assert {"## Context", "## Decision", "## Consequences"} <= set(text.splitlines())
+
+
+def test_the_readme_s_console_blocks_say_what_is_true() -> None:
+    environ = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    with Shell(ROOT, environ) as shell:
+        shell.follow(ROOT / "README.md", ROOT)
+
+
+def test_the_readme_tells_the_demo_s_eight_steps_by_their_titles() -> None:
+    told = re.findall(r"^(\d)\. \*\*(.+?)\*\*", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert [(int(number), title) for number, title in told] == [(step.number, step.title) for step in STEPS]
+
+
+def test_what_the_readme_says_is_where_is_there() -> None:
+    tree = (ROOT / "README.md").read_text().partition("## What is where")[2].partition("```text\n")[2]
+    named = [line.split()[0] for line in tree.partition("```")[0].splitlines()]
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_a_change_s_file_says_its_kind() -> None:
+    names = [path.name for path in ROOT.glob("changes/*") if path.name != "README.md"]
+    wrong = [
+        name for name in names if not re.fullmatch(r"[a-z0-9-]+\.(added|changed|fixed|removed)\.md", name)
+    ]
+    assert wrong == []
