@@ -98,7 +98,13 @@ class _Reading:
         self._nodes = 0
 
     def read(self, text: str) -> Any:
-        loader = _Loader(text)
+        try:
+            loader = _Loader(text)
+        except yaml.reader.ReaderError as error:
+            before = text[: error.position]
+            line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+            said = f"holds the character U+{ord(text[error.position]):04X}; write it as an escape, in quotes"
+            _refuse("yaml.malformed", f"{said} at line {line} column {column}")
         try:
             node = loader.get_single_node()
             return None if node is None else self._value(node, "", 0)
@@ -185,7 +191,7 @@ def _positions_in_json(text: str) -> dict[str, tuple[int, int]]:
     """JSON is near enough to YAML to be located by it; without a position a fault still has its path."""
     reading = _Reading()
     try:
-        reading.read(text.replace("\t", " "))
+        reading.read(yaml.reader.Reader.NON_PRINTABLE.sub("?", text.replace("\t", " ")))
     except ManifestInvalid:
         return {}
     return reading.positions
