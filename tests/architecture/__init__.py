@@ -1,0 +1,1 @@
+"""Rules that no reader should have to check."""

@@ -1,0 +1,1 @@
+"""Worlds in one line each: only the fact that matters is named."""

@@ -1,0 +1,1 @@
+"""What could be wrong with this device, one file per check, each with a remedy."""

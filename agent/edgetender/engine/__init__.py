@@ -1,0 +1,1 @@
+"""The container engine behind its port: Docker's API, by typed requests."""

@@ -1,0 +1,1 @@
+"""Many devices from a workstation: what is sent to them."""

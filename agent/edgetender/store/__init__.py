@@ -1,0 +1,1 @@
+"""What survives a power cut: the ledger and the outbox, on SQLite."""
