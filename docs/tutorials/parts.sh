@@ -1,4 +1,5 @@
 # Sourced by the tutorial: where the running demo's registry, broker, keys and device are.
+[ -e "${DEMO:-.demo}/device/config.toml" ] || echo "no demo runs here: start ./run demo first" >&2
 DEMO=$(cd "${DEMO:-.demo}" && pwd)
 export PATH="$PWD/.venv/bin:$PATH"
 export EDGETENDER_CONFIG="$DEMO/device/config.toml"
