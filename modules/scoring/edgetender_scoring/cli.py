@@ -14,8 +14,10 @@ from types import FrameType
 from typing import NoReturn
 
 from edgetender_scoring import __version__, cpus, fast_json, log, script, server
+from edgetender_scoring.keys import KeysUnusable
 from edgetender_scoring.providers import ModelUnusable
 from edgetender_scoring.settings import Flags, Settings, SettingsInvalid, publish, read
+from edgetender_scoring.tls import TlsUnusable
 
 _USAGE, _UNUSABLE = 1, 3
 
@@ -101,7 +103,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if settings.fast_json:
             fast_json.install()
         free = server.serve(settings, None if settings.script is None else _loaded(settings, settings.script))
-    except (script.ScriptUnusable, ModelUnusable, server.CannotListen) as error:
+    except (script.ScriptUnusable, ModelUnusable, server.CannotListen, KeysUnusable, TlsUnusable) as error:
         logging.getLogger("edgetender_scoring").critical("cannot serve: %s", error)
         return _UNUSABLE
     sys.stderr.flush()

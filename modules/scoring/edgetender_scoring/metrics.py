@@ -8,6 +8,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from edgetender_scoring.collector import Collector
+
 if TYPE_CHECKING:  # it needs numpy, which scripts may do without
     from edgetender_scoring.onnx_model import Model
 
@@ -43,7 +45,14 @@ class Metrics:
             self._batches.add(requests)
 
     def render(
-        self, *, in_flight: int, queued: int, threads: int, abandoned: int, models: Sequence[Model]
+        self,
+        *,
+        in_flight: int,
+        queued: int,
+        threads: int,
+        abandoned: int,
+        models: Sequence[Model],
+        collector: Collector | None = None,
     ) -> bytes:
         lines = [
             *_head("info", "gauge", "The server that answers."),
@@ -65,6 +74,12 @@ class Metrics:
             ("threads_abandoned", abandoned, "Threads stuck in a call past its time limit."),
         ):
             lines += [*_head(name, "gauge", text), f"edgetender_scoring_{name} {value}"]
+        if collector is not None:
+            for name, value, text in (
+                ("collected_total", collector.written, "Records of production data written."),
+                ("collect_dropped_total", collector.dropped, "Records of the sample that were not written."),
+            ):
+                lines += [*_head(name, "counter", text), f"edgetender_scoring_{name} {value}"]
         if models:
             lines += self._of_models(models)
         return ("\n".join(lines) + "\n").encode()

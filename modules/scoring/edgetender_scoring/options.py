@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from edgetender_scoring import cpus
+from edgetender_scoring.collector import Collect
 from edgetender_scoring.providers import POLICIES, Wanted
+from edgetender_scoring.tls import Files
 
 PREFIX = "EDGETENDER_SCORING_"
 NAMES = frozenset(
@@ -14,7 +16,7 @@ NAMES = frozenset(
     for name in (
         "HOST", "BODY_LIMIT_MB", "GRACE_S", "IDLE_S", "STRICT_INPUT", "FAST_JSON",
         "ACCELERATOR", "PROVIDERS", "INTRA_OP_THREADS", "ARENA", "MAX_BATCH", "BATCH_WAIT_MS", "GPU_MEMORY_MB",
-        "ENGINE_CACHE",
+        "ENGINE_CACHE", "KEYS_FILE", "TLS_CERT", "TLS_KEY", "COLLECT_DIR", "COLLECT_SAMPLE", "COLLECT_MAX_MB",
     )
 )  # fmt: skip
 _SMALL_BYTES = 2 << 30  # with less memory the arena is off: it keeps what the largest request once took
@@ -64,9 +66,32 @@ def models(said: Mapping[str, str], faults: list[str]) -> Wanted:
     )
 
 
-def holds_models(place: str | None) -> bool:
-    """Whether *place* has a model that needs no entry script."""
-    if place is None:
-        return False
-    path = Path(place)
-    return path.suffix == ".onnx" or (path.is_dir() and next(path.rglob("*.onnx"), None) is not None)
+def models_in(said: str | None, *bases: Path) -> Path | None:
+    """Where models that need no entry script lie: *said*, as counted from the first of *bases* that has any."""
+    for path in [base / said for base in bases] if said else []:
+        if path.suffix == ".onnx" or (path.is_dir() and next(path.rglob("*.onnx"), None) is not None):
+            return path
+    return None
+
+
+def tls(said: Mapping[str, str], faults: list[str]) -> Files | None:
+    """The certificate and its key: both or none."""
+    certificate, key = said.get(f"{PREFIX}TLS_CERT"), said.get(f"{PREFIX}TLS_KEY")
+    if certificate and key:
+        return Files(Path(certificate), Path(key))
+    if certificate or key:
+        faults.append(f"{PREFIX}TLS_CERT and {PREFIX}TLS_KEY: both are needed, or none")
+    return None
+
+
+def collect(said: Mapping[str, str], root: Path, faults: list[str]) -> Collect | None:
+    """What is to be collected; the original's switches, under both their names, turn it on too."""
+    place = said.get(f"{PREFIX}COLLECT_DIR")
+    if place is None and (
+        is_true(said, "AML_MDC_STORAGE_ENABLED") or is_true(said, "AML_MODEL_DC_STORAGE_ENABLED")
+    ):
+        place = str(root / "modeldata")
+    sample = number(f"{PREFIX}COLLECT_SAMPLE", said, faults, 1, 0, 1)
+    most = int(number(f"{PREFIX}COLLECT_MAX_MB", said, faults, 100, 0.001) * 1_000_000)
+    answers = is_true(said, "APP_INSIGHTS_LOG_RESPONSE_ENABLED", default=True)
+    return Collect(Path(place), sample, most, answers) if place else None

@@ -7,8 +7,10 @@ from collections.abc import Callable
 from urllib.parse import parse_qs
 
 from edgetender_scoring import message
+from edgetender_scoring.collector import Collector
 from edgetender_scoring.cors import Headers
 from edgetender_scoring.envelope import NOT_FAILED, Envelope
+from edgetender_scoring.keys import Keys
 from edgetender_scoring.log import AccessLog
 from edgetender_scoring.message import HTML, Request, Response
 from edgetender_scoring.metrics import CONTENT_TYPE, Metrics
@@ -25,6 +27,7 @@ _NOT_FOUND = (
 )
 _NOT_ALLOWED = "The method is not allowed for the requested URL."
 _SCORING = frozenset({"GET", "HEAD", "POST", "OPTIONS"})
+_OPEN = frozenset({b"/", b"/v2/health/live", b"/v2/health/ready"})
 _READING = frozenset({"GET", "HEAD"})
 _BOOL = {True: "True", False: "False"}
 
@@ -33,15 +36,26 @@ class Application:
     """Answers requests. *draining*: no longer ready, still answering."""
 
     def __init__(
-        self, envelope: Envelope, served: Served, pool: Pool, metrics: Metrics, access: AccessLog
+        self,
+        envelope: Envelope,
+        served: Served,
+        pool: Pool,
+        metrics: Metrics,
+        access: AccessLog,
+        keys: Keys | None = None,
+        collector: Collector | None = None,
     ) -> None:
         self._envelope, self._served, self._pool = envelope, served, pool
         self._metrics, self._access = metrics, access
+        self._keys, self._collector = keys, collector
         self._v2 = OpenInference(served, pool, self.ready, self._inferred)
         self.draining = False
 
     def answer(self, request: Request, deliver: Deliver) -> None:
         """Have *deliver* called once with the answer, at once or later, on the event loop."""
+        if self._keys is not None and not self._admits(request):
+            deliver(self._note(request, _locked(request)))
+            return
         match request.path:
             case b"/score":
                 self._score(request, deliver)
@@ -55,6 +69,12 @@ class Application:
                 self._v2.answer(request, deliver)
             case _:
                 deliver(self._note(request, message.error(404, _NOT_FOUND, NOT_FAILED)))
+
+    def _admits(self, request: Request) -> bool:
+        """Health is open to all; so is a preflight, which carries no key, unless a script would answer it."""
+        if request.path in _OPEN or (request.method == "OPTIONS" and not self._served.raw):
+            return True
+        return self._keys is None or self._keys.admits(request)
 
     def ready(self) -> bool:
         """Whether it can score: loaded, warm, proven, with a thread free of stuck calls, and not stopping."""
@@ -83,6 +103,9 @@ class Application:
     def _scored(self, request: Request, outcome: Outcome, common: Headers) -> Response:
         if (model := self._served.model) is not None:
             self._metrics.inferred(model.name, model.version, outcome.status)
+        if self._collector is not None:
+            named = ("", "") if model is None else (model.name, model.version)
+            self._collector.note(request, outcome.status, outcome.body, *named)
         own = (("x-ms-run-function-failed", _BOOL[outcome.failed]), *outcome.headers)
         if outcome.exec_ms is not None:
             own = (("x-ms-run-fn-exec-ms", f"{outcome.exec_ms:.3f}"), *own)
@@ -124,12 +147,15 @@ class Application:
             queued=pool.queued,
             threads=pool.threads,
             abandoned=pool.abandoned,
+            collector=self._collector,
             models=[] if self._served.repository is None else self._served.repository.models,
         )
         return Response(200, body, CONTENT_TYPE)
 
     def _inferred(self, request: Request, response: Response, model: str, version: str) -> Response:
         self._metrics.inferred(model, version, response.status)
+        if self._collector is not None:
+            self._collector.note(request, response.status, response.body, model, version)
         return self._count(request, response)
 
     def _count(self, request: Request, response: Response) -> Response:
@@ -140,6 +166,13 @@ class Application:
         seconds = time.monotonic() - request.arrived
         self._access.note(request.method, request.path, response.status, seconds, len(response.body))
         return response
+
+
+def _locked(request: Request) -> Response:
+    headers = (("www-authenticate", "Bearer"),)
+    if request.path.startswith(b"/v2"):
+        return Response(401, message.to_json({"error": "a valid bearer key is needed"}), headers=headers)
+    return message.error(401, "A valid bearer key is needed.", (*headers, *NOT_FAILED))
 
 
 def _not_allowed(methods: str) -> Response:

@@ -9,13 +9,15 @@ import gc
 import logging
 import signal
 import socket
-from pathlib import Path
+import ssl
 from typing import Any
 
 from edgetender_scoring import __version__, cpus
 from edgetender_scoring.aside import aside
+from edgetender_scoring.collector import Collector
 from edgetender_scoring.connection import Answering, Connection
 from edgetender_scoring.envelope import Envelope
+from edgetender_scoring.keys import Keys
 from edgetender_scoring.log import AccessLog
 from edgetender_scoring.metrics import Metrics
 from edgetender_scoring.providers import ModelUnusable
@@ -24,6 +26,7 @@ from edgetender_scoring.script import Script
 from edgetender_scoring.served import Served
 from edgetender_scoring.settings import Settings
 from edgetender_scoring.swagger import Service, Swagger, schemas
+from edgetender_scoring.tls import Certificate
 from edgetender_scoring.workers import Pool
 
 log = logging.getLogger("edgetender_scoring")
@@ -32,6 +35,7 @@ _Connect = functools.partial[Connection]
 
 _BACKLOG = 1024
 _SWEEP_S = 5.0
+_HELLO_S = 1.0
 _QUIET_S = 0.25  # when draining: a connection this quiet is closed, a busy one ends with its next answer
 
 
@@ -82,14 +86,22 @@ class _Server:
         access = AccessLog(loop)
         envelope = Envelope(cors_origins=settings.cors_origins, says_version=settings.says_version)
         served = Served() if self._script is None else _served(settings, self._script)
-        application = Application(envelope, served, pool, metrics, access)
+        keys = None if settings.keys is None else Keys(settings.keys)
+        certificate = None if settings.tls is None else Certificate(settings.tls)
+        collector = None if settings.collect is None else Collector(settings.collect)
+        application = Application(envelope, served, pool, metrics, access, keys, collector)
         doors: list[tuple[socket.socket, Answering]] = [(_listen(settings.host, settings.port), application)]
         if settings.health_port is not None:
             doors.append((_listen(settings.host, settings.health_port), HealthOnly(application)))
-        spares = [(listener.dup(), self._connect(loop, answering)) for listener, answering in doors]
+        context = None if certificate is None else certificate.context
+        secured = [context, None]  # probes of the health port come without certificates
+        spares = [
+            (listener.dup(), self._connect(loop, answering), tls)
+            for (listener, answering), tls in zip(doors, secured, strict=False)
+        ]
         servers = [
-            await loop.create_server(self._connect(loop, answering), sock=listener, backlog=_BACKLOG)
-            for listener, answering in doors
+            await loop.create_server(self._connect(loop, answering), sock=listener, backlog=_BACKLOG, ssl=tls)
+            for (listener, answering), tls in zip(doors, secured, strict=False)
         ]
         port = doors[0][0].getsockname()[1] if doors[0][0].fileno() >= 0 else settings.port
         failed = None if self._script else await self._load(served, pool, stop)
@@ -98,7 +110,7 @@ class _Server:
         gc.freeze()  # the model stays: the collector need not walk it again and again
         if not stop.is_set():
             log.info("ready on %s:%d, %d scoring threads", settings.host, port, pool.threads)
-        sweeper = loop.create_task(self._sweep(loop))
+        sweeper = loop.create_task(self._sweep(loop, certificate))
         await stop.wait()
 
         application.draining = True
@@ -106,10 +118,12 @@ class _Server:
         sweeper.cancel()
         for server in servers:
             server.close()
-        for spare, connect in spares:
-            await _accept_rest(loop, spare, connect)
+        for spare, connect, tls in spares:
+            await _accept_rest(loop, spare, connect, tls)
         await self._drain(loop)
         access.flush()
+        if collector is not None:
+            collector.close()
         if failed is not None:
             raise failed
         return pool.close() and not loading
@@ -122,7 +136,7 @@ class _Server:
             stop.set()
             return ModelUnusable(f"models without entry script need numpy and onnxruntime: {error}")
         settings = self._settings
-        models = nocode.repository(settings, Path(settings.model_dir or "."))
+        models = nocode.repository(settings, settings.models_at or settings.root)
         loading = aside(asyncio.get_running_loop(), functools.partial(nocode.load, models))
         stopping = asyncio.ensure_future(stop.wait())
         both: set[asyncio.Future[Any]] = {loading, stopping}
@@ -150,10 +164,12 @@ class _Server:
     ) -> functools.partial[Connection]:
         return functools.partial(Connection, loop, answering, self._connections, self._settings.body_limit)
 
-    async def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Close connections whose client has said nothing for long."""
+    async def _sweep(self, loop: asyncio.AbstractEventLoop, certificate: Certificate | None) -> None:
+        """Close connections whose client has said nothing for long; look for a renewed certificate."""
         while True:
             await asyncio.sleep(min(_SWEEP_S, self._settings.idle_s / 2))
+            if certificate is not None:
+                certificate.refresh()
             limit = loop.time() - self._settings.idle_s
             for connection in list(self._connections):
                 if connection.waits_for_client and connection.active_at < limit:
@@ -181,11 +197,17 @@ def _served(settings: Settings, script: Script) -> Served:
     return Served(script, script.style.raw, Swagger(service, settings.root), ready=True)
 
 
-async def _accept_rest(loop: asyncio.AbstractEventLoop, listener: socket.socket, connect: _Connect) -> None:
+async def _accept_rest(
+    loop: asyncio.AbstractEventLoop, listener: socket.socket, connect: _Connect, tls: ssl.SSLContext | None
+) -> None:
     """Take the connections the kernel has accepted already: their clients have sent their requests."""
+    taken = []
     with contextlib.suppress(BlockingIOError, OSError):
         while True:
             client, _ = listener.accept()
             client.setblocking(False)
-            await loop.connect_accepted_socket(connect, client)
+            taken.append(loop.connect_accepted_socket(connect, client, ssl=tls))
     listener.close()
+    if taken:
+        with contextlib.suppress(TimeoutError):  # one that never says hello must not hold the end
+            await asyncio.wait_for(asyncio.gather(*taken, return_exceptions=True), _HELLO_S)

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from edgetender_scoring import options
+from edgetender_scoring.collector import Collect
 from edgetender_scoring.options import PREFIX, is_true, number
 from edgetender_scoring.providers import Wanted
+from edgetender_scoring.tls import Files
 
 _CONTRACT = frozenset(
     {
@@ -41,7 +43,7 @@ class Settings:
 
     root: Path
     script: Path | None
-    """None: models without one, in *model_dir*."""
+    """None: models without one, in *models_at*."""
     source: Path | None
     model_dir: str | None
     host: str
@@ -50,6 +52,8 @@ class Settings:
     threads: int | None
     """None: one per usable CPU."""
     threads_said: bool
+    models_at: Path | None
+    """Where models without an entry script lie."""
     models: Wanted
     batch_wait_s: float
     timeout_ms: int
@@ -66,6 +70,9 @@ class Settings:
     strict_input: bool
     fast_json: bool
     telemetry_asked: bool
+    keys: Path | None
+    tls: Files | None
+    collect: Collect | None
     unknown_keys: tuple[str, ...]
 
 
@@ -94,7 +101,8 @@ def read(flags: Flags, environ: Mapping[str, str], cwd: Path) -> Settings:
     root = Path(said.get("AML_APP_ROOT") or root)
     model_dir = str((cwd / flags.model_dir).resolve()) if flags.model_dir else said.get("AZUREML_MODEL_DIR")
     script = _script(flags, said, root, cwd)
-    if script is None and not options.holds_models(model_dir):
+    models_at = options.models_in(model_dir, cwd, root) if script is None else None
+    if script is None and models_at is None:
         what = "neither --entry_script nor --config_file is given, and no --model_dir with a model"
         raise SettingsInvalid([what], usage=True)
     source = said.get("AZUREML_SOURCE_DIRECTORY")
@@ -110,6 +118,7 @@ def read(flags: Flags, environ: Mapping[str, str], cwd: Path) -> Settings:
         health_port=(flags.health_port or 5000) if separate else None,
         threads=None if threads == "auto" else _threads(threads, faults),
         threads_said=threads is not None,
+        models_at=models_at,
         models=options.models(said, faults),
         batch_wait_s=number(f"{PREFIX}BATCH_WAIT_MS", said, faults, 0, 0, 1000) / 1e3,
         timeout_ms=int(number("SCORING_TIMEOUT_MS", said, faults, 3_600_000, 1)),
@@ -126,6 +135,9 @@ def read(flags: Flags, environ: Mapping[str, str], cwd: Path) -> Settings:
         strict_input=is_true(said, f"{PREFIX}STRICT_INPUT"),
         fast_json=is_true(said, f"{PREFIX}FAST_JSON"),
         telemetry_asked=is_true(said, "AML_APP_INSIGHTS_ENABLED"),
+        keys=Path(said[f"{PREFIX}KEYS_FILE"]) if f"{PREFIX}KEYS_FILE" in said else None,
+        tls=options.tls(said, faults),
+        collect=options.collect(said, root, faults),
         unknown_keys=tuple(sorted(written.keys() - KNOWN)),
     )
     if faults:
