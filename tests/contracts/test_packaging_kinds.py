@@ -14,11 +14,13 @@ import docker
 import pytest
 
 from demo.parts.process import free_port
+from edgetender.cli.package_compared import compare, comparison_lines
 from edgetender.errors import ConfigInvalid, EngineDown
 from edgetender.packaging import DirectBuilder, InferenceConfig, Model, Workspace, oci_layout
 from edgetender.packaging.build_context import write
 from edgetender.packaging.dockerfile import MICROMAMBA
 from edgetender.packaging.engine_api import Engine
+from edgetender.packaging.layer import Entry, pack
 from edgetender.packaging.model_store import from_path
 from edgetender.packaging.packager import Order, Packager
 from tests.services.engine import REPOSITORY
@@ -217,3 +219,34 @@ def test_conda_packages_are_installed_by_micromamba_in_a_stage_of_its_own(made, 
     (source / "conda.yml").write_text("dependencies: [libblas]\n")
     with pytest.raises(ConfigInvalid, match=r"name its version, like python=3\.12"):
         Packager(ws).image(Order((), changed, "kinds.test/conda:3"))
+
+
+def test_a_fault_of_the_base_is_pinned_on_it_by_the_default_base(made, engine_socket, tmp_path, capsys):
+    folder, _, assembled = made
+    broken = pack(
+        [Entry("usr/lib/python3.11/json/__init__.py", b"raise ImportError('a broken base')")],
+        assembled.base.blobs,
+    )
+    config = dict(assembled.base.config) | {
+        "rootfs": {
+            "type": "layers",
+            "diff_ids": [*assembled.base.config["rootfs"]["diff_ids"], broken.diff_id],
+        }
+    }
+    oci_layout.write(
+        oci_layout.put_image(assembled.base.blobs, config, (*assembled.base.layers, broken)), tmp_path / "own"
+    )
+    ws = Workspace(folder / "store", base=str(BASE), engine=engine_socket)
+    order = Order(
+        (),
+        InferenceConfig("score.py", source_directory=str(folder / "source")),
+        "kinds.test/blame:1",
+        base=f"oci:{tmp_path / 'own'}",
+    )
+    packager = Packager(ws)
+
+    compared = compare(packager, order, packager.image(order))
+
+    assert (compared["own"]["serves"], compared["default"]["serves"]) == (False, True)
+    assert "a broken base" in compared["own"]["why"]
+    assert comparison_lines(compared)[-1].startswith("the fault is the own base's")

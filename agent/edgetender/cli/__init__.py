@@ -32,6 +32,7 @@ COMMANDS = {
     "rollback": ("rollback:rollback", "Return to an earlier version; needs no network."),
     "config": ("config:config", "Show or check the agent's configuration files."),
     "model": ("model:model", "Register models, list them and get them back."),
+    "image": ("image:image", "Look into images, and send them."),
     "package": ("package:package", "Package a model into an image that serves it."),
     "push": ("push:push", "Publish a manifest to a device."),
     "completion": ("completion:completion", "Print the script that completes commands in a shell."),

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from edgetender.cli.output import Exit, Session, options_but_output, say, table
+from edgetender.cli.package_compared import compare, comparison_lines
 from edgetender.cli.words import size
 from edgetender.errors import ConfigInvalid, Permanent, Problem
 from edgetender.packaging.builder import Assembled, Built
@@ -38,6 +39,7 @@ _PATH = click.Path(path_type=Path)
 @click.option("--conda", help="conda file of the entry script")
 @click.option("--ic", type=_PATH, help="inference configuration (JSON)")
 @click.option("--base", help="a base's name, an image's reference, oci:DIR, or a root file system")
+@click.option("--with-default-base", is_flag=True, help="make it on the default base too, and try both")
 @click.option("--platform", default="linux/amd64", show_default=True)
 @click.option("--builder", type=click.Choice(BUILDERS), default="auto", show_default=True)
 @click.option("--generate-dockerfile", is_flag=True, help="write Dockerfile and context to --output instead")
@@ -61,6 +63,7 @@ def package(
     conda: str | None,
     ic: Path | None,
     base: str | None,
+    with_default_base: bool,
     platform: str,
     builder: str,
     generate_dockerfile: bool,
@@ -78,6 +81,7 @@ def package(
     same input twice gives the same digest.
     """
     began = session.monotonic()
+    compared: dict[str, Any] = {}
     workspace = Workspace(store, server_source=server_source, now=session.now)
     problems = _faults(push=push, tag=tag, context=generate_dockerfile, destination=destination)
     config = _config(ic, entry_script, source_dir, requirements, conda, problems)
@@ -103,9 +107,11 @@ def package(
                     order.reference, built.layout, _login(workspace, order.reference, username, registry_ca)
                 )
             seconds = session.monotonic() - began
+            if with_default_base:
+                compared = compare(packager, order, built)
             say(f"Run ID: {built.digest[7:19]} was successful after {seconds:.1f}s")
-            document = _document(built, order.reference, seconds)
-            lines = _lines(built, order.reference, seconds)
+            document = _document(built, order.reference, seconds) | ({"bases": compared} if compared else {})
+            lines = [*_lines(built, order.reference, seconds), *comparison_lines(compared)]
     except OSError as error:
         raise Permanent(f"cannot package: {error}") from error
     if session.for_people:

@@ -25,9 +25,9 @@ _EMPTIED = re.compile(  # what differs from run to run or is of no use in a cont
     r"|^etc/(machine-id|hostname|resolv\.conf|hosts|passwd-|group-|shadow-|gshadow-)$"
     r"|^var/lib/dpkg/[^/]*-old$|^var/lib/systemd/.*/?(random-seed|credential\.secret)$"
 )
-_PYTHON = re.compile(r"^(?:\./)?((?:usr/|usr/local/|opt/[\w.-]+/)?bin/python3\.(\d+))$")
-_LIBC = re.compile(r"(^|/)libc\.so\.6$|(^|/)libc-2\.\d+\.so$")
-_GLIBC = re.compile(rb"GNU C Library .*?(?:release|stable release) version (2\.\d+)")
+PYTHON = re.compile(r"^(?:\./)?((?:usr/|usr/local/|opt/[\w.-]+/)?bin/python3\.(\d+))$")
+LIBC = re.compile(r"(^|/)libc\.so\.6$|(^|/)libc-2\.\d+\.so$")
+GLIBC_VERSION = re.compile(rb"GNU C Library .*?(?:release|stable release) version (2\.\d+)")
 _ENV = ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"]
 _LEVEL = 3  # of gzip: a base is packed once and large; 6 takes twice the time for 4 % less
 
@@ -167,10 +167,10 @@ def _look(image: Image) -> tuple[tuple[str, int] | None, int | None]:
     for layer in image.layers:
         with oci_layout.opened(image, layer) as tar:
             for member in tar:
-                if match := _PYTHON.match(member.name):
+                if match := PYTHON.match(member.name):
                     best = ("/" + match[1], int(match[2]))
                     found = best if found is None or best[1] >= found[1] else found
-                elif member.isreg() and _LIBC.search(member.name) and (file := tar.extractfile(member)):
-                    version = _GLIBC.search(file.read())
+                elif member.isreg() and LIBC.search(member.name) and (file := tar.extractfile(member)):
+                    version = GLIBC_VERSION.search(file.read())
                     glibc = int(version[1].split(b".")[1]) if version else glibc
     return found, glibc

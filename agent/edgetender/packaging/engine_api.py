@@ -121,11 +121,24 @@ class Engine:
         try:
             self._json("POST", f"/containers/{identity}/start", f"start {reference}")
         except EngineRefused:
-            self._json(
-                "DELETE", f"/containers/{identity}", f"remove the container of {reference}", {"force": "1"}
-            )
+            self.remove(identity)
             raise
         return identity
+
+    def state(self, identity: str) -> dict[str, Any]:
+        """A container's State, as `docker inspect` shows it."""
+        found: dict[str, Any] = self._json("GET", f"/containers/{identity}/json", f"look at {identity[:12]}")
+        return dict(found["State"])
+
+    def logs(self, identity: str) -> str:
+        """The end of what a container wrote to stdout and stderr."""
+        query = {"stdout": "1", "stderr": "1", "tail": "50"}
+        with self._answer("GET", f"/containers/{identity}/logs", f"read {identity[:12]}", query) as answer:
+            return _without_frames(answer.read()).decode("utf-8", "replace")
+
+    def remove(self, identity: str) -> None:
+        """End a container and forget it."""
+        self._json("DELETE", f"/containers/{identity}", f"remove {identity[:12]}", {"force": "1", "v": "1"})
 
     def _json(
         self, method: str, path: str, what: str, query: dict[str, str] | None = None, body: Any = None
@@ -183,6 +196,16 @@ class Engine:
         raise EngineRefused(
             f"cannot {what}: {self.address} is neither unix:///PATH nor a plain tcp://HOST:PORT"
         )
+
+
+def _without_frames(stream: bytes) -> bytes:
+    """Take out the eight bytes before each piece of a log: stream, three zeros, big-endian length."""
+    found, at = [], 0
+    while at + 8 <= len(stream):
+        size = int.from_bytes(stream[at + 4 : at + 8], "big")
+        found.append(stream[at + 8 : at + 8 + size])
+        at += 8 + size
+    return b"".join(found)
 
 
 def _message(words: str) -> str:
