@@ -31,7 +31,7 @@ _UNUSED = (
 def ensure(home: Path) -> Path:
     """Return the root file system's tar, built anew when the suite or the package set changed."""
     archive, recipe = home / "base.tar", home / "recipe"
-    suite, mirror = _suite_and_mirror()
+    suite, mirror = suite_and_mirror()
     wanted = hashlib.sha256(repr((suite, PACKAGES, _UNUSED)).encode()).hexdigest()
     if archive.exists() and recipe.exists() and recipe.read_text() == wanted:
         return archive
@@ -70,7 +70,7 @@ def ensure(home: Path) -> Path:
     return archive
 
 
-def _suite_and_mirror() -> tuple[str, str]:
+def suite_and_mirror() -> tuple[str, str]:
     """This Debian's own suite and the mirror its apt uses; Debian 12's defaults elsewhere."""
     suite, mirror = "bookworm", "http://deb.debian.org/debian"
     lines = Path("/etc/os-release").read_text().splitlines()
