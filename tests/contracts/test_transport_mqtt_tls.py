@@ -238,7 +238,7 @@ def test_a_topic_that_the_brokers_rules_forbid_is_an_error_where_paho_passes_the
         settings = MqttSettings(
             "127.0.0.1", strict.tls_port, authority.certificate, other.certificate, other.key, protocol="5"
         )
-        with transport(settings) as (device, _):
+        with transport(settings, "another-device") as (device, _):
             settled(device, connected=True)
             knows = hasattr(paho, "CallbackAPIVersion")  # 1.6 tells that it was answered, not what
             with (
@@ -246,7 +246,10 @@ def test_a_topic_that_the_brokers_rules_forbid_is_an_error_where_paho_passes_the
                 if knows
                 else nullcontext()
             ):
-                device.send(Message("event/applied", b"{}"), timeout_s=5)
+                device.send(Message("secrets", b"{}"), timeout_s=5)
             assert device.link().connected
+            assert ("the broker refused" in device.link().detail) is knows
+            device.send(Message("event/applied", b"{}"), timeout_s=5)
+            assert device.link().detail == ""
     finally:
         strict.stop()

@@ -119,6 +119,25 @@ def test_each_coming_and_going_is_told_once(made: Callable[..., Bench]) -> None:
     assert bench.changes == 6
 
 
+def test_what_is_wrong_although_the_link_stands_is_shown_only_while_it_stands(
+    made: Callable[..., Bench],
+) -> None:
+    def attempt() -> None:
+        bench.keeper.note("too early")
+        assert bench.keeper.link().detail == ""
+        bench.keeper.is_up()
+        bench.keeper.note("the broker refused event/applied")
+        seen.append(bench.keeper.link().detail)
+        raise LinkDown("cut")
+
+    seen: list[str] = []
+    bench = made(attempt, tries=1)
+    bench.run()
+    assert seen == ["the broker refused event/applied"]
+    bench.keeper.note("too late")
+    assert bench.keeper.link().detail == "cut"
+
+
 def test_close_ends_a_long_wait_at_once() -> None:
     tried = threading.Event()
 

@@ -14,8 +14,9 @@ from types import TracebackType
 from typing import Self
 
 from edgetender.errors import LinkDown, Problem
-from edgetender.transports.mqtt_connection import Connection, ProtocolRefused
+from edgetender.transports.mqtt_connection import Connection
 from edgetender.transports.publication import Party, Publication, root_topic
+from edgetender.transports.refusals import ProtocolRefused
 from edgetender.transports.settings import MqttSettings
 
 CONNECT_S = 20.0

@@ -47,6 +47,7 @@ class LinkKeeper:
         self._attempt, self._clock, self._cap_s, self._draw = attempt, clock, cap_s, draw
         self._changed: Callable[[], None] = lambda: None
         self._link = Link(endpoint, connected=False, since=clock.now())
+        self._changing = threading.Lock()
         self._up_at = float("inf")
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self.closing = threading.Event()
@@ -62,13 +63,16 @@ class LinkKeeper:
     def is_up(self) -> None:
         """To be called by *attempt*: the far side took us."""
         self._up_at = time.monotonic()
-        self._link = replace(self._link, connected=True, since=self._clock.now(), detail="")
+        with self._changing:
+            self._link = replace(self._link, connected=True, since=self._clock.now(), detail="")
         log.info("link up", extra={"fields": {"endpoint": self._link.endpoint}})
         self._changed()
 
     def note(self, detail: str) -> None:
-        """Show *detail* on the link as it is, for what is wrong although it stands."""
-        self._link = replace(self._link, detail=detail)
+        """Show *detail* while the link stands: what is wrong all the same, or nothing any more."""
+        with self._changing:
+            if self._link.connected:
+                self._link = replace(self._link, detail=detail)
 
     def close(self, timeout_s: float) -> None:
         """Make no further attempt; wait for the one under way, which its owner ends."""
@@ -96,13 +100,13 @@ class LinkKeeper:
         return ""
 
     def _down(self, detail: str) -> None:
-        before = self._link
-        if not before.connected:
-            self._link = replace(before, detail=detail)
-            if detail != before.detail:
-                log.warning("link still down", extra={"fields": {"endpoint": before.endpoint, "why": detail}})
-            return
-        self._link = replace(before, connected=False, since=self._clock.now(), detail=detail)
-        level = logging.INFO if self.closing.is_set() else logging.WARNING
-        log.log(level, "link down", extra={"fields": {"endpoint": before.endpoint, "why": detail}})
-        self._changed()
+        with self._changing:
+            before = self._link
+            since = self._clock.now() if before.connected else before.since
+            self._link = replace(before, connected=False, since=since, detail=detail)
+        said = {"fields": {"endpoint": before.endpoint, "why": detail}}
+        if before.connected:
+            log.log(logging.INFO if self.closing.is_set() else logging.WARNING, "link down", extra=said)
+            self._changed()
+        elif detail != before.detail:
+            log.warning("link still down", extra=said)

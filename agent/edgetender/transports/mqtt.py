@@ -14,8 +14,9 @@ from edgetender.codec import MAX_BYTES, sha256_hex
 from edgetender.errors import LinkDown
 from edgetender.model.upstream import Link, Message
 from edgetender.transports.keeper import LinkKeeper
-from edgetender.transports.mqtt_connection import Connection, ProtocolRefused
+from edgetender.transports.mqtt_connection import Connection
 from edgetender.transports.publication import Party, Publication, root_topic
+from edgetender.transports.refusals import ProtocolRefused, PublicationRefused
 from edgetender.transports.settings import MqttSettings
 
 log = logging.getLogger(__name__)
@@ -58,7 +59,13 @@ class MqttTransport:
         connection = self._connection
         if connection is None or not self.link().connected:  # paho would queue without bound
             raise LinkDown(f"cannot send {message.topic}: not connected to {self._settings.endpoint}")
-        connection.publish(self._publication(message), timeout_s=timeout_s)
+        try:
+            connection.publish(self._publication(message), timeout_s=timeout_s)
+        except PublicationRefused as refusal:
+            self._keeper.note(str(refusal))  # it would be refused for years, and nobody would know
+            raise
+        if self.link().detail:
+            self._keeper.note("")
 
     def close(self) -> None:
         """Say goodbye if there is a link, end it either way; LEAVE_S seconds or so at most."""

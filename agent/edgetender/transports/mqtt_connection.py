@@ -15,6 +15,7 @@ from paho.mqtt.properties import Properties
 
 from edgetender.errors import LinkDown
 from edgetender.transports.publication import Party, Publication
+from edgetender.transports.refusals import ProtocolRefused, PublicationRefused
 from edgetender.transports.settings import MqttSettings
 from edgetender.transports.tls import ClientContext, client_context, connect_failure, refusal
 
@@ -28,16 +29,6 @@ _UNSPECIFIED = 0x80  # what paho 2 gives as the reason when there was none
 _REFUSED = 0x80  # codes from here on are refusals, in MQTT 5 and in 3.1.1's SUBACK
 _NOT_AUTHORIZED = frozenset({4, 5, 0x86, 0x87})  # 3.1.1's two, MQTT 5's two
 _NAMES = {5: "5", 4: "3.1.1"}
-
-
-class ProtocolRefused(LinkDown):
-    """The broker ended it before it answered; *explicit* when it said that it does not speak this version."""
-
-    code = "link.protocol"
-
-    def __init__(self, message: str, *, explicit: bool) -> None:
-        super().__init__(message)
-        self.explicit = explicit
 
 
 class Connection:
@@ -151,7 +142,7 @@ class Connection:
             why = "the link was lost" if answered else f"not acknowledged within {timeout_s:g} s"
             raise LinkDown(f"cannot publish {publication.topic}: {why}")
         if refusal:
-            raise LinkDown(
+            raise PublicationRefused(
                 f"cannot publish {publication.topic}: the broker refused: {refusal}; "
                 f"do its topic rules let {self._party.client_id!r} write there?"
             )
