@@ -97,3 +97,31 @@ def test_push_needs_a_reference(run, words):
 
     assert done.code == 6
     assert "--tag: is required by --push" in done.err
+
+
+def test_what_is_made_may_not_lie_among_what_is_packed(run, words):
+    done = run(words)
+
+    assert (done.code, "name a place outside of it" in done.err) == (6, True)
+
+
+def test_the_dockerfile_kind_is_a_folder_to_build(run, words, tmp_path):
+    words = without(words, "--source-dir")
+    words[words.index("score.py")] = str(tmp_path / "score.py")
+    words[words.index("--output") + 1] = str(tmp_path / "imagefiles")
+    done = run([*words, "--generate-dockerfile", "-t", "mine:1"])
+
+    assert done.code == 0, done.err
+    assert "next: docker build --tag mine:1" in done.out
+    assert (tmp_path / "imagefiles/azureml-app/azureml-models/diabetes/1/weights.bin").is_file()
+
+
+def test_without_an_output_the_image_goes_to_the_store_under_its_reference(run, words, tmp_path):
+    words = without(without(words, "--source-dir"), "--output")
+    words[words.index("score.py")] = str(tmp_path / "score.py")
+    done = run([*words, "-o", "json"])
+
+    assert done.code == 0, done.err
+    answer = json.loads(done.out)
+    assert answer["tag"].startswith("package:20")
+    assert (tmp_path / "store/images" / answer["tag"].replace(":", "%3A") / "oci-layout").is_file()

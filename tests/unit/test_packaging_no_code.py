@@ -30,7 +30,7 @@ def test_an_onnx_model_is_the_servers_own_to_run(onnx):
 
     assert found.script is None
     assert [line.partition("==")[0] for line in found.requirements] == ["onnxruntime", "numpy"]
-    assert planned([onnx], accelerator="cuda")[0].requirements[0].startswith("onnxruntime-gpu==")
+    assert planned([onnx], accelerator="cuda")[0].requirements[0].startswith("onnxruntime-gpu[cuda,cudnn]==")
 
 
 def test_a_configuration_with_a_script_is_served_by_it(onnx):

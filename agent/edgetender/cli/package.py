@@ -11,6 +11,7 @@ import click
 
 from edgetender.cli.output import Exit, Session, options_but_output, say, table
 from edgetender.cli.package_compared import compare, comparison_lines
+from edgetender.cli.package_variants import pushed, variants_told
 from edgetender.cli.words import size
 from edgetender.errors import ConfigInvalid, Permanent, Problem
 from edgetender.packaging.builder import Assembled, Built
@@ -19,8 +20,8 @@ from edgetender.packaging.inference_file import from_json
 from edgetender.packaging.logins import Login
 from edgetender.packaging.model_store import Model, ModelStore, framework_named, from_path, parse_model
 from edgetender.packaging.packager import BUILDERS, Order, Packager
-from edgetender.packaging.push import push as send
 from edgetender.packaging.push import split
+from edgetender.packaging.variants import make, read_bases
 from edgetender.packaging.workspace import Workspace
 from edgetender.secret import Secret
 
@@ -38,9 +39,18 @@ _PATH = click.Path(path_type=Path)
 @click.option("--requirements", help="pip requirements of the entry script")
 @click.option("--conda", help="conda file of the entry script")
 @click.option("--ic", type=_PATH, help="inference configuration (JSON)")
-@click.option("--base", help="a base's name, an image's reference, oci:DIR, or a root file system")
+@click.option(
+    "--base",
+    "bases",
+    multiple=True,
+    metavar="[VARIANT][@PLATFORM=]BASE",
+    help="a base's name, an image's reference, oci:DIR, or a root file system",
+)
 @click.option("--with-default-base", is_flag=True, help="make it on the default base too, and try both")
-@click.option("--platform", default="linux/amd64", show_default=True)
+@click.option("--platform", default="linux/amd64", show_default=True, help="several with commas between")
+@click.option(
+    "--variant", "variants", multiple=True, help="cpu, cuda, tensorrt or jetpack; may be given several times"
+)
 @click.option("--builder", type=click.Choice(BUILDERS), default="auto", show_default=True)
 @click.option("--generate-dockerfile", is_flag=True, help="write Dockerfile and context to --output instead")
 @click.option("--output", "destination", help="oci:DIR; else the image store, under --tag")
@@ -62,9 +72,10 @@ def package(
     requirements: str | None,
     conda: str | None,
     ic: Path | None,
-    base: str | None,
+    bases: tuple[str, ...],
     with_default_base: bool,
     platform: str,
+    variants: tuple[str, ...],
     builder: str,
     generate_dockerfile: bool,
     destination: str | None,
@@ -81,39 +92,44 @@ def package(
     same input twice gives the same digest.
     """
     began = session.monotonic()
-    compared: dict[str, Any] = {}
     workspace = Workspace(store, server_source=server_source, now=session.now)
-    problems = _faults(push=push, tag=tag, context=generate_dockerfile, destination=destination)
+    platforms = tuple(platform.split(","))
+    several = bool(variants) or len(platforms) > 1
+    problems = _faults(
+        push=push, tag=tag, context=generate_dockerfile, destination=destination, several=several
+    )
     config = _config(ic, entry_script, source_dir, requirements, conda, problems)
+    chosen = read_bases(bases)
     order = Order(
         (_model(model, name, model_version, framework, workspace.models),) if model else (),
         config,
         tag or f"package:{workspace.timestamp('package')}",
-        platform=platform,
+        platform=platforms[0],
         accelerator="cuda" if config.enable_gpu else "cpu",
-        base=base,
+        base=chosen.of("", platforms[0]),
         builder=builder,
     )
     out = Path(destination.removeprefix("oci:")) if destination else None
+    login = _login(workspace, order.reference, username, registry_ca) if push else None
+    packager = Packager(workspace, say)
     try:
-        packager = Packager(workspace, say)
-        if generate_dockerfile and out is not None:
+        if several:
+            made = make(packager, order, variants, platforms, chosen, out)
+            document, lines = variants_told(made, login)
+        elif generate_dockerfile and out is not None:
             document = _context_document(packager.context(order, out), out, order.reference)
             lines = [f"{out}", f"next: docker build --tag {order.reference} {out}"]
         else:
             built = packager.image(order, out)
-            if push:
-                _push(
-                    order.reference, built.layout, _login(workspace, order.reference, username, registry_ca)
-                )
+            if login is not None:
+                pushed(order.reference, built.layout, login)
+            compared = compare(packager, order, built) if with_default_base else {}
             seconds = session.monotonic() - began
-            if with_default_base:
-                compared = compare(packager, order, built)
-            say(f"Run ID: {built.digest[7:19]} was successful after {seconds:.1f}s")
             document = _document(built, order.reference, seconds) | ({"bases": compared} if compared else {})
             lines = [*_lines(built, order.reference, seconds), *comparison_lines(compared)]
     except OSError as error:
         raise Permanent(f"cannot package: {error}") from error
+    say(f"Run ID: {order.reference} was successful after {session.monotonic() - began:.1f}s")
     if session.for_people:
         session.print_lines(lines)
     else:
@@ -121,8 +137,13 @@ def package(
     return Exit.OK
 
 
-def _faults(*, push: bool, tag: str | None, context: bool, destination: str | None) -> list[Problem]:
+def _faults(
+    *, push: bool, tag: str | None, context: bool, destination: str | None, several: bool
+) -> list[Problem]:
     found = []
+    if context and several:
+        text = "is for one variant on one platform; call it once for each"
+        found.append(Problem("--generate-dockerfile", "value.conflict", text))
     if push and tag is None:
         found.append(Problem("--tag", "value.missing", "is required by --push"))
     if context and destination is None:
@@ -182,11 +203,6 @@ def _login(workspace: Workspace, reference: str, username: str | None, ca_file: 
         password = os.environ.get("EDGETENDER_REGISTRY_PASSWORD")
         login = replace(login, username=username, password=Secret(password) if password else None)
     return replace(login, ca_file=ca_file) if ca_file is not None else login
-
-
-def _push(tag: str, layout: Path, login: Login) -> None:
-    say(f"pushing {tag}")
-    say(f"pushed {send(tag, layout, login)}")
 
 
 def _context_document(made: Assembled, out: Path, tag: str) -> dict[str, Any]:

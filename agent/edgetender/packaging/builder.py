@@ -10,7 +10,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from edgetender.errors import ConfigInvalid, NotFound, Problem
-from edgetender.packaging import application, base_image, conda_file, environment, oci_layout, server_layer
+from edgetender.packaging import (
+    accelerators,
+    application,
+    base_image,
+    conda_file,
+    environment,
+    oci_layout,
+    server_layer,
+)
 from edgetender.packaging.base_image import Python
 from edgetender.packaging.conda_file import CondaSpec
 from edgetender.packaging.environment import Spec
@@ -96,10 +104,13 @@ class DirectBuilder:
         platform: str = "linux/amd64",
         by_engine: bool = False,
         no_code: NoCode | None = None,
+        accelerator: str = "cpu",
+        required: bool = False,
     ) -> Assembled:
         """Put all of the image into the store. *by_engine*: what only an engine can add comes later.
 
-        *no_code*: serve the one model so, without an entry script. Raises as `build`.
+        *no_code*: serve the one model so, without an entry script. *required*: never serve without the
+        *accelerator*. Raises as `build`.
         """
         _check(config, by_engine=by_engine, script_required=no_code is None)
         server = server_layer.find(self._server_source)
@@ -108,6 +119,7 @@ class DirectBuilder:
         python = self._python(ground) if conda is None else self._condas_python(ground, conda)
         given = environment_spec(config, python) if conda is None else None
         spec = given or Spec(no_code.requirements if no_code and conda is None else ())
+        spec = accelerators.adapted(spec, accelerator)
         added: list[tuple[str, Layer]] = []
         layers = [BuiltLayer("base", one.digest, one.size, ground_reused) for one in ground.layers]
 
@@ -133,7 +145,8 @@ class DirectBuilder:
                 add(kind, layer, reused=reused)
         labels = {"io.edgetender.environment": key, "io.edgetender.server": server.version}
         script = application.script_path(config, no_code)
-        content = image_config(ground, added, python.path, models, script, labels=labels)
+        settings = accelerators.settings(accelerator, required=required)
+        content = image_config(ground, added, python.path, models, script, labels=labels, settings=settings)
         packed = (*ground.layers, *(layer for _, layer in added))
         image = oci_layout.put_image(self._store.blobs, content, packed)
         return Assembled(ground, python, tuple(added), image, tuple(layers), conda.text if conda else None)

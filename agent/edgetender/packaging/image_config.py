@@ -23,6 +23,7 @@ def image_config(
     script: str | None,
     *,
     labels: dict[str, str],
+    settings: dict[str, str],
 ) -> dict[str, Any]:
     """Return the configuration of *base* with the *added* layers (kind, layer), to serve *script*. Pure.
 
@@ -35,6 +36,7 @@ def image_config(
         "AML_APP_ROOT": f"/{application.ROOT}",
         "HOME": "/tmp",  # noqa: S108  the user has no home; libraries that cache need some place
     }
+    env |= settings
     if script is not None:
         env["AZUREML_ENTRY_SCRIPT"] = script
     if models:

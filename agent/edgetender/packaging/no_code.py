@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgetender.errors import ConfigInvalid, Problem
+from edgetender.packaging.accelerators import runtime
 from edgetender.packaging.inference_config import InferenceConfig
 from edgetender.packaging.model_store import Model
 
@@ -68,17 +69,13 @@ def plan(
         raise ConfigInvalid((problem, *config.problems(script_required=False)))
     match models[0].framework:
         case "Onnx":
-            return NoCode((f"{_runtime(accelerator)}=={ONNXRUNTIME}", f"numpy=={_NUMPY}"), None)
+            return NoCode((f"{runtime(accelerator)}=={ONNXRUNTIME}", f"numpy=={_NUMPY}"), None)
         case "ScikitLearn":
             return NoCode((_sklearn(models[0], say), "joblib", "numpy"), _SCRIPT.encode())
         case framework:
             text = f"{why}; {models[0].reference} says {framework or 'no framework'} (--framework)"
             problem = Problem("entryScript", "value.missing", text)
             raise ConfigInvalid((problem, *config.problems(script_required=False)))
-
-
-def _runtime(accelerator: str) -> str:
-    return "onnxruntime" if accelerator == "cpu" else "onnxruntime-gpu"
 
 
 def _sklearn(model: Model, say: Callable[[str], None]) -> str:

@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -131,38 +131,42 @@ def write(image: Image, out: Path, *, name: str | None = None) -> None:
 
     Raises Permanent when *out* exists and is no image layout.
     """
+    write_several([image], out, name=name)
+
+
+def write_several(images: Sequence[Image], out: Path, *, name: str | None = None) -> str:
+    """Make *out* a layout of images for several platforms; return the digest that a registry will know it by.
+
+    That is the image's own where there is but one, else their index's. Raises as `write`.
+    """
     if out.exists() and any(out.iterdir()) and not (out / "oci-layout").is_file():
         raise Permanent(f"cannot write the image to {out}: it is no image layout; name an empty directory")
     part = out.parent / f".{out.name}.part-{os.getpid()}"
     target = part / "blobs" / "sha256"
     target.mkdir(parents=True)
     try:
-        manifest_path = blob(image.blobs, image.digest)
-        manifest = json.loads(manifest_path.read_bytes())
-        for digest in {image.digest, manifest["config"]["digest"], *(one.digest for one in image.layers)}:
-            share(blob(image.blobs, digest), blob(target, digest))
-        osname, architecture, *variant = image.platform.split("/")
-        platform = {
-            "os": osname,
-            "architecture": architecture,
-            **({"variant": variant[0]} if variant else {}),
-        }
-        descriptor: dict[str, Any] = {
-            "mediaType": MANIFEST,
-            "digest": image.digest,
-            "size": manifest_path.stat().st_size,
-            "platform": platform,
-        }
-        if name is not None:
-            descriptor["annotations"] = {"org.opencontainers.image.ref.name": name}
-        index = {"schemaVersion": 2, "mediaType": INDEX, "manifests": [descriptor]}
-        (part / "index.json").write_bytes(canonical(index))
+        descriptors = [_shared(image, target) for image in images]
+        if name is not None and len(images) == 1:  # an index is the same under any name
+            descriptors[0]["annotations"] = {"org.opencontainers.image.ref.name": name}
+        index = canonical({"schemaVersion": 2, "mediaType": INDEX, "manifests": descriptors})
+        (part / "index.json").write_bytes(index)
         (part / "oci-layout").write_bytes(canonical({"imageLayoutVersion": "1.0.0"}))
         if out.exists():
             shutil.rmtree(out)
         part.rename(out)
     finally:
         shutil.rmtree(part, ignore_errors=True)
+    return images[0].digest if len(images) == 1 else f"sha256:{sha256_hex(index)}"
+
+
+def _shared(image: Image, target: Path) -> dict[str, Any]:
+    """Bring the image's blobs into *target*; return its descriptor."""
+    for digest in {image.digest, config_digest(image), *(one.digest for one in image.layers)}:
+        share(blob(image.blobs, digest), blob(target, digest))
+    osname, architecture, *variant = image.platform.split("/")
+    platform = {"os": osname, "architecture": architecture, **({"variant": variant[0]} if variant else {})}
+    size = blob(image.blobs, image.digest).stat().st_size
+    return {"mediaType": MANIFEST, "digest": image.digest, "size": size, "platform": platform}
 
 
 def share(source: Path, target: Path) -> None:

@@ -24,13 +24,17 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What is to be packaged, and upon what. *base*: before the configuration's own; None: that, or the default."""
+    """What is to be packaged, and upon what. *base*: before the configuration's own; None: that, or the default.
+
+    *accelerator*: one of accelerators.PREFERENCE; *required*: it never serves without.
+    """
 
     models: tuple[Model, ...]
     config: InferenceConfig
     reference: str
     platform: str = "linux/amd64"
     accelerator: str = "cpu"
+    required: bool = False
     base: str | None = None
     builder: str = "auto"
 
@@ -48,6 +52,7 @@ class Packager:
         Raises ConfigInvalid with every fault, NotFound, Permanent; EngineDown, EngineRefused by builder docker.
         """
         if out is not None:
+            _outside(order.config, out, "--output")
             return self._image(order, out)
         with self.workspace.images.making(order.reference) as part:
             built = self._image(order, part)
@@ -62,6 +67,7 @@ class Packager:
 
     def context(self, order: Order, out: Path) -> Assembled:
         """Make the build context of the same image."""
+        _outside(order.config, out, "--output")
         made, base = self.assemble(order)
         self.write_context(order, made, base, out)
         return made
@@ -70,6 +76,7 @@ class Packager:
         """Put the image's parts into the store, all but what Dockerfile steps would add."""
         order = self._resolved(order)
         config = order.config
+        _outside(config, self.workspace.root, "--store")
         named = config.environment.base_image if config.environment else None
         no_code = no_code_plan(config, order.models, order.accelerator, self.say)
         config.check(script_required=no_code is None)  # before anything is fetched
@@ -87,6 +94,8 @@ class Packager:
             platform=order.platform,
             by_engine=by_engine,
             no_code=no_code,
+            accelerator=order.accelerator,
+            required=order.required,
         )
         return made, base
 
@@ -131,6 +140,13 @@ class Packager:
         oci_layout.write(image, out, name=order.reference)
         layers = tuple(BuiltLayer("docker", one.digest, one.size, reused=False) for one in image.layers)
         return Built(image.digest, out, image.platform, layers)
+
+
+def _outside(config: InferenceConfig, path: Path, option: str) -> None:
+    """What is made must not lie among what is packed: the next package would hold this one."""
+    if config.source_directory and path.resolve().is_relative_to(config.source.resolve()):
+        text = f"{path} lies in the source directory, which is packed whole; name a place outside of it"
+        raise ConfigInvalid((Problem(option, "path.inside", text),))
 
 
 def _chosen(order: Order) -> str:

@@ -1,0 +1,68 @@
+"""How do packaged variants get into a manifest? Pushed, then told as its `variants:` block, pinned by digest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from edgetender.cli.output import say
+from edgetender.cli.words import size
+from edgetender.packaging.logins import Login
+from edgetender.packaging.push import push
+from edgetender.packaging.variants import MadeVariant
+
+
+def pushed(reference: str, layout: Path, login: Login) -> None:
+    """Send one image or index, and say so."""
+    say(f"pushing {reference}")
+    say(f"pushed {push(reference, layout, login)}")
+
+
+def variants_told(made: Sequence[MadeVariant], login: Login | None) -> tuple[dict[str, Any], list[str]]:
+    """Send them all if there is a *login*; return the document, and the manifest's block as lines."""
+    if login is not None:
+        for one in made:
+            pushed(one.reference, one.layout, login)
+    document = {
+        "apiVersion": "edgetender/v1",
+        "kind": "PackagedVariants",
+        "variants": [_entry(one) for one in made],
+        "images": [
+            {
+                "variant": one.name,
+                "tag": one.reference,
+                "digest": one.digest,
+                "output": str(one.layout),
+                "sizeBytes": dict(one.sizes),
+            }
+            for one in made
+        ],
+    }
+    return document, _block(made)
+
+
+def _entry(one: MadeVariant) -> dict[str, Any]:
+    entry: dict[str, Any] = {"name": one.name, "image": one.pinned}
+    return entry | ({"requires": dict(one.requires)} if one.requires else {})
+
+
+def _block(made: Sequence[MadeVariant]) -> list[str]:
+    """YAML; what is no field of a variant stands in comments."""
+    lines = ["variants:"]
+    for one in made:
+        sizes = ", ".join(f"{platform} {size(taken)}" for platform, taken in one.sizes.items())
+        lines.append(f"  # {one.reference}: {sizes}")
+        text = yaml.safe_dump([_entry(one)], sort_keys=False, width=1000, default_flow_style=None)
+        lines += [f"  {line}" for line in _flowing(text)]
+    return lines
+
+
+def _flowing(text: str) -> list[str]:
+    """One key a line; only `requires` in braces."""
+    whole = text.strip()
+    if not whole.startswith("- {"):
+        return whole.splitlines()
+    return yaml.safe_dump(yaml.safe_load(text), sort_keys=False, width=1000).strip().splitlines()
