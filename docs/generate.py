@@ -17,6 +17,7 @@ from typing import Any, get_args, get_type_hints
 import click
 
 from edgetender import errors
+from edgetender.checks import all_checks
 from edgetender.cli import COMMANDS, cli
 from edgetender.cli.output import Exit
 from edgetender.config import settings
@@ -256,6 +257,23 @@ def _help(command: click.Command, name: str) -> str:
     return f"```text\n{shown.get_help(click.Context(shown, info_name=name, **names)).rstrip()}\n```"
 
 
+def checks() -> str:
+    intro = (
+        "`edgetender check` asks them all, `edgetender check ID` one; the agent does so by itself every hour "
+        "(`checks.interval_s`). A finding is ok, a warning or an error, and names the command that repairs it. "
+        "The metric `edgetender_check_status{check}` is 0, 1 or 2 accordingly; a check that begins to fail is an "
+        "event upstream, `check.failed`, and `check.passed` when it is well again. `--fix` repairs where *safe "
+        "fix* says yes: nothing is deleted, nothing restarted."
+    )
+    parts = [
+        f"## {one.id}\n\n**{one.title}** ({one.group}"
+        + (f"; passed over while {' or '.join(one.needs)} fails" if one.needs else "")
+        + f"; safe fix: {'yes' if one.fix else 'no'}). {one.why}"
+        for one in all_checks()
+    ]
+    return page("Checks", "agent/edgetender/checks/", intro, *parts)
+
+
 def _flowing(text: str) -> str:
     return "\n\n".join(" ".join(each.split()) for each in text.split("\n\n"))
 
@@ -270,6 +288,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/reference/metrics.md": metrics,
     "docs/reference/exit-codes.md": exit_codes,
     "docs/reference/errors.md": error_codes,
+    "docs/reference/checks.md": checks,
     "docs/reference/cli.md": commands,
     "deployment-manifests/schema/edgetender-v1.schema.json": schema,
 }

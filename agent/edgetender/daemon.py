@@ -13,6 +13,8 @@ from typing import cast
 
 from edgetender import __version__
 from edgetender.api.server import ApiServer
+from edgetender.checks.checker import Checker
+from edgetender.checks.looking import Means, looking, wanted_images
 from edgetender.clock import SystemClock
 from edgetender.codec import MAX_BYTES
 from edgetender.config.settings import Settings
@@ -68,7 +70,7 @@ class Flags:
         self.stop()
 
 
-def run(settings: Settings) -> int:
+def run(settings: Settings, config: Path | None = None) -> int:
     """Run the daemon until SIGTERM or SIGINT; containers keep running. Returns the exit code.
 
     Raises AgentError for what a person must repair before it can start (another daemon holds the state
@@ -81,7 +83,7 @@ def run(settings: Settings) -> int:
         signal.signal(number, lambda *_: flags.stop())
     settings.state_dir.mkdir(parents=True, exist_ok=True)
     with StateLock(settings.state_dir / "lock"):
-        return build(settings, flags).run()
+        return build(settings, flags, config).run()
 
 
 class Daemon:
@@ -119,8 +121,11 @@ class Daemon:
         return EXIT_CRASHED if self._flags.crashed else 0
 
 
-def build(settings: Settings, flags: Flags) -> Daemon:
-    """Put the daemon together. Nothing runs yet; sockets are bound and databases open."""
+def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemon:
+    """Put the daemon together; *config* is the file of *settings*, None for the installed ones.
+
+    Nothing runs yet; sockets are bound and databases open.
+    """
     clock, notifier, metrics = SystemClock(), Notifier(os.environ), Metrics(__version__)
     store, lost_state = SqliteStore.open(settings.state_dir / "state.db", clock)
     outbox, lost_queue = SqliteOutbox.open(settings.state_dir / "queue.db", clock=clock)
@@ -131,9 +136,10 @@ def build(settings: Settings, flags: Flags) -> Daemon:
     engine = DockerEngine(settings.engine.socket, settings.device)
     credentials = CredentialFiles(settings.credentials.directory, systemd_directory=_systemd_credentials())
     transport = transport_of(settings, credentials)
+    images = RegistryImages({h: RegistrySettings(r.ca, r.plain_http) for h, r in settings.registries.items()})
     puller = Puller(
         engine,
-        RegistryImages({h: RegistrySettings(r.ca, r.plain_http) for h, r in settings.registries.items()}),
+        images,
         credentials,
         clock,
         architecture=_architecture(hardware),
@@ -177,6 +183,20 @@ def build(settings: Settings, flags: Flags) -> Daemon:
         stopping=flags.stopping,
         interval_s=_interval_s(settings, notifier),
     )
+    checker = Checker(
+        device=settings.device,
+        look=lambda: looking(
+            config,
+            Means(settings, engine, images, credentials, clock, lambda: hardware),
+            wanted=wanted_images(store.ledger(), hardware),
+            link=transport.link(),
+        ),
+        clock=clock,
+        outbox=outbox,
+        levels=metrics.checks,
+        interval_s=settings.checks.interval_s,
+        stopping=flags.stopping,
+    )
     house = DaemonHouse(
         settings=settings,
         clock=clock,
@@ -186,6 +206,7 @@ def build(settings: Settings, flags: Flags) -> Daemon:
         hardware=lambda: hardware,
         exposition=metrics.exposition,
         wake=flags.wake.set,
+        checker=checker,
     )
     api = ApiServer(
         house, socket_path=settings.api.socket, group=settings.api.group, listen=settings.api.listen
@@ -198,6 +219,7 @@ def build(settings: Settings, flags: Flags) -> Daemon:
         Worker("prober", prober.work, flags.crash),
         Worker("uplink", uplink.work, flags.crash),
         Worker("sampler", sampler.work, flags.crash),
+        Worker("checker", checker.work, flags.crash),
         Worker("api", api.run, flags.crash),
     ]
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
+from edgetender.checks.checker import Checker
+from edgetender.checks.finding import Result
 from edgetender.clock import Clock
 from edgetender.codec import MAX_BYTES
 from edgetender.config.settings import Settings
@@ -31,9 +33,11 @@ class DaemonHouse:
         hardware: Callable[[], Hardware],
         exposition: Callable[[], bytes],
         wake: Callable[[], None],
+        checker: Checker,
     ) -> None:
         self._settings, self._clock, self._store, self._engine = settings, clock, store, engine
         self._publisher, self._hardware, self._exposition, self._wake = publisher, hardware, exposition, wake
+        self._checker = checker
 
     def status(self) -> dict[str, Any]:
         return self._publisher.status()
@@ -71,6 +75,14 @@ class DaemonHouse:
 
     def metrics(self) -> bytes:
         return self._exposition()
+
+    def checks(self) -> tuple[tuple[Result, datetime], ...]:
+        return self._checker.latest()
+
+    def check(
+        self, ids: Iterable[str], skipped: Iterable[str], *, fix: bool
+    ) -> tuple[tuple[Result, datetime], ...]:
+        return self._checker.run(ids, skipped, fix=fix)
 
     def config(self) -> tuple[tuple[str, Any, str], ...]:
         return self._settings.entries()

@@ -55,6 +55,9 @@ CATALOGUE = (
     Declared("container_memory_bytes", "gauge", "Memory its container holds.", ("module",)),
     Declared("container_received_bytes", "counter", "Bytes its container received.", ("module",)),
     Declared("container_sent_bytes", "counter", "Bytes its container sent.", ("module",)),
+    Declared(
+        "check_status", "gauge", "What a check found last: 0 well, 1 a warning, 2 an error.", ("check",)
+    ),
     Declared("device_cpu_ratio", "gauge", "Part of all cores in use, 0 to 1."),
     Declared("device_memory_total_bytes", "gauge", "Memory of the device."),
     Declared("device_memory_available_bytes", "gauge", "Memory that could be had without swapping."),
@@ -81,7 +84,7 @@ Values = Iterable[tuple[tuple[str, ...], float | None]]
 
 
 class Metrics:
-    """Threads: `cycle` from the reconciler, `sample` from the sampler, `exposition` from any."""
+    """Threads: `cycle` from the reconciler, `sample` from the sampler, `checks` and `exposition` from any."""
 
     def __init__(self, version: str) -> None:
         self._version = version
@@ -89,6 +92,7 @@ class Metrics:
         self._cycles = 0
         self._figures = CycleFigures()
         self._samples: dict[str, Mapping[str, Any]] = {}
+        self._checks: Mapping[str, int] = {}
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
         ProcessCollector(registry=self._registry)
@@ -102,6 +106,11 @@ class Metrics:
         with self._lock:
             self._samples[stream] = sample
 
+    def checks(self, levels: Mapping[str, int]) -> None:
+        """0 well, 1 a warning, 2 an error, by check."""
+        with self._lock:
+            self._checks = levels
+
     def exposition(self) -> bytes:
         """Prometheus's text format, 0.0.4."""
         return bytes(generate_latest(self._registry))
@@ -110,12 +119,14 @@ class Metrics:
         """Prometheus's collector protocol."""
         with self._lock:
             figures, cycles, samples = self._figures, self._cycles, dict(self._samples)
+            checks = self._checks
         about = {"version": self._version, "python": platform.python_version()}
         yield InfoMetricFamily("edgetender_build", "What runs here.", value=about)
         yield _family("cycles", [((), cycles)])
         yield from _of_cycle(figures)
         yield from _of_modules(figures)
         yield from _of_containers(samples.get("modules", {}), {one.name for one in figures.modules})
+        yield _family("check_status", [((name,), level) for name, level in checks.items()])
         yield from _of_device(samples.get("device", {}))
 
 

@@ -171,7 +171,7 @@ def listening(tmp_path_factory):
         yield api, house
 
 
-@pytest.mark.parametrize("target", ["/healthz", "/metrics", "/v1/status"])
+@pytest.mark.parametrize("target", ["/healthz", "/metrics", "/v1/status", "/v1/checks"])
 def test_over_tcp_anybody_may_look(listening, target):
     api, _ = listening
     reply = api.ask_tcp(target)
@@ -190,6 +190,7 @@ def test_metrics_over_tcp_name_prometheus_format(listening):
         ("GET", "/v1/config"),
         ("GET", "/v1/logs/scorer"),
         ("GET", "/v1/decisions/1"),
+        ("POST", "/v1/checks"),
         ("POST", "/v1/plan"),
         ("POST", "/v1/apply"),
         ("POST", "/v1/modules/scorer/restart"),

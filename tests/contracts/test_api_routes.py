@@ -247,6 +247,8 @@ def test_every_route_is_one_of_those_tested_here():
         "GET /healthz",
         "GET /metrics",
         "GET /v1/status",
+        "GET /v1/checks",
+        "POST /v1/checks",
         "GET /v1/hardware",
         "GET /v1/history",
         "GET /v1/config",

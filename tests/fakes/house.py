@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from edgetender.checks.finding import Result
 from edgetender.errors import AgentError, NotFound
 from edgetender.model.hardware import Fact, Hardware
 from edgetender.model.ledger import Decision, HistoryEntry
@@ -64,6 +65,7 @@ class FakeHouse:
     said: dict[str, Any] = field(default_factory=dict)  # module -> lines
     entries: tuple[HistoryEntry, ...] = HISTORY
     facts: Hardware = HARDWARE
+    found: tuple[tuple[Result, datetime], ...] = ()
     errors: dict[str, Exception] = field(default_factory=dict)
     asked: list[tuple[Any, ...]] = field(default_factory=list)
     submitted: list[tuple[str, str, bytes]] = field(default_factory=list)
@@ -104,6 +106,16 @@ class FakeHouse:
 
     def metrics(self) -> bytes:
         return b"edgetender_up 1.0\n"
+
+    def checks(self) -> tuple[tuple[Result, datetime], ...]:
+        return self.found
+
+    def check(
+        self, ids: Iterable[str], skipped: Iterable[str], *, fix: bool
+    ) -> tuple[tuple[Result, datetime], ...]:
+        self._raise("check")
+        self.asked.append(("check", list(ids), list(skipped), fix))
+        return self.found
 
     def config(self) -> tuple[tuple[str, Any, str], ...]:
         return (("device", "line3-cam7", "/etc/edgetender/config.toml:1"), ("pull.concurrent", 2, "default"))

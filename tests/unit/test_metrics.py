@@ -65,6 +65,7 @@ def full() -> Metrics:
     sink = PrometheusSink(metrics)
     sink.take("device", DEVICE, NOON)
     sink.take("modules", MODULES, NOON)
+    metrics.checks({"clock": 1})
     return metrics
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
+from edgetender.checks.finding import Result
 from edgetender.clock import rfc3339
 from edgetender.errors import (
     AgentError,
@@ -56,6 +57,32 @@ def history(entries: Iterable[HistoryEntry]) -> dict[str, Any]:
 
 def config(entries: Iterable[tuple[str, Any, str]]) -> dict[str, Any]:
     return envelope("Config", values=[{"key": k, "value": v, "origin": origin} for k, v, origin in entries])
+
+
+def checks(found: Iterable[tuple[Result, datetime]]) -> dict[str, Any]:
+    """What was found, in the checks' order; *counts* are by severity."""
+    results = list(found)
+    severities = [result.finding.severity.value for result, _ in results]
+    return envelope(
+        "Checks",
+        checks=[
+            {
+                "id": result.check.id,
+                "title": result.check.title,
+                "group": result.check.group,
+                "severity": result.finding.severity.value,
+                "said": result.finding.said,
+                "why": result.check.why,
+                "repair": result.finding.repair,
+                "fixable": result.check.fix is not None,
+                "fixed": result.fixed,
+                "doc": f"docs/reference/checks.md#{result.check.id}",
+                "at": rfc3339(at),
+            }
+            for result, at in results
+        ],
+        counts={name: severities.count(name) for name in ("ok", "warn", "error", "skipped")},
+    )
 
 
 def decision(delivery: int, made: Decision | None) -> dict[str, Any]:

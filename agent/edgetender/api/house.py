@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any, Protocol
 
+from edgetender.checks.finding import Result
 from edgetender.model.hardware import Hardware
 from edgetender.model.ledger import Decision, HistoryEntry
 
@@ -57,6 +58,16 @@ class House(Protocol):
 
     def metrics(self) -> bytes:
         """Prometheus's text format."""
+        ...
+
+    def checks(self) -> tuple[tuple[Result, datetime], ...]:
+        """The newest result of each check, and when it was found; none before the first run."""
+        ...
+
+    def check(
+        self, ids: Iterable[str], skipped: Iterable[str], *, fix: bool
+    ) -> tuple[tuple[Result, datetime], ...]:
+        """Run checks now, within 12 s. Raises NotFound for an id that is none."""
         ...
 
     def config(self) -> tuple[tuple[str, Any, str], ...]:

@@ -63,6 +63,24 @@ def _config(house: House, _: Call) -> Answer:
     return answers.config(house.config())
 
 
+def _checks(house: House, _: Call) -> Answer:
+    return answers.checks(house.checks())
+
+
+def _check(house: House, call: Call) -> Answer:
+    wish = decode(call.body) if call.body else {}
+    if not isinstance(wish, dict) or not isinstance(wish.get("fix", False), bool):
+        raise ManifestInvalid((Problem("fix", "value", 'send {"ids": [...], "skip": [...], "fix": false}'),))
+    return answers.checks(house.check(_names(wish, "ids"), _names(wish, "skip"), fix=wish.get("fix", False)))
+
+
+def _names(wish: dict[str, Any], key: str) -> list[str]:
+    found = wish.get(key, [])
+    if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
+        raise ManifestInvalid((Problem(key, "value", "send a list of ids"),))
+    return found
+
+
 def _logs(house: House, call: Call) -> Answer:
     since = call.query.get("since")
     try:
@@ -128,6 +146,8 @@ ROUTES = (
     Route("GET", "/healthz", Access.ANYBODY, _healthz),
     Route("GET", "/metrics", Access.ANYBODY, _metrics),
     Route("GET", "/v1/status", Access.ANYBODY, _status),
+    Route("GET", "/v1/checks", Access.ANYBODY, _checks),
+    Route("POST", "/v1/checks", Access.TRUSTED, _check),
     Route("GET", "/v1/hardware", Access.TRUSTED, _hardware),
     Route("GET", "/v1/history", Access.TRUSTED, _history),
     Route("GET", "/v1/config", Access.TRUSTED, _config),

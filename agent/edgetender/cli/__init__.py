@@ -28,6 +28,7 @@ COMMANDS = {
     "hardware": ("hardware:hardware", "Show the facts that variants are chosen by."),
     "logs": ("logs:logs", "Show a module's log."),
     "restart": ("restart:restart", "Restart a module."),
+    "check": ("check:check", "Check this device, and say what repairs it."),
     "history": ("history:history", "List the versions this device has had, newest first."),
     "rollback": ("rollback:rollback", "Return to an earlier version; needs no network."),
     "config": ("config:config", "Show or check the agent's configuration files."),

@@ -30,6 +30,13 @@ def completion(context: click.Context, shell: str) -> Exit:
     return Exit.OK
 
 
+def check_ids(_: click.Context, __: click.Parameter, incomplete: str) -> list[str]:
+    """The checks there are, for the word being typed."""
+    from edgetender.checks import CHECKS
+
+    return [name for one in CHECKS if (name := one.replace("_", "-")).startswith(incomplete)]
+
+
 def module_names(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
     """The modules of the agent that runs here, for the word being typed; none where no agent answers."""
     session = context.find_object(Session) or Session()

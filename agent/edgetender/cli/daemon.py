@@ -23,4 +23,4 @@ def daemon(config: Path | None) -> int:
         return Exit.CONFIG
     from edgetender.daemon import run
 
-    return run(settings) or Exit.OK
+    return run(settings, config) or Exit.OK

@@ -46,7 +46,7 @@ class Exit(IntEnum):
     NOT_FOUND = 4, "no such module, version or file"
     PERMISSION = 5, "not allowed: join the agent's group"
     INVALID = 6, "the manifest or the configuration has faults; each is named with its place"
-    DEGRADED = 7, "`status --exit-code`: the device is not healthy"
+    DEGRADED = 7, "`status --exit-code`: the device is not healthy; `check`: something failed"
     CHANGES_PENDING = 8, "`plan --detailed-exitcode`: something would change"
     TIMED_OUT = 9, "waited long enough; the agent goes on"
     ROLLED_BACK = 10, "applied, not good, and taken back"

@@ -92,6 +92,13 @@ class TelemetrySettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ChecksSettings:
+    """The agent checks its device by itself; `edgetender check` does so at once."""
+
+    interval_s: Annotated[float, values.seconds(60), "between two runs of all checks"] = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
 class PullSettings:
     """How many images at once, and after how long without a byte a pull counts as stalled."""
 
@@ -125,6 +132,7 @@ class Settings:
     credentials: CredentialsSettings = field(default_factory=CredentialsSettings)
     api: ApiSettings = field(default_factory=ApiSettings)
     telemetry: TelemetrySettings = field(default_factory=TelemetrySettings)
+    checks: ChecksSettings = field(default_factory=ChecksSettings)
     pull: PullSettings = field(default_factory=PullSettings)
     log: LogSettings = field(default_factory=LogSettings)
     labels: Mapping[str, Text] = field(default_factory=dict)

@@ -176,6 +176,8 @@ class DockerEngine:
             return shutil.disk_usage(root).free
         except OSError:
             return None
+            log_driver=info.get("LoggingDriver") or "",
+            https_proxy=info.get("HttpsProxy") or "",
 
     def watch(self, wake: Callable[[], None], stopping: Callable[[], bool]) -> None:
         what = "watch the engine's events"

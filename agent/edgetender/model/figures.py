@@ -29,6 +29,8 @@ class EngineFacts:
     runtimes: tuple[str, ...]
     data_root: str
     cdi: bool
+    log_driver: str = ""
+    https_proxy: str = ""
 
 
 @dataclass(frozen=True, slots=True)
