@@ -23,6 +23,14 @@ log = logging.getLogger("edgetender_scoring")
 _HEAD_LIMIT = 64 * 1024
 _WAITING_LIMIT = 16
 _LINGER_S = 1.0  # so that the client reads the refusal before the connection is reset under it
+_PICKED = {
+    b"origin": "origin",
+    b"traceid": "trace_id",
+    b"x-request-id": "request_id",
+    b"x-ms-request-id": "ms_request_id",
+    b"x-ms-client-request-id": "client_request_id",
+}
+_LENGTHS = frozenset(map(len, (*_PICKED, b"content-length", b"expect")))
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -50,6 +58,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._waiting: deque[Request | Response] = deque()
         self._current: Request | None = None
+        self._request: Request | None = None
         self._reading_paused = self._writing_paused = self._ended = self._deaf = False
         self._continue_due = False
         self._head_bytes = 0
@@ -113,17 +122,27 @@ class Connection(asyncio.Protocol):
         self._head_done = True
         if self._deaf:
             return
+        parser = self._parser
+        path, _, query = bytes(self._url).partition(b"#")[0].partition(b"?")
+        if not path.startswith(b"/") and b"://" in path:  # the absolute form, as sent to proxies
+            path = b"/" + path.split(b"://", 1)[1].partition(b"/")[2]
+        self._request = request = Request(
+            parser.get_method().decode("latin-1"), path, query, parser.should_keep_alive(), self._headers
+        )
         for name, value in self._headers:
-            match len(name):
-                case 14 if name.lower() == b"content-length":
-                    self._has_body = value != b"0"
-                    if int(value) > self._body_limit:
-                        self._too_large()
-                        return
-                case 6 if name.lower() == b"expect" and value.lower() == b"100-continue":
-                    self._continue_due = True
-                case _:
-                    pass
+            if len(name) in _LENGTHS:  # first: most names end there
+                self._heed(request, name.lower(), value)
+
+    def _heed(self, request: Request, name: bytes, value: bytes) -> None:
+        """Take in a header that may matter; *name* is in lower case."""
+        if name == b"content-length":
+            self._has_body = value != b"0"
+            if int(value) > self._body_limit:
+                self._too_large()
+        elif name in _PICKED:
+            setattr(request, _PICKED[name], value.decode("latin-1"))
+        elif name == b"expect" and value.lower() == b"100-continue" and not self._deaf:
+            self._continue_due = True
 
     def on_body(self, body: bytes) -> None:
         if self._deaf:
@@ -142,21 +161,14 @@ class Connection(asyncio.Protocol):
         if self._parser.should_upgrade() and self._has_body:
             self._refuse(message.error(400, "A request with a body cannot ask for an upgrade."))
             return
-        url = bytes(self._url)
-        path, _, query = url.partition(b"#")[0].partition(b"?")
-        if not path.startswith(b"/") and b"://" in path:  # the absolute form, as sent to proxies
-            path = b"/" + path.split(b"://", 1)[1].partition(b"/")[2]
-        request = Request(
-            method=self._parser.get_method().decode("latin-1"),
-            path=path,
-            query=query,
-            keep_alive=self._parser.should_keep_alive() and not self._parser.should_upgrade(),
-            headers=self._headers,
-            body=self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks),
-            arrived=time.monotonic(),
-        )
-        _pick(request)
+        request = self._request
+        if request is None:
+            return
+        request.keep_alive = self._parser.should_keep_alive() and not self._parser.should_upgrade()
+        request.body = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+        request.arrived = time.monotonic()
         self._waiting.append(request)
+        self._request = None
         self._head_bytes, self._head_done, self._partial = 0, False, False
 
     # the queue
@@ -243,21 +255,3 @@ class Connection(asyncio.Protocol):
     def end(self) -> None:
         """Close the connection; what is written already still goes out."""
         self._close()
-
-
-def _pick(request: Request) -> None:
-    """Pick out the headers that matter; lengths are compared first, most names end there."""
-    for name, value in request.headers:
-        match len(name):
-            case 6 if name.lower() == b"origin":
-                request.origin = value.decode("latin-1")
-            case 7 if name.lower() == b"traceid":
-                request.trace_id = value.decode("latin-1")
-            case 12 if name.lower() == b"x-request-id":
-                request.request_id = value.decode("latin-1")
-            case 15 if name.lower() == b"x-ms-request-id":
-                request.ms_request_id = value.decode("latin-1")
-            case 22 if name.lower() == b"x-ms-client-request-id":
-                request.client_request_id = value.decode("latin-1")
-            case _:
-                pass

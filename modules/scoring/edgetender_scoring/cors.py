@@ -15,6 +15,11 @@ class Cors:
     def __init__(self, origins: str) -> None:
         self._origins = tuple(part.strip() for part in origins.split(",") if part.strip())
 
+    @property
+    def on(self) -> bool:
+        """Whether any origin is named at all."""
+        return bool(self._origins)
+
     def headers(self, request: Request) -> Headers:
         """Return the headers for an answer to *request*; a preflight is told what it may send."""
         if not self._origins:

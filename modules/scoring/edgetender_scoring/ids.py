@@ -22,18 +22,19 @@ class IdSource:
     _BLOCK = 4096
 
     def __init__(self) -> None:
-        self._pool = b""
+        self._pool = ""
         self._at = 0
 
     def new(self) -> str:
         if self._at >= len(self._pool):
-            self._pool, self._at = os.urandom(self._BLOCK), 0
-        cut = bytearray(self._pool[self._at : self._at + 16])
-        self._at += 16
-        cut[6] = cut[6] & 0x0F | 0x40
-        cut[8] = cut[8] & 0x3F | 0x80
-        text = cut.hex()
-        return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+            self._pool, self._at = os.urandom(self._BLOCK).hex(), 0
+        at, pool = self._at, self._pool
+        self._at = at + 32
+        # the version is 4 and the variant a: two of the bits that are free in it are not random here
+        return (
+            f"{pool[at : at + 8]}-{pool[at + 8 : at + 12]}-4{pool[at + 13 : at + 16]}"
+            f"-a{pool[at + 17 : at + 20]}-{pool[at + 20 : at + 32]}"
+        )
 
 
 def answer_ids(source: IdSource, given: str | None, ms_given: str | None, client_given: str | None) -> Ids:

@@ -18,13 +18,18 @@ from edgetender_scoring.tensors import Array, Refused
 log = logging.getLogger("edgetender_scoring")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: one is made for each request, and freezing triples its cost
 class Asked:
     """What a request asks of a model. *wanted*: output names; *reply*: how its codec is to answer."""
 
     feeds: dict[str, Array]
     wanted: tuple[str, ...]
     reply: Any = None
+
+    @property
+    def rows(self) -> int:
+        """How long the first axis is."""
+        return len(next(iter(self.feeds.values())))
 
 
 class Codec(Protocol):
@@ -68,7 +73,7 @@ class ModelHandler:
         for at, request in enumerate(requests):
             try:
                 asked = self._codec.decode(request, self.model)
-                groups.setdefault(_signature(asked), []).append((at, asked))
+                groups.setdefault(self._signature(asked), []).append((at, asked))
             except Refused as refusal:
                 outcomes[at] = self._codec.error(refusal.status, str(refusal))
             except Exception:
@@ -79,6 +84,15 @@ class ModelHandler:
                 for (at, _), outcome in zip(part, self._together([one for _, one in part]), strict=True):
                     outcomes[at] = outcome
         return [one for one in outcomes if one is not None]
+
+    def _signature(self, asked: Asked) -> Any:
+        """What must be equal for requests to run together; one whose inputs differ in rows runs alone."""
+        feeds = asked.feeds
+        if self.model.rows_alike:
+            return asked.wanted
+        if len({array.shape[0] for array in feeds.values()}) != 1:
+            return object()
+        return asked.wanted, tuple((name, array.shape[1:]) for name, array in sorted(feeds.items()))
 
     def _alone(self, asked: Asked) -> Outcome:
         begun = time.perf_counter()
@@ -103,31 +117,16 @@ class ModelHandler:
             return [self._alone(one) for one in asked]
         outcomes, row = [], 0
         for one in asked:
-            end = row + _rows(one)
+            end = row + one.rows
             outcomes.append(self._answer(one, [array[row:end] for array in results], begun))
             row = end
         return outcomes
 
     def _answer(self, asked: Asked, results: Sequence[Any], begun: float) -> Outcome:
-        outcome = self._codec.encode(asked, results, self.model)
         ran_ms = (time.perf_counter() - begun) * 1e3
-        return Outcome(
-            outcome.status, outcome.body, outcome.content_type, outcome.headers, outcome.failed, ran_ms
-        )
-
-
-def _rows(asked: Asked) -> int:
-    return len(next(iter(asked.feeds.values())))
-
-
-def _signature(asked: Asked) -> Any:
-    """What must be equal for requests to run together; one whose inputs differ in rows runs alone."""
-    feeds = asked.feeds
-    if len({array.shape[:1] for array in feeds.values()}) != 1:
-        return object()
-    return asked.wanted, tuple(
-        (name, array.dtype.str, array.shape[1:]) for name, array in sorted(feeds.items())
-    )
+        outcome = self._codec.encode(asked, results, self.model)
+        outcome.exec_ms = ran_ms
+        return outcome
 
 
 def _parts(group: Sequence[tuple[int, Asked]], limit: int) -> list[list[tuple[int, Asked]]]:
@@ -135,7 +134,7 @@ def _parts(group: Sequence[tuple[int, Asked]], limit: int) -> list[list[tuple[in
     parts: list[list[tuple[int, Asked]]] = []
     rows = limit
     for one in group:
-        more = _rows(one[1])
+        more = one[1].rows
         if rows + more > limit:
             parts.append([])
             rows = 0

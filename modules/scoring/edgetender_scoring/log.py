@@ -57,7 +57,7 @@ class AccessLog:
     def note(self, method: str, path: bytes, status: int, seconds: float, length: int) -> None:
         if not self._on:
             return
-        where = path.decode("latin-1").encode("unicode_escape").decode()[:200]  # no line break gets through
+        where = "/score" if path == b"/score" else _printable(path)
         self._lines.append(f"{method} {where} {status} {seconds * 1e3:.3f}ms {length}")
         if not self._due:
             self._due = True
@@ -69,3 +69,8 @@ class AccessLog:
         if self._lines:
             self._log.info("%s", "\n".join(self._lines))
             self._lines.clear()
+
+
+def _printable(path: bytes) -> str:
+    """The path in one line: no line break gets through."""
+    return path.decode("latin-1").encode("unicode_escape").decode()[:200]

@@ -48,14 +48,18 @@ class Request:
         return ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: one is made for each request, and freezing triples its cost
 class Response:
-    """One answer. *headers* are added as they are; length, date and connection are the encoder's."""
+    """One answer. *headers* are added as they are; length, date and connection are the encoder's.
+
+    *block*: more headers, as the lines they are sent as.
+    """
 
     status: int
     body: bytes = b""
     content_type: str = JSON
     headers: tuple[tuple[str, str], ...] = ()
+    block: str = ""
 
 
 def to_json(value: Any) -> bytes:
@@ -82,9 +86,14 @@ def _plain(value: Any) -> Any:
     return value.tolist()
 
 
-def error(status: int, text: str, headers: Iterable[tuple[str, str]] = ()) -> Response:
+def error(status: int, text: str, headers: Iterable[tuple[str, str]] = (), block: str = "") -> Response:
     """Return an error in the form clients of the contract parse: `{"message": ...}`."""
-    return Response(status, to_json({"message": text}), headers=tuple(headers))
+    return Response(status, to_json({"message": text}), headers=tuple(headers), block=block)
+
+
+def lines(headers: Iterable[tuple[str, str]]) -> str:
+    """Return *headers* as they are sent."""
+    return "".join(f"{name}: {value}\r\n" for name, value in headers)
 
 
 class _Date:
@@ -109,8 +118,7 @@ _date = _Date()
 def encode(response: Response, *, keep_alive: bool, head_only: bool = False) -> bytes:
     """Return the answer's bytes, in one piece. Raises ValueError when a header cannot be sent as it is."""
     status = response.status
-    reason = _REASONS.get(status, "Unknown")
-    head = f"HTTP/1.1 {status} {reason}\r\nDate: {_date}\r\n"
+    head = f"HTTP/1.1 {status} {_REASONS.get(status, 'Unknown')}\r\nDate: {_date}\r\n{response.block}"
     if status not in _BODILESS:
         head += f"Content-Type: {response.content_type}\r\nContent-Length: {len(response.body)}\r\n"
     for name, value in response.headers:

@@ -28,19 +28,21 @@ except ImportError:
     _loads = json.loads
 
 _BINARY = "application/octet-stream"
+_BINARY_BYTES = _BINARY.encode()
 
 
 class ScoreCodec:
     """The form of /score."""
 
     def decode(self, request: Request, model: Model) -> Asked:
-        kind = request.header(b"content-type").partition(";")[0].strip().lower()
-        reply = request.header(b"accept") == _BINARY
-        if kind == _BINARY and request.method == "POST":
-            return Asked(
-                {model.inputs[0].name: _binary(request.body, model)}, tuple(model.every_output), reply
-            )
-        return Asked(_feeds(_body(request), model), tuple(model.every_output), reply)
+        given = reply = False
+        for name, value in request.headers:
+            if value == _BINARY_BYTES:  # the value first: few headers have it
+                given = given or name.lower() == b"content-type"
+                reply = reply or name.lower() == b"accept"
+        if given and request.method == "POST":
+            return Asked({model.inputs[0].name: _binary(request.body, model)}, model.every_output, reply)
+        return Asked(_feeds(_body(request), model), model.every_output, reply)
 
     def encode(self, asked: Asked, results: Sequence[Any], model: Model) -> Outcome:
         if asked.reply and len(results) == 1 and model.outputs:
@@ -68,16 +70,17 @@ def _body(request: Request) -> Any:
 
 
 def _feeds(body: Any, model: Model) -> dict[str, Array]:
-    names = {one.name for one in model.inputs}
-    if isinstance(body, dict) and not names & body.keys() and "data" in body:
+    inputs = model.inputs
+    if isinstance(body, dict) and "data" in body and not any(one.name in body for one in inputs):
         body = body["data"]
     if not isinstance(body, dict):
-        if len(model.inputs) != 1:
-            raise Refused(f"The model takes several inputs, each by its name: {', '.join(sorted(names))}.")
-        body = {model.inputs[0].name: body}
-    if missing := names - body.keys():
+        if len(inputs) != 1:
+            names = ", ".join(sorted(one.name for one in inputs))
+            raise Refused(f"The model takes several inputs, each by its name: {names}.")
+        return {inputs[0].name: inputs[0].check(from_json(inputs[0].name, inputs[0].datatype, body))}
+    if missing := [one.name for one in inputs if one.name not in body]:
         raise Refused(f"No value is given for: {', '.join(sorted(missing))}.")
-    return {one.name: one.check(from_json(one.name, one.datatype, body[one.name])) for one in model.inputs}
+    return {one.name: one.check(from_json(one.name, one.datatype, body[one.name])) for one in inputs}
 
 
 def _binary(body: bytes, model: Model) -> Array:

@@ -35,10 +35,13 @@ class Model:
         self._new_options = importlib.import_module("onnxruntime").RunOptions
         self.inputs = _tensors(session.get_inputs())
         self.outputs = _tensors(session.get_outputs())
-        self.every_output = [one.name for one in session.get_outputs()]
+        self.every_output = tuple(one.name for one in session.get_outputs())
         if len(self.inputs) != len(session.get_inputs()):
             raise ModelUnusable(f"model {name!r} takes an input that is no tensor")
         self.max_batch = 1
+        free_after_rows = any(-1 in one.shape[1:] for one in self.inputs)
+        self.rows_alike = len(self.inputs) == 1 and not free_after_rows
+        """Whether the rows of any two requests fit behind one another."""
         self.run_s = 0.0
         """What a run took in the trial."""
 

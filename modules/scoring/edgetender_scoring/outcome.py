@@ -12,7 +12,7 @@ IN_SCRIPT = "An unexpected error occurred in scoring script. Check the logs for 
 IN_SERVER = "An unexpected internal error occurred. Check the logs for more info."
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: one is made for each request, and freezing triples its cost
 class Outcome:
     """What came of one call. *failed*: run() itself failed; *exec_ms*: how long it ran, when it returned."""
 

@@ -8,7 +8,6 @@ from urllib.parse import parse_qs
 
 from edgetender_scoring import message
 from edgetender_scoring.collector import Collector
-from edgetender_scoring.cors import Headers
 from edgetender_scoring.envelope import NOT_FAILED, Envelope
 from edgetender_scoring.keys import Keys
 from edgetender_scoring.log import AccessLog
@@ -29,7 +28,6 @@ _NOT_ALLOWED = "The method is not allowed for the requested URL."
 _SCORING = frozenset({"GET", "HEAD", "POST", "OPTIONS"})
 _OPEN = frozenset({b"/", b"/v2/health/live", b"/v2/health/ready"})
 _READING = frozenset({"GET", "HEAD"})
-_BOOL = {True: "True", False: "False"}
 
 
 class Application:
@@ -88,32 +86,35 @@ class Application:
         if isinstance(common, Response):
             deliver(self._count(request, common))
             return
-        handler, own = self._served.score, NOT_FAILED + common
+        handler = self._served.score
         if request.method in {"OPTIONS", "HEAD"} and not self._served.raw:
             if request.method == "OPTIONS":
-                deliver(self._note(request, Response(200, b"", HTML, own)))
+                deliver(self._note(request, Response(200, b"", HTML, NOT_FAILED, common)))
             else:
-                deliver(self._note(request, message.error(405, "Method not allowed", own)))
+                deliver(self._note(request, message.error(405, "Method not allowed", NOT_FAILED, common)))
             return
         if handler is None:
-            deliver(self._count(request, message.error(self._served.absent, self._served.why_not, own)))
+            deliver(
+                self._count(
+                    request, message.error(self._served.absent, self._served.why_not, NOT_FAILED, common)
+                )
+            )
             return
         self._pool.submit(handler, request, lambda outcome: deliver(self._scored(request, outcome, common)))
 
-    def _scored(self, request: Request, outcome: Outcome, common: Headers) -> Response:
+    def _scored(self, request: Request, outcome: Outcome, common: str) -> Response:
         if (model := self._served.model) is not None:
             self._metrics.inferred(model.name, model.version, outcome.status)
         if self._collector is not None:
             named = ("", "") if model is None else (model.name, model.version)
             self._collector.note(request, outcome.status, outcome.body, *named)
-        own = (("x-ms-run-function-failed", _BOOL[outcome.failed]), *outcome.headers)
+        block = f"x-ms-run-function-failed: {outcome.failed}\r\n{common}"
         if outcome.exec_ms is not None:
-            own = (("x-ms-run-fn-exec-ms", f"{outcome.exec_ms:.3f}"), *own)
-        return self._count(
-            request, Response(outcome.status, outcome.body, outcome.content_type, own + common)
-        )
+            block = f"x-ms-run-fn-exec-ms: {outcome.exec_ms:.3f}\r\n{block}"
+        response = Response(outcome.status, outcome.body, outcome.content_type, outcome.headers, block)
+        return self._count(request, response)
 
-    def _read(self, request: Request, what: Callable[[Request, Headers], Response]) -> Response:
+    def _read(self, request: Request, what: Callable[[Request, str], Response]) -> Response:
         """A page that is only read: the same for GET and HEAD, its methods for OPTIONS."""
         if request.method not in _READING and request.method != "OPTIONS":
             return self._note(request, _not_allowed("GET, HEAD, OPTIONS"))
@@ -121,22 +122,22 @@ class Application:
         if isinstance(common, Response):
             return common
         if request.method == "OPTIONS":
-            return Response(200, b"", HTML, (("allow", "GET, HEAD, OPTIONS"), *common))
+            return Response(200, b"", HTML, (("allow", "GET, HEAD, OPTIONS"),), common)
         return what(request, common)
 
-    def _healthy(self, _request: Request, common: Headers) -> Response:
+    def _healthy(self, _request: Request, common: str) -> Response:
         if not self._served.ready and self._served.absent != 404:  # noqa: PLR2004  nothing to score is healthy
-            return message.error(503, self._served.why_not, common)
-        return Response(200, b"Healthy", HTML, common)
+            return message.error(503, self._served.why_not, block=common)
+        return Response(200, b"Healthy", HTML, block=common)
 
-    def _described(self, request: Request, common: Headers) -> Response:
+    def _described(self, request: Request, common: str) -> Response:
         asked = parse_qs(request.query.decode("latin-1"), keep_blank_values=True).get("version", ["2"])[0]
         if self._served.swagger is None:
-            return message.error(self._served.absent, self._served.why_not, NOT_FAILED + common)
+            return message.error(self._served.absent, self._served.why_not, NOT_FAILED, common)
         found, why_not = self._served.swagger.document(asked)
         if found is None:
-            return message.error(404, why_not, NOT_FAILED + common)
-        return Response(200, found, headers=NOT_FAILED + common)
+            return message.error(404, why_not, NOT_FAILED, common)
+        return Response(200, found, headers=NOT_FAILED, block=common)
 
     def _figures(self, request: Request) -> Response:
         if request.method not in _READING:

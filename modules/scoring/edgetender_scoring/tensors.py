@@ -53,12 +53,16 @@ class Tensor:
 
     def check(self, array: Array) -> Array:
         """Return *array* if it has the shape. Raises Refused."""
-        given = array.shape
+        given, shape = array.shape, self.shape
+        if len(given) != len(shape) or given[1:] != shape[1:] or (shape and shape[0] not in (-1, given[0])):
+            self._check_free(given)
+        return array
+
+    def _check_free(self, given: tuple[int, ...]) -> None:
         if len(given) != len(self.shape) or any(
             want not in (-1, have) for want, have in zip(self.shape, given, strict=True)
         ):
             raise Refused(f"input {self.name!r} has the shape {list(given)}, expected {list(self.shape)}")
-        return array
 
 
 def tensor(name: str, onnx_type: str, shape: Iterable[Any]) -> Tensor | None:

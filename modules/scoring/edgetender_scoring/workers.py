@@ -17,6 +17,10 @@ from edgetender_scoring.outcome import IN_SCRIPT, Handler, Outcome, message
 
 log = logging.getLogger("edgetender_scoring")
 
+_QUICK_S = 0.0005
+_CALM_S = 1.0  # without a slow call, until calls count as quick again
+_GATHERED = 64
+_TICK_S = 0.005
 _STOP_S = 5.0  # what a stopped call gets to come back
 _STUCK_PER_THREAD = 8  # beyond it a replacement would only be the next to be stuck
 
@@ -70,8 +74,10 @@ class Pool:
         self._batch_wait_s = batch_wait_s
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._done: deque[tuple[_Job, Outcome]] = deque()
-        self._waking = False
-        self._watching = False
+        self._arrived: list[_Job] = []
+        self._waking = self._ticking = self._watching = False
+        self._quick = False
+        self._slow_at = 0.0
         self._watch_s = min(max(timeout_ms / 20e3, 0.01), 1.0)
         self._workers: list[_Worker] = []
         self._stuck: list[_Worker] = []
@@ -97,7 +103,7 @@ class Pool:
     @property
     def queued(self) -> int:
         """Requests that no thread has taken yet."""
-        return self._jobs.qsize()
+        return self._jobs.qsize() + len(self._arrived)
 
     def submit(self, handler: Handler, request: Request, deliver: Callable[[Outcome], None]) -> None:
         """Have *request* scored; *deliver* is called once, on the event loop."""
@@ -106,10 +112,31 @@ class Pool:
         if not self._workers:
             self._loop.call_soon(self._answer, job, message(503, "Every scoring thread is stuck."))
             return
-        self._jobs.put(job)
+        if self.in_flight == 1:
+            self._jobs.put(job)
+        else:
+            if not self._arrived:
+                self._loop.call_soon(self._hand_over)
+            self._arrived.append(job)
         if not self._watching:
             self._watching = True
             self._loop.call_later(self._watch_s, self._watch)
+
+    def _hand_over(self) -> None:
+        """Give the threads all that has been read meanwhile: each exchange with them costs a switch."""
+        for job in self._arrived:
+            self._jobs.put(job)
+        self._arrived.clear()
+        if self._quick and not self._ticking:
+            self._ticking = True
+            self._loop.call_later(_TICK_S, self._tick)
+
+    def _tick(self) -> None:
+        """While threads gather outcomes: none waits longer than this, whatever they are busy with."""
+        self._deliver()
+        self._ticking = self._quick and self.in_flight > 0
+        if self._ticking:
+            self._loop.call_later(_TICK_S, self._tick)
 
     def close(self) -> bool:
         """Let the threads end when they are free; return whether all of them are."""
@@ -125,11 +152,11 @@ class Pool:
 
     def _work(self, worker: _Worker) -> None:
         with contextlib.suppress(ScoringTimeout):
-            while (job := worker.next or self._jobs.get()) is not None:
+            while (job := worker.next or self._take()) is not None:
                 worker.next = None
                 jobs = [job] if job.handler.batch == 1 else self._gather(worker, job)
                 for gone in [job for job in jobs if job.request.given_up]:
-                    self._finish(gone, message(499, "The client has gone."))
+                    self._done.append((gone, message(499, "The client has gone.")))
                     jobs.remove(gone)
                 if not jobs:
                     continue
@@ -140,8 +167,8 @@ class Pool:
                     worker.jobs, worker.stopped = [], 0.0
                     if worker.abandoned:
                         return
-                for one, outcome in zip(jobs, outcomes, strict=True):
-                    self._finish(one, outcome)
+                self._done.extend(zip(jobs, outcomes, strict=True))
+                self._heed(time.monotonic() - worker.begun)
 
     def _gather(self, worker: _Worker, first: _Job) -> list[_Job]:
         """Take what waits behind *first* for the same handler; a lone request waits only when told to."""
@@ -163,10 +190,26 @@ class Pool:
         self._batched(len(jobs))
         return jobs
 
-    def _finish(self, job: _Job, outcome: Outcome) -> None:
-        """Hand the outcome to the loop; one wake-up serves all that finish before it is heard."""
-        self._done.append((job, outcome))
-        if not self._waking:
+    def _take(self) -> _Job | None:
+        """Return the next job; before waiting for one, let the loop deliver what is done."""
+        try:
+            return self._jobs.get_nowait()
+        except queue.Empty:
+            self._wake()
+            return self._jobs.get()
+
+    def _heed(self, took_s: float) -> None:
+        """Deliver at once what took long; outcomes of quick calls gather until the queue is empty, or a few."""
+        if took_s > _QUICK_S:
+            self._quick, self._slow_at = False, time.monotonic()
+        elif not self._quick and time.monotonic() - self._slow_at > _CALM_S:
+            self._quick = True
+        if not self._quick or len(self._done) >= _GATHERED:
+            self._wake()
+
+    def _wake(self) -> None:
+        """Have the loop deliver; one wake-up serves all that is done before it is heard."""
+        if self._done and not self._waking:
             self._waking = True
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
                 self._loop.call_soon_threadsafe(self._deliver)
@@ -231,6 +274,7 @@ class Pool:
 
     def _refuse_waiting(self) -> None:
         self._watching = False
+        self._hand_over()
         with contextlib.suppress(queue.Empty):
             while (job := self._jobs.get_nowait()) is not None:
                 self._answer(job, message(503, "Every scoring thread is stuck."))

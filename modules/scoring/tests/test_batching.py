@@ -177,7 +177,7 @@ def test_a_failing_batch_is_run_one_by_one(mlp):
     class Grudging:
         """A model that takes one row at a time."""
 
-        name, version, max_batch = "m", "1", 16
+        name, version, max_batch, rows_alike = "m", "1", 16, True
         inputs, outputs, every_output = mlp.inputs, mlp.outputs, mlp.every_output
         stop = mlp.stop
 
