@@ -8,6 +8,7 @@ from pathlib import Path
 
 from edgetender.model.hardware import Fact, native_architecture
 from edgetender.probes import arm_cores
+from edgetender.probes.programs import Programs, no_programs
 
 # /proc/cpuinfo names a core differently on each architecture: x86, LoongArch, MIPS, RISC-V, POWER
 _CPU_NAMES = ("model name", "Model Name", "cpu model", "uarch", "cpu")
@@ -18,7 +19,7 @@ _UNFILLED = re.compile(
 )
 
 
-def probe(root: Path) -> Iterator[Fact]:
+def probe(root: Path, programs: Programs = no_programs) -> Iterator[Fact]:  # noqa: ARG001  # one shape for all
     yield Fact("arch", native_architecture(), "uname")
     yield from _cpu(root)
     yield _memory(root)

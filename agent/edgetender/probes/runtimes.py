@@ -1,0 +1,73 @@
+"""What can the container engine hand to containers? From its `/version` and `/info`, and the toolkit's files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from edgetender.model.hardware import Fact, Layer
+from edgetender.probes.nvidia_sources import RECORDED
+from edgetender.probes.programs import Programs, no_programs
+from edgetender.probes.tree import Tree
+
+_SPECS = ("etc/cdi", "var/run/cdi", "run/cdi")
+_TOOLKIT = "usr/bin/nvidia-ctk"
+_CSV = "etc/nvidia-container-runtime/host-files-for-container.d"
+
+
+def probe(root: Path, programs: Programs = no_programs) -> Iterator[Fact]:  # noqa: ARG001  # one shape for all
+    """What is in files; the engine's own answers only where a recording holds them."""
+    tree = Tree(root)
+    specs = tuple(sorted(_specs(tree)))
+    yield Fact("cdi_specs", specs, tree.shown(_SPECS[0]), layer=Layer.INJECTABLE)
+    yield Fact("nvidia_toolkit", tree.exists(_TOOLKIT), tree.shown(_TOOLKIT), layer=Layer.INJECTABLE)
+    yield Fact("nvidia_csv", bool(tree.names(_CSV)), tree.shown(_CSV), layer=Layer.INJECTABLE)
+    version, info = _recorded(tree, "docker-version.json"), _recorded(tree, "docker-info.json")
+    if version is not None or info is not None:
+        yield from of_engine(version or {}, info or {})
+
+
+def of_engine(version: Mapping[str, Any], info: Mapping[str, Any]) -> Iterator[Fact]:
+    """What the engine says of itself. Its architecture is that of containers, whatever the kernel's is."""
+    if arch := version.get("Arch"):
+        yield Fact("arch", str(arch), "Docker /version")
+    if number := version.get("Version"):
+        yield Fact("docker", str(number), "Docker /version")
+    if "Runtimes" in info:
+        runtimes = tuple(sorted(info["Runtimes"] or ()))
+        yield Fact("runtimes", runtimes, "Docker /info", layer=Layer.INJECTABLE)
+    if info:
+        folders = tuple(info.get("CDISpecDirs") or ())
+        yield Fact("cdi", bool(folders), "Docker /info", layer=Layer.INJECTABLE)
+        found = tuple(sorted(str(each.get("ID", "")) for each in info.get("DiscoveredDevices") or ()))
+        yield Fact("cdi_devices", found, "Docker /info", layer=Layer.INJECTABLE)
+        if "MemoryLimit" in info:
+            limits = bool(info["MemoryLimit"])
+            why = "" if limits else "memory limits are not applied: cgroup_enable=memory is missing at boot"
+            yield Fact("memory_limits", limits, "Docker /info", why)
+
+
+def _specs(tree: Tree) -> Iterator[str]:
+    """Kinds of CDI devices that specifications on this machine describe, as `vendor/class`."""
+    for folder in _SPECS:
+        for name in tree.names(folder):
+            if not name.endswith((".yaml", ".yml", ".json")):
+                continue
+            for line in (tree.text(f"{folder}/{name}") or "").splitlines():
+                key, _, value = line.strip().strip("{,").partition(":")
+                if key.strip(' "') == "kind":
+                    yield value.strip(' ",')
+                    break
+
+
+def _recorded(tree: Tree, name: str) -> dict[str, Any] | None:
+    text = tree.text(f"{RECORDED}/{name}")
+    if text is None:
+        return None
+    try:
+        document = json.loads(text)
+    except ValueError:
+        return None
+    return document if isinstance(document, dict) else None
