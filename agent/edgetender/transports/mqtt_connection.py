@@ -25,7 +25,7 @@ SHORT_S = 5.0  # a connection lost sooner than that was probably ended on purpos
 MAX_PACKET_BYTES = 512 * 1024
 RECEIVE_MAXIMUM = 20
 _UNSUPPORTED_VERSION = 0x84  # MQTT 5's code; paho translates 3.1.1's 1 to it when it spoke 5 itself
-_UNSPECIFIED = 0x80  # what paho 2 gives as the reason when there was none
+_NO_PONG = frozenset({paho.MQTT_ERR_KEEPALIVE, 0x8D})  # how paho 1.6 and 2 say that a ping was not answered
 _REFUSED = 0x80  # codes from here on are refusals, in MQTT 5 and in 3.1.1's SUBACK
 _NOT_AUTHORIZED = frozenset({4, 5, 0x86, 0x87})  # 3.1.1's two, MQTT 5's two
 _NAMES = {5: "5", 4: "3.1.1"}
@@ -195,7 +195,7 @@ class Connection:
         if self._level != paho.MQTTv5:
             client.connect(settings.host, settings.port, settings.keepalive_s)
             return
-        properties = Properties(PacketTypes.CONNECT)
+        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         properties.MaximumPacketSize, properties.ReceiveMaximum = MAX_PACKET_BYTES, RECEIVE_MAXIMUM
         if self._party.keeps_session:
             properties.SessionExpiryInterval = settings.session_expiry_s
@@ -210,7 +210,7 @@ class Connection:
     def _properties(self, publication: Publication, packet: int) -> Properties | None:
         if self._level != paho.MQTTv5:
             return None
-        properties = Properties(packet)
+        properties = Properties(packet)  # type: ignore[no-untyped-call]
         properties.PayloadFormatIndicator = 1  # UTF-8
         properties.ContentType = publication.content_type
         if publication.expiry_s is not None:
@@ -234,9 +234,12 @@ class Connection:
         self._on_up(self)
 
     def _ended(self, _client: object, _userdata: object, *rest: Any) -> None:
-        reason = rest[1] if len(rest) == 3 else rest[0]  # noqa: PLR2004
-        if not isinstance(reason, int) and _code(reason) != _UNSPECIFIED:  # paho's own numbers tell nothing
+        flags, reason = rest[:2] if len(rest) == 3 else (None, rest[0])  # noqa: PLR2004
+        by_broker = flags.is_disconnect_packet_from_server if flags else not isinstance(reason, int)
+        if by_broker:
             self._why = self._why or f"the broker ended it: {reason}"
+        elif _code(reason) in _NO_PONG:  # the rest of paho's own words tells nothing
+            self._why = self._why or "it no longer answers"
 
     def _published(self, _client: object, _userdata: object, number: int, *rest: Any) -> None:
         refused = bool(rest) and _code(rest[0]) >= _REFUSED
