@@ -44,55 +44,6 @@ def far_5(broker: TestBroker) -> Iterator[MqttSide]:
         yield side
 
 
-def spoken(broker: TestBroker, device: str) -> list[str]:
-    """The protocol of each of *device*'s connections, as the broker logs it: p5 or p2 (3.1.1)."""
-    return [
-        line.split("(")[1].split(",")[0]
-        for line in broker.log.splitlines()
-        if f" as {device} (" in line and "New client connected" in line
-    ]
-
-
-def test_the_device_speaks_what_it_was_told_or_what_the_broker_can(
-    far: MqttSide, protocol: str, broker: TestBroker
-) -> None:
-    opened(far)
-    far.listener.wait("status")
-    assert spoken(broker, far.device) == ["p5" if protocol == "5" else "p2"]
-
-
-def test_a_broker_that_says_it_knows_no_mqtt_5_is_not_asked_again(broker: TestBroker) -> None:
-    with mqtt_side(broker.port, "auto") as far:
-        opened(far)
-        far.wire.cut()
-        settled(far.transport, connected=False)
-        far.wire.mend()
-        settled(far.transport, connected=True)
-        assert far.wire.refusals == 1
-
-
-def test_a_broker_that_hung_up_on_mqtt_5_is_asked_again_for_it_may_only_have_been_restarting(
-    broker: TestBroker,
-) -> None:
-    with mqtt_side(broker.port, "auto") as far:
-        far.wire.refuses_5 = "hangs up"
-        opened(far)
-        far.wire.refuses_5 = ""
-        far.wire.cut()
-        settled(far.transport, connected=False)
-        far.wire.mend()
-        settled(far.transport, connected=True)
-        far.listener.wait("status")
-        assert spoken(broker, far.device) == ["p2", "p5"]
-
-
-def test_mqtt_5_demanded_of_a_broker_without_it_is_an_error_that_says_so(broker: TestBroker) -> None:
-    with mqtt_side(broker.port, "5") as far:
-        far.wire.refuses_5 = "says no"
-        far.transport.open(lambda _body: True, lambda: None)
-        until(lambda: "it speaks no MQTT 5" in far.transport.link().detail, "the reason", within_s=5)
-
-
 def test_a_retained_manifest_is_there_for_a_device_that_connects_later(far: MqttSide) -> None:
     far.listener.publish("desired", b'{"version":7}', retain=True)
     opened(far).wait(b'{"version":7}')
@@ -291,6 +242,16 @@ def test_after_a_restart_of_the_broker_the_device_is_back_by_itself(
     far.transport.send(EVENT, timeout_s=5)
     far.publish(b'{"version":8}')
     inbox.wait(b'{"version":8}')
+
+
+def test_a_broker_that_falls_silent_is_noticed_by_its_missing_answer_to_a_ping(far: MqttSide) -> None:
+    far.again(keepalive_s=1)
+    opened(far)
+    far.wire.hold()
+    link = settled(far.transport, connected=False, within_s=10)
+    assert link.detail.endswith("it no longer answers")
+    far.wire.release()
+    settled(far.transport, connected=True)
 
 
 def test_two_devices_of_one_name_are_told_that_there_may_be_another(far: MqttSide) -> None:
