@@ -14,6 +14,8 @@ import docker
 import pytest
 
 from demo.parts.process import free_port
+from edgetender.cli import run
+from edgetender.cli.output import Session
 from edgetender.cli.package_compared import compare, comparison_lines
 from edgetender.errors import ConfigInvalid, EngineDown
 from edgetender.packaging import DirectBuilder, InferenceConfig, Model, Workspace, oci_layout
@@ -247,6 +249,36 @@ def test_a_fault_of_the_base_is_pinned_on_it_by_the_default_base(made, engine_so
 
     compared = compare(packager, order, packager.image(order))
 
-    assert (compared["own"]["serves"], compared["default"]["serves"]) == (False, True)
+    assert (compared["own"]["serves"], compared["default"]["serves"]) == (False, True), compared
     assert "a broken base" in compared["own"]["why"]
     assert comparison_lines(compared)[-1].startswith("the fault is the own base's")
+
+
+def test_the_documents_commands_pull_list_and_run_the_image(made, engine_socket, monkeypatch, capsys):
+    """`docker images`, then `docker run -p 6789:5001 --name mycontainer IMAGEID`, and the documents' client."""
+    folder, config, _ = made
+    monkeypatch.setenv("EDGETENDER_STORE", str(folder / "store"))
+    monkeypatch.setenv("DOCKER_HOST", engine_socket)
+    Packager(Workspace(base=str(BASE))).image(Order((), config, "documents:1"))
+    port = free_port()
+
+    assert run(["pull", "documents:1"], Session()) == 0
+    assert "Status: Downloaded newer image for documents:1\n" in capsys.readouterr().out
+    assert run(["images", "-o", "json"], Session()) == 0
+    (image,) = [
+        one for one in json.loads(capsys.readouterr().out)["images"] if one["repository"] == "documents"
+    ]
+    assert run(["run", "-p", f"{port}:5001", "--name", "mycontainer", image["id"][7:19]], Session()) == 0
+    said = capsys.readouterr()
+    assert f"scores at http://localhost:{port}/score" in said.err
+    client = docker.DockerClient(base_url=engine_socket)
+    try:
+        container = client.containers.get("mycontainer")
+        assert container.id == said.out.strip()
+        assert container.image.id == image["id"]
+        assert container.ports == {"5001/tcp": [{"HostIp": "127.0.0.1", "HostPort": str(port)}]}
+        assert run(["run", "-p", f"{port}:5001", "--name", "mycontainer", "documents:1"], Session()) == 1
+        assert "already in use" in capsys.readouterr().err
+    finally:
+        client.containers.get("mycontainer").remove(force=True)
+        client.close()

@@ -96,8 +96,10 @@ def test_logins_are_for_their_owners_eyes_only(ws, registry, capsys):
 
 
 def test_edgetender_package_pushes_with_the_kept_login(ws, registry, tmp_path, capsys):
+    (tmp_path / "source").mkdir()
+    (tmp_path / "score.py").rename(tmp_path / "source/score.py")
     words = [
-        "package", str(tmp_path / "weights.bin"), "--name", "m", "--entry-script", "score.py", "--source-dir", str(tmp_path),
+        "package", str(tmp_path / "weights.bin"), "--name", "m", "--entry-script", "score.py", "--source-dir", str(tmp_path / "source"),
         "--base", f"{registry.host}/base:1", "-t", f"{registry.host}/cli:1", "--push", "--store", str(ws.root),
         "--server-source", str(tmp_path / "server"), "-o", "json",
     ]  # fmt: skip
@@ -106,3 +108,68 @@ def test_edgetender_package_pushes_with_the_kept_login(ws, registry, tmp_path, c
 
     assert code == 0, said.err
     assert f"pushed {json.loads(said.out)['digest']}" in said.err
+
+
+def test_the_documents_commands_log_in_build_show_and_pull(ws, registry, tmp_path, monkeypatch, capsys):
+    """`acr login`, `workspace show --query`, `acr build --image --registry --file .`, `docker pull`: ours."""
+    name, password = next(iter(registry.users.items()))
+    monkeypatch.setenv("EDGETENDER_STORE", str(tmp_path / "person"))
+    monkeypatch.setenv("EDGETENDER_REGISTRY_PASSWORD", "guess")
+    login_words = ["registry", "login", "--name", registry.host, "--username", name, "--ca", str(registry.ca)]
+    assert run(login_words, Session()) == 1
+    assert "401" in capsys.readouterr().err
+    monkeypatch.setenv("EDGETENDER_REGISTRY_PASSWORD", password)
+    assert run(login_words, Session()) == 0
+    assert run(["registry", "show", "--query", "containerRegistry"], Session()) == 0
+    assert capsys.readouterr().out == f'Login Succeeded\n"{registry.host}"\n'
+    context = tmp_path / "context"
+    context.mkdir()
+    (context / "Dockerfile").write_text(f"FROM {registry.host}/base:1\nENV BUILT=1\n")
+
+    assert (
+        run(
+            [
+                "build",
+                str(context),
+                "--image",
+                "myimage:v1",
+                "--registry",
+                registry.host,
+                "--file",
+                "Dockerfile",
+            ],
+            Session(),
+        )
+        == 0
+    )
+    built = capsys.readouterr()
+    monkeypatch.setenv("EDGETENDER_STORE", str(tmp_path / "another"))
+    Workspace().logins.keep(login(registry))
+    assert run(["pull", f"{registry.host}/myimage:v1", "--no-engine", "-o", "json"], Session()) == 0
+    assert built.out.strip().endswith(json.loads(capsys.readouterr().out)["digest"])
+    assert "was successful after" in built.err
+
+
+def test_variants_are_pushed_and_their_digests_are_the_registrys(ws, registry, tmp_path, capsys):
+    from edgetender.model.image import parse_reference
+
+    from_rootfs(packages.rootfs(tmp_path, "arm64"), tmp_path / "arm64")
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "score.py").write_text(packages.SCRIPT)
+    words = [
+        "package", "--entry-script", "score.py", "--source-dir", str(source), "--store", str(ws.root),
+        "--server-source", str(tmp_path / "server"), "--base", f"oci:{tmp_path / 'base'}",
+        "--base", f"@linux/arm64=oci:{tmp_path / 'arm64'}", "--variant", "cpu", "--platform", "linux/amd64,linux/arm64",
+        "-t", f"{registry.host}/several:1", "--push", "-o", "json",
+    ]  # fmt: skip
+    code = run(words, Session())
+    said = capsys.readouterr()
+    assert code == 0, said.err
+    (variant,) = json.loads(said.out)["variants"]
+
+    with login(registry).open() as opened:
+        for architecture, variation in (("amd64", ""), ("arm64", "v8")):
+            facts = opened.resolve(parse_reference(variant["image"]), architecture)
+            assert (facts.architecture, facts.variant) == (architecture, variation)
+            assert variant["image"].endswith(facts.index_digest)

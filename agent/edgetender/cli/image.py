@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from edgetender.cli.output import Exit, Session, Style, options, say, table
+from edgetender.cli.progress import bars
 from edgetender.packaging.base_catalogue import CATALOGUE
 from edgetender.packaging.image_facts import of_layout
 from edgetender.packaging.image_policy import PROFILES, Finding, judge
@@ -81,7 +82,8 @@ def push(session: Session, reference: str, store: Path | None) -> Exit:
     """Send an image of the store to the registry of its name."""
     workspace = Workspace(store)
     login = workspace.logins.get(split(reference)[0])
-    digest = send(reference, workspace.images.get(reference).layout, login)
+    with bars() as progress:
+        digest = send(reference, workspace.images.get(reference).layout, login, progress=progress)
     document: dict[str, Any] = {
         "apiVersion": "edgetender/v1",
         "kind": "Pushed",

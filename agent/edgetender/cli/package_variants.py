@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from edgetender.cli.output import say
+from edgetender.cli.progress import bars
 from edgetender.cli.words import size
 from edgetender.packaging.logins import Login
 from edgetender.packaging.push import push
@@ -18,7 +19,9 @@ from edgetender.packaging.variants import MadeVariant
 def pushed(reference: str, layout: Path, login: Login) -> None:
     """Send one image or index, and say so."""
     say(f"pushing {reference}")
-    say(f"pushed {push(reference, layout, login)}")
+    with bars() as progress:
+        digest = push(reference, layout, login, progress=progress)
+    say(f"pushed {digest}")
 
 
 def variants_told(made: Sequence[MadeVariant], login: Login | None) -> tuple[dict[str, Any], list[str]]:

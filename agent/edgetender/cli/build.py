@@ -1,0 +1,65 @@
+"""`edgetender build`: a Dockerfile becomes an image in a registry, its log streamed, its run named."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+
+import click
+
+from edgetender.cli.output import Exit, Session, options, say
+from edgetender.cli.package_variants import pushed
+from edgetender.cli.registry import host
+from edgetender.cli.words import span
+from edgetender.errors import ConfigInvalid, NotFound, Problem
+from edgetender.packaging.dockerfile_build import DockerfileBuilder
+from edgetender.packaging.workspace import Workspace
+
+
+@click.command()
+@options
+@click.argument("context", type=click.Path(path_type=Path))
+@click.option("--image", required=True, metavar="NAME:VERSION")
+@click.option("--registry", "name", help="where to push it; else it stays here")
+@click.option("--file", default="Dockerfile", show_default=True, help="in the context")
+@click.option("--platform", default="linux/amd64", show_default=True)
+@click.option("--builder", type=click.Choice(("auto", "direct", "docker")), default="auto", show_default=True)
+@click.option("--store", type=click.Path(path_type=Path), help="where images are kept")
+@click.pass_obj
+def build(
+    session: Session,
+    context: Path,
+    image: str,
+    name: str | None,
+    file: str,
+    platform: str,
+    builder: str,
+    store: Path | None,
+) -> Exit:
+    """Build CONTEXT's Dockerfile and push the image to a registry.
+
+    What needs no command run (a saved package, for one) is assembled here; RUN and the like go to an engine.
+    """
+    began = session.monotonic()
+    workspace = Workspace(store)
+    if not (context / file).is_file():
+        raise NotFound(f"cannot build {context}: there is no {file} in it")
+    if "@" in image or image.count(":") > 1:
+        raise ConfigInvalid(
+            (Problem("--image", "reference.invalid", f"{image!r}; write it like name:version"),)
+        )
+    address = host(name, workspace) if name is not None else None
+    reference = f"{address}/{image}" if address else image
+    run = secrets.token_hex(3)
+    digest = DockerfileBuilder(workspace, say).build(
+        context, reference, file=file, platform=platform, builder=builder
+    )
+    if address is not None:
+        pushed(reference, workspace.images.get(reference).layout, workspace.logins.get(address))
+    say(f"Run ID: {run} was successful after {span(session.monotonic() - began)}")
+    if session.for_people:
+        session.print_lines([f"{reference}@{digest}"])
+    else:
+        head = {"apiVersion": "edgetender/v1", "kind": "Build", "runId": run}
+        session.print_document(head | {"image": reference, "digest": digest})
+    return Exit.OK
