@@ -6,7 +6,6 @@ import asyncio
 import io
 import json
 import logging
-import logging.config
 import sys
 from pathlib import Path
 
@@ -18,8 +17,10 @@ def configure(level: str, *roots: Path) -> None:
     for root in roots:
         custom = root / "logging.json"
         if custom.is_file():
+            from logging.config import dictConfig  # with what it imports, which most never need
+
             said = json.loads(custom.read_text(encoding="utf-8"))
-            logging.config.dictConfig({"disable_existing_loggers": False, **said})  # ours exist already
+            dictConfig({"disable_existing_loggers": False, **said})  # ours exist already
             return
     logging.basicConfig(
         level=level.upper() if level.upper() in logging.getLevelNamesMapping() else "INFO",

@@ -51,6 +51,7 @@ class Metrics:
         queued: int,
         threads: int,
         abandoned: int,
+        named: tuple[str, str] | None,
         models: Sequence[Model],
         collector: Collector | None = None,
     ) -> bytes:
@@ -80,30 +81,35 @@ class Metrics:
                 ("collect_dropped_total", collector.dropped, "Records of the sample that were not written."),
             ):
                 lines += [*_head(name, "counter", text), f"edgetender_scoring_{name} {value}"]
-        if models:
-            lines += self._of_models(models)
+        if models or named is not None:
+            known = {(model.name, model.version) for model in models} | ({named} if named else set())
+            lines += self._of_models(sorted(known), models)
         return ("\n".join(lines) + "\n").encode()
 
-    def _of_models(self, models: Sequence[Model]) -> list[str]:
-        lines = [*_head("inferences_total", "counter", "Answers of each model, by status code.")]
+    def _of_models(self, known: Sequence[tuple[str, str]], models: Sequence[Model]) -> list[str]:
+        lines = [*_head("model_info", "gauge", "A model that is served, and its version.")]
+        lines += [f"edgetender_scoring_model_info{{{_names(*one)}}} 1" for one in known]
+        lines += _head("inferences_total", "counter", "Answers of each model, by status code.")
         for (model, version, status), count in sorted(self._inferences.items()):
-            labels = f'model="{_label(model)}",version="{_label(version)}",code="{status}"'
+            labels = f'{_names(model, version)},code="{status}"'
             lines.append(f"edgetender_scoring_inferences_total{{{labels}}} {count}")
+        if not models:
+            return lines
         lines += _head("provider_info", "gauge", "Where a model was asked to run, and where it runs.")
         for one in models:
             found = one.proof
             labels = f'requested="{found.requested}",actual="{found.actual}"'
-            lines.append(f"edgetender_scoring_provider_info{{{_names(one)},{labels}}} 1")
+            lines.append(f"edgetender_scoring_provider_info{{{_names(one.name, one.version)},{labels}}} 1")
         lines += _head("provider_nodes_ratio", "gauge", "The part of a model's nodes that a provider runs.")
         for one in models:
             for name, share in sorted(one.proof.share.items()):
-                labels = f'{_names(one)},provider="{name}"'
+                labels = f'{_names(one.name, one.version)},provider="{name}"'
                 lines.append(f"edgetender_scoring_provider_nodes_ratio{{{labels}}} {share:.4f}")
         return lines
 
 
-def _names(model: Model) -> str:
-    return f'model="{_label(model.name)}",version="{_label(model.version)}"'
+def _names(model: str, version: str) -> str:
+    return f'model="{_label(model)}",version="{_label(version)}"'
 
 
 def _label(text: str) -> str:

@@ -37,7 +37,7 @@ def offer(served: Served, models: Repository, settings: Settings) -> None:
     """Let /score answer with the newest version of the only model; with several, only /v2 can tell them apart."""
     names = {model.name for model in models.models}
     served.repository, served.ready = models, True
-    served.score = served.swagger = served.model = None
+    served.score = served.swagger = served.named = None
     served.absent = 404
     if len(names) != 1:
         listed = ", ".join(sorted(names)) or "none"
@@ -48,7 +48,7 @@ def offer(served: Served, models: Repository, settings: Settings) -> None:
         return
     takes, gives = described(entry.model)
     service = Service(settings.service_name, settings.service_version, settings.path_prefix, takes, gives)
-    served.model = entry.model
+    served.named = (entry.model.name, entry.model.version)
     served.score = ModelHandler(entry.model, ScoreCodec())
     served.swagger = Swagger(service, settings.root)
 

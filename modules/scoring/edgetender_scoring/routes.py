@@ -103,11 +103,11 @@ class Application:
         self._pool.submit(handler, request, lambda outcome: deliver(self._scored(request, outcome, common)))
 
     def _scored(self, request: Request, outcome: Outcome, common: str) -> Response:
-        if (model := self._served.model) is not None:
-            self._metrics.inferred(model.name, model.version, outcome.status)
+        named = self._served.named
+        if named is not None:
+            self._metrics.inferred(*named, outcome.status)
         if self._collector is not None:
-            named = ("", "") if model is None else (model.name, model.version)
-            self._collector.note(request, outcome.status, outcome.body, *named)
+            self._collector.note(request, outcome.status, outcome.body, *(named or ("", "")))
         block = f"x-ms-run-function-failed: {outcome.failed}\r\n{common}"
         if outcome.exec_ms is not None:
             block = f"x-ms-run-fn-exec-ms: {outcome.exec_ms:.3f}\r\n{block}"
@@ -149,6 +149,7 @@ class Application:
             threads=pool.threads,
             abandoned=pool.abandoned,
             collector=self._collector,
+            named=self._served.named,
             models=[] if self._served.repository is None else self._served.repository.models,
         )
         return Response(200, body, CONTENT_TYPE)

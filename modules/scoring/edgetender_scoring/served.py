@@ -10,7 +10,6 @@ from edgetender_scoring.outcome import Handler
 from edgetender_scoring.swagger import Swagger
 
 if TYPE_CHECKING:  # they need numpy, which scripts may do without
-    from edgetender_scoring.onnx_model import Model
     from edgetender_scoring.repository import Repository
 
 
@@ -25,8 +24,8 @@ class Served:
     ready: bool = False
     absent: int = 503
     why_not: str = "The model is not loaded yet."
-    model: Model | None = None
-    """The one that answers /score, where it is no script."""
+    named: tuple[str, str] | None = None
+    """Name and version of the model that answers /score, where they are known."""
     repository: Repository | None = None
     refresh: Callable[[], None] = lambda: None
     """Look at *repository* anew: a model has come or gone."""

@@ -10,6 +10,7 @@ import logging
 import signal
 import socket
 import ssl
+from pathlib import Path
 from typing import Any
 
 from edgetender_scoring import __version__, cpus
@@ -194,7 +195,14 @@ def _served(settings: Settings, script: Script) -> Served:
     service = Service(
         settings.service_name, settings.service_version, settings.path_prefix, takes, gives, versions
     )
-    return Served(script, script.style.raw, Swagger(service, settings.root), ready=True)
+    swagger = Swagger(service, settings.root)
+    return Served(script, script.style.raw, swagger, ready=True, named=_named(settings.model_dir))
+
+
+def _named(model_dir: str | None) -> tuple[str, str] | None:
+    """Name and version of the one registered model, which lies in `azureml-models/NAME/VERSION`."""
+    *_, name, version = ("", "", *Path(model_dir or "").parts)
+    return (name, version) if name and version.isdigit() else None
 
 
 async def _accept_rest(

@@ -1,4 +1,4 @@
-"""Are threads counted by what the container may use?"""
+"""Are threads and memory counted by what the container may use?"""
 
 import os
 
@@ -26,3 +26,23 @@ def test_the_quota_bounds_the_count(tmp_path, files, expected):
         (tmp_path / name).write_text(text)
 
     assert cpus.usable(tmp_path) == expected
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        pytest.param({}, 8 << 30, id="the machine's"),
+        pytest.param({"memory.max": "max"}, 8 << 30, id="v2 without limit"),
+        pytest.param({"memory.max": "1073741824"}, 1 << 30, id="v2 limit"),
+        pytest.param({"memory/memory.limit_in_bytes": "9223372036854771712"}, 8 << 30, id="v1 without limit"),
+        pytest.param({"memory/memory.limit_in_bytes": "1048576"}, 1 << 20, id="v1 limit"),
+    ],
+)
+def test_the_limit_bounds_the_memory(tmp_path, files, expected):
+    (tmp_path / "memory").mkdir()
+    (tmp_path / "meminfo").write_text("MemTotal:        8388608 kB\nMemFree: 1 kB\n")
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+
+    assert cpus.memory(tmp_path, tmp_path / "meminfo") == expected
+    assert cpus.memory(tmp_path / "nowhere", tmp_path / "nowhere") is None

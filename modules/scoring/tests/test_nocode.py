@@ -3,8 +3,11 @@
 import json
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 np = pytest.importorskip("numpy", reason="numpy is not installed")
 ort = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
@@ -174,6 +177,61 @@ def test_sigterm_while_a_model_loads_ends_at_once(start_only, free_port, tmp_pat
 
         assert server.process.wait(20) == 0
         assert time.monotonic() - begun < 2
+
+
+def test_the_place_of_a_registered_model_counts_from_the_application_root(running, tmp_path):
+    """As packages say it: AZUREML_MODEL_DIR=azureml-models/NAME/VERSION, whatever the working directory."""
+    root = tmp_path / "root"
+    onnx_models.mlp(root / "azureml-models" / "sugar" / "7" / "model.onnx")
+    names = {"AML_APP_ROOT": str(root), "AZUREML_MODEL_DIR": "azureml-models/sugar/7"}
+    with running(tmp_path, **names) as server:
+        assert server.score(SEED).status == 200
+        assert server.ask("GET", "/v2/models/sugar").json["versions"] == ["7"]
+        assert 'model_info{model="sugar",version="7"} 1' in server.ask("GET", "/metrics").body.decode()
+
+
+@settings(max_examples=100, deadline=1500, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.binary(max_size=100)
+    | st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3),
+        lambda inner: (
+            st.lists(inner, max_size=11) | st.dictionaries(st.sampled_from(["data", "x", "y"]), inner)
+        ),
+        max_leaves=25,
+    ).map(lambda value: json.dumps(value).encode()),
+    st.sampled_from(["application/json", BINARY]),
+)
+def test_no_body_crashes_or_hangs_the_server(server, body, kind):
+    assert server.score(body, Content_Type=kind).status in {200, 400}
+
+
+def test_sigterm_under_load_loses_no_request_of_a_batched_model(running, tmp_path, connect):
+    onnx_models.mlp(tmp_path / "m.onnx")
+    flags = ("--model_dir", "m.onnx", "--worker_count", "2")
+    with running(tmp_path, *flags, EDGETENDER_SCORING_MAX_BATCH="32") as server:
+        started = threading.Barrier(9)
+        head = f"POST /score HTTP/1.1\nHost: x\nContent-Length: {len(SEED)}"
+
+        def load():
+            client, answered = connect(server), 0
+            started.wait()
+            while True:
+                client.send(head, SEED)
+                answer = client.read()
+                assert (answer.status, len(answer.json)) == (200, 2)
+                answered += 1
+                if answer.header("connection") == "close":
+                    assert client.at_end()
+                    return answered
+
+        with ThreadPoolExecutor(8) as pool:
+            loads = [pool.submit(load) for _ in range(8)]
+            started.wait()
+            threading.Event().wait(0.5)
+            server.terminate()
+            assert min(one.result(15) for one in loads) > 3
+        assert server.process.wait(10) == 0
 
 
 CUDA = {"EDGETENDER_SCORING_PROVIDERS": "cuda"}

@@ -162,6 +162,15 @@ def test_every_documented_key_of_the_file_counts(running, tmp_path):
     assert "Application Insights is not served" in said
 
 
+def test_metrics_name_the_registered_model_of_a_script(serving, tmp_path):
+    with serving(GOOD, AZUREML_MODEL_DIR="azureml-models/sugar/3") as server:
+        server.score()
+        text = server.ask("GET", "/metrics").body.decode()
+
+    assert 'edgetender_scoring_model_info{model="sugar",version="3"} 1' in text
+    assert 'edgetender_scoring_inferences_total{model="sugar",version="3",code="200"} 1' in text
+
+
 def test_the_log_level_counts(exit_of, tmp_path):
     (tmp_path / "score.py").write_text("def init(): ...")
     (tmp_path / "config.json").write_text('{"AZUREML_LOG_LEVEL": "ERROR", "TYPO": 1}')
