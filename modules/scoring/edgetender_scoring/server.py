@@ -10,6 +10,7 @@ import logging
 import signal
 import socket
 import ssl
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ _Connect = functools.partial[Connection]
 _BACKLOG = 1024
 _SWEEP_S = 5.0
 _HELLO_S = 1.0
+_SWITCH_S = 0.001  # how long a script that computes in Python may keep the event loop from answering health
 _QUIET_S = 0.25  # when draining: a connection this quiet is closed, a busy one ends with its next answer
 
 
@@ -81,6 +83,7 @@ class _Server:
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
+        sys.setswitchinterval(_SWITCH_S)
         metrics = Metrics(__version__)
         pool = Pool(loop, settings.timeout_ms, metrics.batched, settings.batch_wait_s)
         pool.grow(settings.threads or cpus.usable() if settings.threads_said else 1)
