@@ -5,9 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
@@ -16,11 +14,10 @@ from edgetender.api.server import ApiServer
 from edgetender.checks.checker import Checker
 from edgetender.checks.looking import Means, looking, wanted_images
 from edgetender.clock import SystemClock
-from edgetender.codec import MAX_BYTES
 from edgetender.config.settings import Settings
 from edgetender.engine.docker_engine import DockerEngine
 from edgetender.engine.http_probe import http_probe
-from edgetender.errors import AgentError, EngineDown
+from edgetender.eventlog import EventLog
 from edgetender.house import DaemonHouse
 from edgetender.linking import transport_of
 from edgetender.lock import StateLock
@@ -28,7 +25,7 @@ from edgetender.logs import Format, configure
 from edgetender.metrics import Metrics
 from edgetender.model.hardware import Hardware, native_architecture
 from edgetender.observing import Observer
-from edgetender.ports import Sink, Store
+from edgetender.ports import Sink
 from edgetender.prober import Prober
 from edgetender.probes import detect
 from edgetender.probes.host import HostFigures
@@ -44,30 +41,13 @@ from edgetender.store.state import SqliteStore
 from edgetender.systemd import Notifier
 from edgetender.trust.credentials import CredentialFiles
 from edgetender.uplink import Uplink
+from edgetender.waking import Flags, accepting, watch
 from edgetender.worker import Worker
 
 log = logging.getLogger(__name__)
 
 EXIT_CRASHED = 70  # EX_SOFTWARE: systemd starts the daemon again
 _JOIN_S = 8.0
-_ENGINE_RETRY_S = 1.0
-
-
-@dataclass
-class Flags:
-    """The Events that threads share."""
-
-    wake: threading.Event = field(default_factory=threading.Event)
-    stopping: threading.Event = field(default_factory=threading.Event)
-    crashed: list[BaseException] = field(default_factory=list)
-
-    def stop(self) -> None:
-        self.stopping.set()
-        self.wake.set()
-
-    def crash(self, error: BaseException) -> None:
-        self.crashed.append(error)
-        self.stop()
 
 
 def run(settings: Settings, config: Path | None = None) -> int:
@@ -129,6 +109,7 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
     clock, notifier, metrics = SystemClock(), Notifier(os.environ), Metrics(__version__)
     store, lost_state = SqliteStore.open(settings.state_dir / "state.db", clock)
     outbox, lost_queue = SqliteOutbox.open(settings.state_dir / "queue.db", clock=clock)
+    events = EventLog(settings.device, outbox, clock.now())
     notes = tuple(note for note in (lost_state, lost_queue) if note)
     for note in notes:
         log.error("state was lost", extra={"fields": {"why": note}})
@@ -168,6 +149,7 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
         figures=sampler.latest,
         gauges=metrics,
         told=_telling(notifier, uplink),
+        events=events,
         ledger=store.ledger(),
         notes=notes,
     )
@@ -184,7 +166,6 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
         interval_s=_interval_s(settings, notifier),
     )
     checker = Checker(
-        device=settings.device,
         look=lambda: looking(
             config,
             Means(settings, engine, images, credentials, clock, lambda: hardware),
@@ -192,7 +173,7 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
             link=transport.link(),
         ),
         clock=clock,
-        outbox=outbox,
+        events=events,
         levels=metrics.checks,
         interval_s=settings.checks.interval_s,
         stopping=flags.stopping,
@@ -207,6 +188,7 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
         exposition=metrics.exposition,
         wake=flags.wake.set,
         checker=checker,
+        events=events,
     )
     api = ApiServer(
         house, socket_path=settings.api.socket, group=settings.api.group, listen=settings.api.listen
@@ -214,7 +196,7 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
     api.bind()
     pulls = settings.pull.concurrent
     workers = [
-        Worker("events", lambda: _watch(engine, flags), flags.crash),
+        Worker("events", lambda: watch(engine, flags), flags.crash),
         *(Worker(f"puller-{number}", puller.work, flags.crash) for number in range(pulls)),
         Worker("prober", prober.work, flags.crash),
         Worker("uplink", uplink.work, flags.crash),
@@ -227,7 +209,7 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
         flags.wake.set()
         uplink.wake()
 
-    transport.open(_accepting(store, clock, settings.transport.kind, flags), wake_all)
+    transport.open(accepting(store, clock, settings.transport.kind, flags), wake_all)
     endings: list[Callable[[], None]] = [
         store.close,
         outbox.close,
@@ -238,34 +220,6 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
         api.stop,
     ]
     return Daemon(flags, reconciler, workers, endings, notifier)
-
-
-def _accepting(store: Store, clock: SystemClock, source: str, flags: Flags) -> Callable[[bytes], bool]:
-    """What a transport calls with each manifest: True once the bytes are on disk. Never raises."""
-
-    def accept(body: bytes) -> bool:
-        try:
-            store.deliver("manifest", source, body[: MAX_BYTES + 1], clock.now())
-        except AgentError as error:
-            log.error("a manifest could not be written down", extra={"fields": {"why": str(error)}})  # noqa: TRY400
-            return False
-        except Exception as error:  # noqa: BLE001  # raising here would kill the transport's thread
-            flags.crash(error)
-            return False
-        flags.wake.set()
-        return True
-
-    return accept
-
-
-def _watch(engine: DockerEngine, flags: Flags) -> None:
-    """Wake the loop at each event of our containers; come back when the engine does."""
-    while not flags.stopping.is_set():
-        try:
-            engine.watch(flags.wake.set, flags.stopping.is_set)
-        except EngineDown:
-            flags.stopping.wait(_ENGINE_RETRY_S)
-        flags.wake.set()
 
 
 def _telling(notifier: Notifier, uplink: Uplink) -> Callable[[str], None]:

@@ -13,6 +13,7 @@ from edgetender.codec import MAX_BYTES
 from edgetender.config.settings import Settings
 from edgetender.decide.planning import plan_document
 from edgetender.errors import NotFound
+from edgetender.eventlog import EventLog
 from edgetender.model.hardware import Hardware
 from edgetender.model.ledger import Decision, HistoryEntry
 from edgetender.ports import Engine, Store
@@ -34,10 +35,11 @@ class DaemonHouse:
         exposition: Callable[[], bytes],
         wake: Callable[[], None],
         checker: Checker,
+        events: EventLog,
     ) -> None:
         self._settings, self._clock, self._store, self._engine = settings, clock, store, engine
         self._publisher, self._hardware, self._exposition, self._wake = publisher, hardware, exposition, wake
-        self._checker = checker
+        self._checker, self._events = checker, events
 
     def status(self) -> dict[str, Any]:
         return self._publisher.status()
@@ -83,6 +85,9 @@ class DaemonHouse:
         self, ids: Iterable[str], skipped: Iterable[str], *, fix: bool
     ) -> tuple[tuple[Result, datetime], ...]:
         return self._checker.run(ids, skipped, fix=fix)
+
+    def events(self, limit: int, *, follow: bool) -> Iterator[dict[str, Any]]:
+        return self._events.follow(limit) if follow else iter(self._events.recent(limit))
 
     def config(self) -> tuple[tuple[str, Any, str], ...]:
         return self._settings.entries()

@@ -8,10 +8,11 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from edgetender import __version__
-from edgetender.clock import Clock, rfc3339
+from edgetender.clock import Clock
 from edgetender.codec import canonical
 from edgetender.decide.documents import reported_document, status_document
 from edgetender.decide.reporting import ModuleReport, events_between, health_word, module_reports
+from edgetender.eventlog import EventLog
 from edgetender.model.figures import CycleFigures, ModuleFigures
 from edgetender.model.hardware import Hardware
 from edgetender.model.ledger import Ledger
@@ -23,8 +24,6 @@ from edgetender.reconciler import Cycle
 from edgetender.snapshot import Snapshot
 
 log = logging.getLogger(__name__)
-
-_EVENT_EXPIRY_S = 7 * 86400
 
 
 class Gauges(Protocol):
@@ -47,12 +46,13 @@ class Publisher:
         figures: Callable[[], dict[str, tuple[float, int]]],
         gauges: Gauges,
         told: Callable[[str], None],
+        events: EventLog,
         ledger: Ledger,
         notes: tuple[str, ...] = (),
     ) -> None:
         self._device, self._clock, self._outbox, self._link = device, clock, outbox, link
         self._hardware, self._figures, self._gauges, self._told = hardware, figures, gauges, told
-        self._notes, self._ledger = notes, ledger
+        self._notes, self._ledger, self._events = notes, ledger, events
         self._started_at: datetime = clock.now()
         self._snapshot: Snapshot | None = None
         self._reports: tuple[ModuleReport, ...] | None = None
@@ -92,6 +92,7 @@ class Publisher:
         self._outbox.put_state("reported", canonical(document))
         self._gauges.cycle(_figures(snapshot, reports))
         self._told(self.headline(reports, snapshot))
+        self._events.nudge()
 
     def status(self) -> dict[str, Any]:
         """The status document of the last cycle, with the link as it is now."""
@@ -124,8 +125,7 @@ class Publisher:
         before = self._reports if self._reports is not None else reports
         for kind, said in events_between(before, reports, self._ledger, cycle.ledger):
             log.info(kind, extra={"fields": {name: value for name, value in said.items() if name != "log"}})
-            body = {"type": kind, "device": self._device, "at": rfc3339(cycle.at), **said}
-            self._outbox.append(f"event/{kind}", canonical(body), cycle.at, expiry_s=_EVENT_EXPIRY_S)
+            self._events.tell(kind, said, cycle.at)
 
 
 def _figures(snapshot: Snapshot, reports: tuple[ModuleReport, ...]) -> CycleFigures:

@@ -189,6 +189,7 @@ def test_metrics_over_tcp_name_prometheus_format(listening):
         ("GET", "/v1/history"),
         ("GET", "/v1/config"),
         ("GET", "/v1/logs/scorer"),
+        ("GET", "/v1/events"),
         ("GET", "/v1/decisions/1"),
         ("POST", "/v1/checks"),
         ("POST", "/v1/plan"),

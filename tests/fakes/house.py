@@ -66,6 +66,7 @@ class FakeHouse:
     entries: tuple[HistoryEntry, ...] = HISTORY
     facts: Hardware = HARDWARE
     found: tuple[tuple[Result, datetime], ...] = ()
+    happened: list[dict[str, Any]] = field(default_factory=list)
     errors: dict[str, Exception] = field(default_factory=dict)
     asked: list[tuple[Any, ...]] = field(default_factory=list)
     submitted: list[tuple[str, str, bytes]] = field(default_factory=list)
@@ -116,6 +117,10 @@ class FakeHouse:
         self._raise("check")
         self.asked.append(("check", list(ids), list(skipped), fix))
         return self.found
+
+    def events(self, limit: int, *, follow: bool) -> Iterator[dict[str, Any]]:
+        self.asked.append(("events", limit, follow))
+        return iter(self.happened[-limit:])
 
     def config(self) -> tuple[tuple[str, Any, str], ...]:
         return (("device", "line3-cam7", "/etc/edgetender/config.toml:1"), ("pull.concurrent", 2, "default"))

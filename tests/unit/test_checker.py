@@ -17,6 +17,7 @@ from edgetender.checks.looking import Means, looking, wanted_images
 from edgetender.checks.running import choose, run_checks
 from edgetender.config.settings import Settings
 from edgetender.errors import LinkDown, NotFound
+from edgetender.eventlog import EventLog
 from edgetender.model.ledger import Ledger
 from tests.builders.devices import FakeNetwork, device, mqtt
 from tests.builders.ledgers import holding
@@ -149,10 +150,9 @@ class World:
         self.stopping = threading.Event()
         found = device(folder, transport=mqtt(tls=False, host="hub.example"), network=self.network)
         self.checker = Checker(
-            device="line3-cam7",
             look=lambda: found,
             clock=self.clock,
-            outbox=self.outbox,
+            events=EventLog("line3-cam7", self.outbox, self.clock.now()),
             levels=self.levels.update,
             interval_s=0.01,
             stopping=self.stopping,

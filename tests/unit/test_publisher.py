@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from edgetender.eventlog import EventLog
 from edgetender.model.figures import CycleFigures
 from edgetender.model.hardware import Hardware
 from edgetender.model.ledger import Ledger
@@ -26,6 +27,7 @@ def test_before_the_first_cycle_the_status_is_whole_and_tells_what_is_remembered
     publisher = Publisher(
         device="line3-cam7", clock=clock, outbox=NoOutbox(), link=lambda: Link("none", connected=False),
         hardware=Hardware, figures=dict, gauges=NoGauges(), told=lambda _: None,
+        events=EventLog("line3-cam7", NoOutbox(), clock.now()),
         ledger=Ledger(accepted=slot(manifest(14))), notes=("the state database was rebuilt",),
     )  # fmt: skip
     clock.advance(7)

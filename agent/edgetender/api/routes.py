@@ -9,6 +9,7 @@ from typing import Any
 
 from edgetender.api import answers
 from edgetender.api.house import House
+from edgetender.api.streaming import Closing
 from edgetender.clock import parse_rfc3339
 from edgetender.codec import canonical, decode
 from edgetender.errors import ManifestInvalid, NotFound, Problem
@@ -91,6 +92,12 @@ def _logs(house: House, call: Call) -> Answer:
     return house.logs(call.path["module"], tail=tail, since=moment, follow=call.query.get("follow") == "1")
 
 
+def _events(house: House, call: Call) -> Answer:
+    """One JSON object a line."""
+    events = house.events(_whole(call, "limit", 50), follow=call.query.get("follow") == "1")
+    return Closing((canonical(event).decode() for event in events), events)
+
+
 def _decision(house: House, call: Call) -> Answer:
     delivery = call.path["id"]
     if not (delivery.isascii() and delivery.isdigit() and len(delivery) < _DIGITS):
@@ -152,6 +159,7 @@ ROUTES = (
     Route("GET", "/v1/history", Access.TRUSTED, _history),
     Route("GET", "/v1/config", Access.TRUSTED, _config),
     Route("GET", "/v1/logs/{module}", Access.TRUSTED, _logs),
+    Route("GET", "/v1/events", Access.TRUSTED, _events),
     Route("GET", "/v1/decisions/{id}", Access.TRUSTED, _decision),
     Route("POST", "/v1/plan", Access.TRUSTED, _plan),
     Route("POST", "/v1/apply", Access.TRUSTED, _apply),

@@ -85,6 +85,21 @@ class Streams:
             deliver(None)
 
 
+class Closing(Iterator[str]):
+    """*lines* made of *source*: closing them closes that, which a generator in between could not pass on."""
+
+    def __init__(self, lines: Iterator[str], source: object) -> None:
+        self._lines, self._source = lines, source
+
+    def __next__(self) -> str:
+        return next(self._lines)
+
+    def close(self) -> None:
+        closing = getattr(self._source, "close", None)
+        if closing is not None:
+            closing()
+
+
 def close(lines: Iterator[str]) -> None:
     """Tell *lines*, where it can be told, that nobody reads on."""
     closing = getattr(lines, "close", None)

@@ -11,14 +11,12 @@ from edgetender.checks import all_checks
 from edgetender.checks.device import Device
 from edgetender.checks.finding import Result, Severity
 from edgetender.checks.running import choose, run_checks
-from edgetender.clock import Clock, rfc3339
-from edgetender.codec import canonical
+from edgetender.clock import Clock
 from edgetender.errors import AgentError
-from edgetender.ports import Outbox
+from edgetender.eventlog import EventLog
 
 log = logging.getLogger(__name__)
 
-_EXPIRY_S = 7 * 86400
 _FIRST_S = 60.0  # by then the link and the first pulls have had their chance
 _LEVELS = {Severity.OK: 0, Severity.WARN: 1, Severity.ERROR: 2}
 
@@ -32,16 +30,15 @@ class Checker:
     def __init__(
         self,
         *,
-        device: str,
         look: Callable[[], Device],
         clock: Clock,
-        outbox: Outbox,
+        events: EventLog,
         levels: Callable[[dict[str, int]], None],
         interval_s: float,
         stopping: threading.Event,
     ) -> None:
         """*look* says what checks look with now; *levels* takes 0 ok, 1 warn, 2 error by check."""
-        self._device, self._look, self._clock, self._outbox = device, look, clock, outbox
+        self._look, self._clock, self._events = look, clock, events
         self._levels, self._interval_s, self._stopping = levels, interval_s, stopping
         self._lock = threading.Lock()
         self._results: dict[str, tuple[Result, datetime]] = {}
@@ -84,5 +81,4 @@ class Checker:
         kind = "check.failed" if is_bad else "check.passed"
         said = {"check": now.check.id, "said": now.finding.said, "repair": now.finding.repair}
         log.log(logging.WARNING if is_bad else logging.INFO, kind, extra={"fields": said})
-        body = {"type": kind, "device": self._device, "at": rfc3339(at), **said}
-        self._outbox.append(f"event/{kind}", canonical(body), at, expiry_s=_EXPIRY_S)
+        self._events.tell(kind, said, at)

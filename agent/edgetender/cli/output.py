@@ -139,16 +139,22 @@ def options_but_output(command: Command) -> Command:
     return _shared(command, "-o")
 
 
+def options_but_format(command: Command) -> Command:
+    """The same, for a command whose answer has one format only: its own -o says where it is written."""
+    return _shared(command)
+
+
 def _shared(command: Command, *output: str) -> Command:
     def keep(context: click.Context, parameter: click.Parameter, value: Any) -> None:
         if value is not None and parameter.name is not None:
             setattr(context.ensure_object(Session), parameter.name, value)
 
+    form = click.option(
+        *output, "output", type=click.Choice(FORMATS), callback=keep, expose_value=False,
+        help="How to print the answer; json is the API's, unchanged.",
+    )  # fmt: skip
     shared = (
-        click.option(
-            *output, "output", type=click.Choice(FORMATS), callback=keep, expose_value=False,
-            help="How to print the answer; json is the API's, unchanged.",
-        ),
+        *((form,) if output else ()),
         click.option(
             "--color", type=click.Choice(("auto", "always", "never")), callback=keep, expose_value=False,
             help="Whether to colour; auto heeds NO_COLOR and the terminal.",

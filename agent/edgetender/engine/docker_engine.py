@@ -165,6 +165,8 @@ class DockerEngine:
             runtimes=tuple(sorted(info.get("Runtimes") or ())),
             data_root=info["DockerRootDir"],
             cdi=bool(info.get("CDISpecDirs")),
+            log_driver=info.get("LoggingDriver") or "",
+            https_proxy=info.get("HttpsProxy") or "",
         )
 
     def free_bytes(self) -> int | None:
@@ -176,8 +178,6 @@ class DockerEngine:
             return shutil.disk_usage(root).free
         except OSError:
             return None
-            log_driver=info.get("LoggingDriver") or "",
-            https_proxy=info.get("HttpsProxy") or "",
 
     def watch(self, wake: Callable[[], None], stopping: Callable[[], bool]) -> None:
         what = "watch the engine's events"

@@ -1,0 +1,98 @@
+"""What happened on this device lately? Each event once: into the outbox, and for whoever looks here."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from edgetender.clock import rfc3339
+from edgetender.codec import canonical
+from edgetender.ports import Outbox
+
+_EXPIRY_S = 7 * 86400
+_KEPT = 256  # in memory: what survives a restart is the history, and the cloud's copy
+
+
+class EventLog:
+    """Threads: `tell` from the reconciler and the checker, everything else from any."""
+
+    def __init__(self, device: str, outbox: Outbox, started_at: datetime) -> None:
+        self._device, self._outbox = device, outbox
+        self._prefix = f"{int(started_at.timestamp() * 1000):x}"  # ids of two runs of the agent differ
+        self._changed = threading.Condition()
+        self._entries: deque[tuple[int, dict[str, Any]]] = deque(maxlen=_KEPT)
+        self._count = 0
+        self._turn = 0
+
+    def tell(self, kind: str, said: Mapping[str, Any], at: datetime) -> None:
+        """Queue it for the cloud, durably, and show it to who follows. Raises StoreDamaged."""
+        with self._changed:
+            self._count += 1
+            number = self._count
+        event = {
+            "id": f"{self._prefix}-{number}",
+            "type": kind,
+            "device": self._device,
+            "at": rfc3339(at),
+            **said,
+        }
+        self._outbox.append(f"event/{kind}", canonical(event), at, expiry_s=_EXPIRY_S)
+        with self._changed:
+            self._entries.append((number, event))
+            self._turn += 1
+            self._changed.notify_all()
+
+    def nudge(self) -> None:
+        """Something else changed that is worth another look: `wait` returns."""
+        with self._changed:
+            self._turn += 1
+            self._changed.notify_all()
+
+    def recent(self, limit: int = _KEPT) -> tuple[dict[str, Any], ...]:
+        """Oldest first."""
+        with self._changed:
+            entries = [event for _, event in self._entries]
+        return tuple(entries[-limit:]) if limit > 0 else ()
+
+    def wait(self, turn: int, timeout_s: float) -> int:
+        """Return the turn now, at once if it is not *turn* any more."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._turn != turn, timeout_s)
+            return self._turn
+
+    def since(self, number: int) -> tuple[int, tuple[dict[str, Any], ...]]:
+        """The newest event's number, and the events after *number*."""
+        with self._changed:
+            return self._count, tuple(event for n, event in self._entries if n > number)
+
+    def follow(self, limit: int) -> Following:
+        """The newest *limit* events, and then each as it happens, until closed."""
+        return Following(self, limit)
+
+
+class Following(Iterator[dict[str, Any]]):
+    """Blocks until there is another event; `close`, from any thread, ends it."""
+
+    def __init__(self, log: EventLog, limit: int) -> None:
+        self._log = log
+        self._number, _ = log.since(0)
+        self._ready = deque(log.recent(limit))
+        self._closed = False
+
+    def __next__(self) -> dict[str, Any]:
+        turn = 0
+        while not self._closed:
+            if self._ready:
+                return self._ready.popleft()
+            self._number, found = self._log.since(self._number)
+            self._ready.extend(found)
+            if not found:
+                turn = self._log.wait(turn, 1.0)
+        raise StopIteration
+
+    def close(self) -> None:
+        self._closed = True
+        self._log.nudge()

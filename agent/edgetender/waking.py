@@ -1,0 +1,62 @@
+"""What wakes the loop from outside? Manifests that a transport brings, and the engine's events."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from edgetender.clock import Clock
+from edgetender.codec import MAX_BYTES
+from edgetender.errors import AgentError, EngineDown
+from edgetender.ports import Engine, Store
+
+log = logging.getLogger(__name__)
+
+_ENGINE_RETRY_S = 1.0
+
+
+@dataclass
+class Flags:
+    """The Events that threads share."""
+
+    wake: threading.Event = field(default_factory=threading.Event)
+    stopping: threading.Event = field(default_factory=threading.Event)
+    crashed: list[BaseException] = field(default_factory=list)
+
+    def stop(self) -> None:
+        self.stopping.set()
+        self.wake.set()
+
+    def crash(self, error: BaseException) -> None:
+        self.crashed.append(error)
+        self.stop()
+
+
+def accepting(store: Store, clock: Clock, source: str, flags: Flags) -> Callable[[bytes], bool]:
+    """What a transport calls with each manifest: True once the bytes are on disk. Never raises."""
+
+    def accept(body: bytes) -> bool:
+        try:
+            store.deliver("manifest", source, body[: MAX_BYTES + 1], clock.now())
+        except AgentError as error:
+            log.error("a manifest could not be written down", extra={"fields": {"why": str(error)}})  # noqa: TRY400
+            return False
+        except Exception as error:  # noqa: BLE001  # raising here would kill the transport's thread
+            flags.crash(error)
+            return False
+        flags.wake.set()
+        return True
+
+    return accept
+
+
+def watch(engine: Engine, flags: Flags) -> None:
+    """Wake the loop at each event of our containers; come back when the engine does."""
+    while not flags.stopping.is_set():
+        try:
+            engine.watch(flags.wake.set, flags.stopping.is_set)
+        except EngineDown:
+            flags.stopping.wait(_ENGINE_RETRY_S)
+        flags.wake.set()

@@ -1,0 +1,152 @@
+"""events, logs --grep and watch: what happened, what was said, and how it changes; on a terminal and piped."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.builders.answers import module, status
+from tests.builders.golden import same
+
+AGENT = Path(__file__).parents[2] / "agent"
+HAPPENED = [
+    {"id": "1-1", "type": "deployment.applying", "device": "line3-cam7", "at": "2026-11-24T11:58:00.000Z", "version": 15, "code": 406},
+    {"id": "1-2", "type": "module.ended", "device": "line3-cam7", "at": "2026-11-24T11:59:00.000Z", "module": "scorer", "exitCode": 3,
+     "reason": "exited with code 3", "log": ["loading", "no such file \x1b[31mmodel.onnx"]},
+    {"id": "1-3", "type": "check.failed", "device": "line3-cam7", "at": "2026-11-24T12:00:00.000Z", "check": "dns", "said": "hub.example: no answer", "repair": "getent hosts hub.example"},
+]  # fmt: skip
+
+
+@pytest.fixture
+def utc(monkeypatch):
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+def test_events_are_told_with_what_they_say_oldest_first(shell, house, utc):
+    house.happened = HAPPENED
+    same("events", shell.run("events").transcript())
+
+
+def test_events_can_be_followed_and_chosen_by_type(shell, house):
+    house.happened = HAPPENED
+    assert "check.failed" not in shell.run("events", "-f", "-n", "7", "--type", "module").out
+    assert house.asked == [("events", 7, True)]
+    assert shell.run("events", "--type", "check.fail").out == ""
+    assert "dns" in shell.run("events", "--type", "check.failed").out
+
+
+def test_events_for_scripts_are_a_document_a_line(shell, house):
+    house.happened = HAPPENED
+    assert [json.loads(line) for line in shell.run("events", "-o", "json").out.splitlines()] == HAPPENED
+
+
+# --- logs ---
+
+
+def test_logs_can_be_searched_and_say_whose_they_are(shell, house):
+    house.said["scorer"] = ["GET /", "ERROR 17", "GET /score", "an error"]
+    assert shell.run("logs", "scorer", "--grep", "ERROR \\d+", "--prefix").out == "scorer | ERROR 17\n"
+    house.said["scorer"] = ["GET /", "ERROR 17", "GET /score", "an error"]
+    assert shell.run("logs", "scorer", "--grep", "(?i)error").out == "ERROR 17\nan error\n"
+
+
+def test_a_pattern_that_is_none_is_a_matter_of_usage(shell):
+    said = shell.run("logs", "scorer", "--grep", "(")
+    assert (said.code, "no regular expression" in said.err) == (2, True)
+
+
+# --- watch ---
+
+
+def test_piped_each_change_is_one_document_and_standing_still_is_none(shell, house):
+    first, second = status(module()), status(module(state="unhealthy"))
+    house.statuses = [first, first | {"uptimeSeconds": 7}, second, second]
+    said = shell.run("watch", "-n", "4", "--interval", "1")
+    assert [json.loads(line) for line in said.out.splitlines()] == [first, second]
+    assert (said.code, shell.clock.monotonic()) == (0, 1003.0)
+
+
+def test_watch_without_an_agent_is_3_as_everywhere(lonely):
+    assert lonely.run("watch", "-n", "1").code == 3
+
+
+class Terminal:
+    """The command line on a terminal of its own."""
+
+    def __init__(self, *words: str, **environment: str) -> None:
+        start = [sys.executable, "-c", "from edgetender.cli import main; main()", *words]
+        environ = os.environ | {
+            "PYTHONPATH": str(AGENT),
+            "TERM": "xterm-256color",
+            "LINES": "40",
+            "COLUMNS": "160",
+        }
+        self.ours, theirs = pty.openpty()
+        self.process = subprocess.Popen(
+            start,
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            env=environ | environment,
+            start_new_session=True,
+        )
+        os.close(theirs)
+        self.said = ""
+
+    def until(self, words: str, within_s: float = 30) -> None:
+        deadline = time.monotonic() + within_s
+        while words not in self.said:
+            assert time.monotonic() < deadline, f"{words!r} is not in {self.said!r}"
+            if select.select([self.ours], [], [], 0.2)[0]:
+                self.said += os.read(self.ours, 65536).decode(errors="replace")
+
+    def type(self, keys: str) -> None:
+        os.write(self.ours, keys.encode())
+
+    def end(self) -> int:
+        try:
+            return self.process.wait(20)
+        finally:
+            self.process.kill()
+            self.process.wait()
+            os.close(self.ours)
+
+
+def test_on_a_terminal_it_fills_the_screen_follows_changes_and_q_ends_it(front_door, house):
+    house.happened = HAPPENED
+    house.statuses = [status(module()), status(module()), status(module()), status(module(state="unhealthy"))]
+    terminal = Terminal("watch", "--interval", "0.2", EDGETENDER_HOST=front_door[0].host)
+    terminal.until("scorer")
+    terminal.until("check.failed")
+    terminal.until("q ends this")
+    terminal.until("unhealthy")
+    assert "\x1b[?1049h" in terminal.said  # the other screen: what was there comes back
+    terminal.type("q")
+    assert terminal.end() == 0
+
+
+def test_an_agent_that_restarts_meanwhile_is_told_and_awaited(front_door, house):
+    from edgetender.errors import StoreDamaged
+
+    terminal = Terminal("watch", "--interval", "0.2", EDGETENDER_HOST=front_door[0].host)
+    terminal.until("scorer")
+    house.errors["status"] = StoreDamaged("cannot read state.db: broken")
+    terminal.until("cannot read state.db")
+    del house.errors["status"]
+    terminal.said = ""
+    terminal.until("scorer")
+    terminal.process.send_signal(signal.SIGINT)
+    assert terminal.end() == 130
