@@ -1,3 +1,8 @@
 """Fixtures that every test may use: real parts, each started on first use by its own plugin."""
 
-pytest_plugins = ["tests.services.engine", "tests.services.broker", "tests.services.registry", "tests.services.front_image"]
+pytest_plugins = [
+    "tests.services.engine",
+    "tests.services.broker",
+    "tests.services.registry",
+    "tests.services.front_image",
+]

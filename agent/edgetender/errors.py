@@ -4,6 +4,7 @@
     ├── Transient              try again later, by itself; nobody is at fault yet
     │   ├── LinkDown             the upstream link is not there
     │   ├── EngineDown           the container engine does not answer
+    │   ├── FrontDown            a traffic switch does not answer, or lost what it stood on
     │   ├── RegistryUnreachable  network, TLS handshake time-outs, 5xx, 429 (carries retry_after_s)
     │   ├── ImageCorrupt         what arrived is not what its digest says; it was thrown away
     │   ├── PullStalled          no byte moved for the stall time-out
@@ -72,6 +73,10 @@ class LinkDown(Transient):
 
 class EngineDown(Transient):
     code = "engine.down"
+
+
+class FrontDown(Transient):
+    code = "front.down"
 
 
 class RegistryUnreachable(Transient):

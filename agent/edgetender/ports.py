@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Protocol
 
 from edgetender.model.figures import ContainerFigures, EngineFacts
+from edgetender.model.front import FrontSpec, FrontState, Member
 from edgetender.model.hardware import Fact
 from edgetender.model.image import Credential, ImageFacts, ImageReference
 from edgetender.model.ledger import Decision, Delivery, HistoryEntry, Ledger
@@ -73,6 +74,37 @@ class Engine(Protocol):
 
     def watch(self, wake: Callable[[], None], stopping: Callable[[], bool]) -> None:
         """Block and call *wake* at each event of a container of ours, until *stopping*. Raises EngineDown."""
+        ...
+
+
+class Front(Protocol):
+    """The traffic switch: holds modules' host ports and decides which container receives new requests.
+
+    Threads: one. Errors: EngineDown, EngineRefused (a port that is taken, an image that is missing), FrontDown
+    while a front does not answer. Every method may be repeated; fronts of other devices do not exist for it.
+    """
+
+    def observe(self) -> tuple[FrontState, ...]:
+        """All of ours, as the engine and they themselves tell it."""
+        ...
+
+    def ensure(self, spec: FrontSpec, member: Member | None) -> None:
+        """Have this front and no other hold the module's ports; one that is made sends requests to *member*."""
+        ...
+
+    def point(self, spec: FrontSpec, member: Member) -> None:
+        """Send new requests to *member* and to nobody else, also after the front's restart.
+
+        Whoever received them until now keeps those it has begun, until it is forgotten.
+        """
+        ...
+
+    def forget(self, module: str, container: str) -> None:
+        """Take a container that receives nothing out; requests it still has end with it, or are asked again."""
+        ...
+
+    def lower(self, module: str) -> None:
+        """Remove the module's front, and all it knew; gone already is done."""
         ...
 
 

@@ -2,41 +2,21 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from edgetender.engine.labels import container_name
 from edgetender.errors import AgentError, EngineDown, EngineRefused, ImageMissing, NotFound, PullStalled
 from edgetender.model.figures import ContainerFigures, EngineFacts
+from edgetender.model.front import NONE
 from edgetender.model.image import Credential, ImageReference
 from edgetender.model.observed import Container, Health, PullProgress, Status
 from edgetender.model.target import ContainerSpec
+from tests.fakes.world import Held, World
 
 _MONTH = datetime(2026, 11, 1, tzinfo=UTC)
-
-
-@dataclass
-class Held:
-    """A container, whose it is, what it was made of and what it printed."""
-
-    device: str
-    container: Container
-    made_of: ContainerSpec
-    printed: list[str] = field(default_factory=list)
-
-
-@dataclass
-class World:
-    """What all devices on one engine share."""
-
-    images: set[str] = field(default_factory=set)
-    held: dict[str, Held] = field(default_factory=dict)
-    made: int = 0
-    changes: int = 0
-    changed: threading.Condition = field(default_factory=lambda: threading.Condition(threading.RLock()))
 
 
 class FakeEngine:
@@ -121,6 +101,7 @@ class FakeEngine:
                 image=spec.image,
                 status=Status.CREATED,
                 variant=spec.variant,
+                publishes=bool(spec.ports) and spec.front == NONE,
             )
             self.world.held[container.id] = Held(self.device, container, spec)
             return container.id
@@ -130,13 +111,8 @@ class FakeEngine:
             box = self._own(container)
             if box.container.running:
                 return
-            wanted = {(port.host, port.protocol) for port in box.made_of.ports}
-            for other in self.world.held.values():
-                taken = {(port.host, port.protocol) for port in other.made_of.ports}
-                if other.container.running and wanted & taken:
-                    raise EngineRefused(
-                        f"cannot start container {container[-12:]}: port is already allocated"
-                    )
+            if box.host_ports & self.world.taken_ports:
+                raise EngineRefused(f"cannot start container {container[-12:]}: port is already allocated")
             box.container = replace(
                 box.container,
                 status=Status.RUNNING,

@@ -11,14 +11,18 @@ import math
 from typing import Any
 
 from edgetender.engine.labels import DEVICE, labels_of, volume_name
+from edgetender.engine.network import Place
 from edgetender.model.target import ContainerSpec
 
 # Two modules' logs fit on a small card: 30 MB each, then the oldest go.
 _LOGS = {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "3"}}
 
 
-def create_body(spec: ContainerSpec, version: int, device: str) -> dict[str, Any]:
-    """Return the JSON body. Restarting is the agent's business, so the engine's own policy is `no`."""
+def create_body(spec: ContainerSpec, version: int, device: str, place: Place | None = None) -> dict[str, Any]:
+    """Return the JSON body. Restarting is the agent's business, so the engine's own policy is `no`.
+
+    With a *place* it lives there, behind a front, and publishes nothing itself.
+    """
     body: dict[str, Any] = {
         "Image": spec.image,
         "Env": [f"{name}={value}" for name, value in spec.env],
@@ -28,6 +32,11 @@ def create_body(spec: ContainerSpec, version: int, device: str) -> dict[str, Any
         "ExposedPorts": {f"{port.container}/{port.protocol}": {} for port in spec.ports},
         "HostConfig": _host_config(spec, device),
     }
+    if place is not None:
+        del body["HostConfig"]["PortBindings"]
+        body["HostConfig"]["NetworkMode"] = place.network
+        settings = {"IPAMConfig": {"IPv4Address": place.address}}
+        body["NetworkingConfig"] = {"EndpointsConfig": {place.network: settings}}
     if spec.command is not None:
         body["Cmd"] = list(spec.command)
     return body

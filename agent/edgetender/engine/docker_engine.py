@@ -20,14 +20,15 @@ import docker.errors
 import requests
 
 from edgetender.clock import Clock, SystemClock
-from edgetender.engine import logs, pull, readings
+from edgetender.engine import logs, network, pull, readings
 from edgetender.engine.connection import Connection
 from edgetender.engine.create_args import create_body
-from edgetender.engine.labels import DEVICE, SPEC, container_name
+from edgetender.engine.labels import DEVICE, ROLE, SPEC, container_name
 from edgetender.engine.outcomes import refusal
 from edgetender.engine.stream import Stream, message_in
-from edgetender.errors import EngineDown, EngineRefused, NotFound, RegistryUnreachable
+from edgetender.errors import EngineDown, EngineRefused, FrontDown, NotFound, RegistryUnreachable
 from edgetender.model.figures import ContainerFigures, EngineFacts
+from edgetender.model.front import NONE
 from edgetender.model.image import Credential, ImageReference
 from edgetender.model.observed import Container, PullProgress
 from edgetender.model.target import ContainerSpec
@@ -62,7 +63,8 @@ class DockerEngine:
     def containers(self) -> tuple[Container, ...]:
         with self._asking("list containers") as client:
             listed = client.containers(all=True, filters={"label": f"{DEVICE}={self._device}"})
-            found = (self._inspected(client, entry["Id"]) for entry in listed)
+            modules = [entry["Id"] for entry in listed if ROLE not in entry["Labels"]]
+            found = (self._inspected(client, container) for container in modules)
             return tuple(readings.container(one) for one in found if one is not None)
 
     def images(self) -> frozenset[str]:
@@ -71,7 +73,7 @@ class DockerEngine:
 
     def create(self, spec: ContainerSpec, version: int) -> str:
         name, what = container_name(spec), f"create a container for {spec.module}"
-        body = create_body(spec, version, self._device)
+        body = create_body(spec, version, self._device, self._place(what) if spec.front != NONE else None)
         for _ in range(3):  # what held the name may go while we look at it
             with self._asking(what) as client:
                 try:
@@ -99,7 +101,16 @@ class DockerEngine:
     def start(self, container: str) -> None:
         with self._asking(f"start container {container[:12]}") as client:
             self._require_ours(client, container)
-            client.start(container)
+            try:
+                client.start(container)
+            except docker.errors.APIError as error:
+                if not network.is_lost(error.explanation or ""):
+                    raise
+                client.remove_container(container, v=True, force=True)
+                raise FrontDown(
+                    f"cannot start container {container[:12]}: its network is gone, and so it had to go; "
+                    "both are made anew"
+                ) from error
 
     def stop(self, container: str, grace_s: float) -> None:
         with contextlib.suppress(NotFound), self._asking(f"stop container {container[:12]}") as client:
@@ -193,6 +204,13 @@ class DockerEngine:
                 if line:
                     wake()
         raise EngineDown(f"cannot {what}: the engine ended the stream; is it restarting?")
+
+    def _place(self, what: str) -> network.Place:
+        """A fixed address that none of our containers has, whatever state it is in."""
+        with self._asking(what) as client:
+            listed = client.containers(all=True, filters={"label": f"{DEVICE}={self._device}"})
+            ours = [self._inspected(client, entry["Id"]) for entry in listed]
+            return network.place(client, self._device, [one for one in ours if one is not None])
 
     def _figures(self, container: Container, host_memory: int) -> ContainerFigures | None:
         with contextlib.suppress(NotFound), self._asking(f"measure {container.module}") as client:

@@ -10,6 +10,11 @@ VARIANT = "io.edgetender.variant"
 VERSION = "io.edgetender.version"
 SPEC = "io.edgetender.spec"
 IMAGE = "io.edgetender.image"
+ROLE = "io.edgetender.role"  # absent: a module's container
+FRONT = "io.edgetender.front"  # on a front: the digest of what it was made of
+MECHANISM = "io.edgetender.mechanism"
+
+ROLE_FRONT = "front"
 
 _PREFIX = "edgetender-"
 
@@ -29,6 +34,20 @@ def labels_of(spec: ContainerSpec, version: int, device: str) -> dict[str, str]:
 def container_name(spec: ContainerSpec) -> str:
     """One name per module and spec: the engine's refusal of a second one is our lock."""
     return f"{_PREFIX}{spec.module}-{spec.digest[:12]}"
+
+
+def front_name(module: str) -> str:
+    """One front per module; no module's container is called so, their names end in hexadecimal digits."""
+    return f"{_PREFIX}{module}-front"
+
+
+def network_name(device: str) -> str:
+    """The network of this device's containers behind fronts."""
+    return f"{_PREFIX}{device}"
+
+
+def front_labels(module: str, mechanism: str, digest: str, device: str) -> dict[str, str]:
+    return {DEVICE: device, ROLE: ROLE_FRONT, MODULE: module, MECHANISM: mechanism, FRONT: digest}
 
 
 def volume_name(volume: str) -> str:

@@ -37,6 +37,7 @@ def container(inspected: Mapping[str, Any]) -> Container:
         started_at=moment(state.get("StartedAt")),
         finished_at=moment(state.get("FinishedAt")),
         address=_address(inspected) if status is Status.RUNNING else None,
+        publishes=bool((inspected.get("HostConfig") or {}).get("PortBindings")),
         health=_health(state.get("Health")),
     )
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from edgetender.model.front import FrontState
+
 
 class Status(StrEnum):
     """The engine's word for a container's state (Engine API, ContainerState.Status)."""
@@ -53,6 +55,7 @@ class Container:
     started_at: datetime | None = None
     finished_at: datetime | None = None
     address: str | None = None  # on the engine's network; None when it is not running
+    publishes: bool = False  # it holds host ports itself
     health: Health = field(default_factory=Health)
 
     @property
@@ -94,9 +97,13 @@ class Observed:
     images: frozenset[str] = frozenset()
     pulls: tuple[PullProgress, ...] = ()
     engine_down: str | None = None  # why the engine did not answer; the rest is then empty
+    fronts: tuple[FrontState, ...] = ()
 
     def of(self, module: str) -> tuple[Container, ...]:
         return tuple(container for container in self.containers if container.module == module)
+
+    def front(self, module: str) -> FrontState | None:
+        return next((front for front in self.fronts if front.module == module), None)
 
     def pulling(self, reference: str) -> bool:
         return any(pull.reference == reference for pull in self.pulls)

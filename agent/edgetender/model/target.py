@@ -6,6 +6,7 @@ import dataclasses
 from dataclasses import dataclass, field
 
 from edgetender.codec import canonical, sha256_hex
+from edgetender.model.front import NONE, FrontPort, FrontSpec
 from edgetender.model.image import ImageReference, parse_reference
 
 
@@ -57,18 +58,32 @@ class ContainerSpec:
     restart: str = "always"
     stop_grace_s: float = 10.0
     health: HealthSpec = field(default_factory=HealthSpec)
+    front: str = NONE  # by which mechanism requests reach it; none: it publishes its ports itself
 
     @property
     def digest(self) -> str:
         """sha256 of the canonical form, 64 hex digits: two specs run the same container if it is equal.
 
         How readiness is judged and when to restart are the agent's business, not the container's: they are
-        left out, so that a new probe interval restarts nothing.
+        left out, so that a new probe interval restarts nothing. Behind a front the host's ports are the front's.
         """
         form = dataclasses.asdict(self)
-        for mine in ("health", "restart", "stop_grace_s", "variant"):
+        for mine in ("health", "restart", "stop_grace_s", "variant", "front"):
             del form[mine]
+        if self.front != NONE:
+            form["ports"] = "front"
         return sha256_hex(canonical(form))
+
+    @property
+    def front_spec(self) -> FrontSpec | None:
+        """The front that holds its host ports; None when it holds them itself."""
+        if self.front == NONE:
+            return None
+        ports = tuple(
+            FrontPort(p.host, p.container, p.protocol, p.address, http=p.container == self.health.port)
+            for p in self.ports
+        )
+        return FrontSpec(self.module, self.front, ports)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,226 @@
+"""How does a device get and drive its fronts? Containers of our own image, labelled, driven by their mechanism.
+
+What a front does is read from the front, whether it is there from the engine: nothing is only remembered.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import docker
+import docker.errors
+import requests
+
+from edgetender.engine import network
+from edgetender.engine.connection import Connection
+from edgetender.engine.front import directory
+from edgetender.engine.front.haproxy_config import INSIDE
+from edgetender.engine.front.image import FrontImage
+from edgetender.engine.front.mechanism import Looked, Mechanism
+from edgetender.engine.front.nat import Nat
+from edgetender.engine.front.proxy import Proxy
+from edgetender.engine.labels import (
+    DEVICE,
+    FRONT,
+    MECHANISM,
+    MODULE,
+    ROLE,
+    ROLE_FRONT,
+    front_labels,
+    front_name,
+    network_name,
+)
+from edgetender.errors import EngineRefused, FrontDown
+from edgetender.model.front import NAT, PROXY, FrontSpec, FrontState, Member
+
+_LOGS = {"Type": "json-file", "Config": {"max-size": "1m", "max-file": "2"}}
+_GIVE_UP_RESTARTS = 3  # a front that was restarted so often and is not up cannot do what it is told
+_GRACE_S = 5
+
+
+class DockerFronts:
+    """Implements `edgetender.ports.Front` on the engine at *socket*, which must be on this machine.
+
+    *home* is the directory below which fronts and agent meet, *archive* holds the fronts' image. Threads: one.
+    """
+
+    def __init__(
+        self, socket: str, device: str, *, home: Path, archive: Path, timeout_s: float = 30.0
+    ) -> None:
+        self._connection = Connection(socket, timeout_s)
+        self._asking = self._connection.asking
+        self._device, self._home, self._image = device, home.absolute(), FrontImage(archive)
+        self._mechanisms: dict[str, Mechanism] = {PROXY: Proxy(), NAT: Nat()}
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def observe(self) -> tuple[FrontState, ...]:
+        with self._asking("list the fronts") as client:
+            marks = [f"{DEVICE}={self._device}", f"{ROLE}={ROLE_FRONT}"]
+            listed = client.containers(all=True, filters={"label": marks})
+            found = [_inspected(client, entry["Id"]) for entry in listed]
+            return tuple(self._state(client, front) for front in found if front is not None)
+
+    def ensure(self, spec: FrontSpec, member: Member | None) -> None:
+        name, what = front_name(spec.module), f"set up the front of {spec.module}"
+        home, mechanism = self._home / spec.module, self._mechanisms[spec.mechanism]
+        with self._asking(what) as client:
+            image = self._image.ensure(client)
+            there = _inspected(client, name)
+            if there is not None and there["Config"]["Labels"].get(DEVICE) != self._device:
+                raise EngineRefused(
+                    f"cannot {what}: the name {name} is taken by a container that is not this device's; "
+                    f"remove it with `docker rm {there['Id'][:12]}`"
+                )
+            if there is not None and _is(there, spec, image):
+                if _comes_up(there):
+                    return
+                if there["State"]["Status"] not in ("restarting", "running"):
+                    client.start(there["Id"])
+                    return
+                words = _last_words(client, there["Id"])
+                client.remove_container(there["Id"], v=True, force=True)
+                raise EngineRefused(f"cannot {what}: {words or 'it ended again and again'}")
+            directory.make(home)
+            mechanism.write(home, spec, member)
+            if there is not None:
+                client.stop(there["Id"], timeout=_GRACE_S)
+                client.remove_container(there["Id"], v=True, force=True)
+            self._run(client, name, self._body(client, spec, mechanism, image))
+
+    def point(self, spec: FrontSpec, member: Member) -> None:
+        with self._asking(f"switch the traffic of {spec.module}") as client:
+            front = _inspected(client, front_name(spec.module))
+            if front is None or front["Config"]["Labels"].get(DEVICE) != self._device:
+                raise FrontDown(
+                    f"cannot switch the traffic of {spec.module}: this device has no front for it"
+                )
+            engine = _FrontEngine(client, front_name(spec.module), self._device)
+            self._mechanisms[spec.mechanism].point(self._home / spec.module, spec, member, engine)
+
+    def forget(self, module: str, container: str) -> None:
+        with self._asking(f"forget a container of {module}") as client:
+            front = _inspected(client, front_name(module))
+            if front is None or front["Config"]["Labels"].get(DEVICE) != self._device:
+                return
+            mechanism = self._mechanisms[front["Config"]["Labels"][MECHANISM]]
+            engine = _FrontEngine(client, front["Id"], self._device)
+            mechanism.forget(self._home / module, container, engine)
+
+    def lower(self, module: str) -> None:
+        with self._asking(f"take down the front of {module}") as client:
+            front = _inspected(client, front_name(module))
+            if front is not None and front["Config"]["Labels"].get(DEVICE) == self._device:
+                client.stop(front["Id"], timeout=_GRACE_S)
+                client.remove_container(front["Id"], v=True, force=True)
+        directory.remove(self._home / module)
+
+    def _state(self, client: docker.APIClient, front: Mapping[str, Any]) -> FrontState:
+        marks = front["Config"]["Labels"]
+        module, mechanism = marks[MODULE], marks[MECHANISM]
+        running = _comes_up(front)
+        looked = Looked(answers=False)
+        if front["State"]["Status"] == "running" and mechanism in self._mechanisms:
+            engine = _FrontEngine(client, front["Id"], self._device)
+            run = f"{front['Id']}/{front['State']['StartedAt']}"
+            looked = self._mechanisms[mechanism].look(self._home / module, run, engine)
+        return FrontState(
+            module=module,
+            mechanism=mechanism,
+            spec=marks.get(FRONT, ""),
+            running=running,
+            answers=looked.answers,
+            target=looked.target,
+            servers=looked.servers,
+        )
+
+    def _body(
+        self, client: docker.APIClient, spec: FrontSpec, mechanism: Mechanism, image: str
+    ) -> dict[str, Any]:
+        own = mechanism.body(spec)
+        home = str(self._home / spec.module)
+        host: dict[str, Any] = {
+            # the engine brings it back by itself, with the file it finds: the agent need not be there
+            "RestartPolicy": {"Name": "always"},
+            "LogConfig": _LOGS,
+            "SecurityOpt": ["no-new-privileges"],
+            "CapDrop": ["ALL"],
+            "ReadonlyRootfs": True,
+            "PidsLimit": 64,
+            "Ulimits": [{"Name": "nofile", "Soft": 16384, "Hard": 16384}],
+            "Mounts": [{"Type": "bind", "Source": home, "Target": INSIDE}],
+        } | own["HostConfig"]
+        if "NetworkMode" not in host:
+            network.ensure(client, self._device)
+            host["NetworkMode"] = network_name(self._device)
+        return own | {
+            "Image": image,
+            "StopTimeout": _GRACE_S,
+            "Labels": front_labels(spec.module, spec.mechanism, spec.digest, self._device),
+            "HostConfig": host,
+        }
+
+    def _run(self, client: docker.APIClient, name: str, body: dict[str, Any]) -> None:
+        made = client.create_container_from_config(body, name)  # type: ignore[no-untyped-call]
+        try:
+            client.start(made["Id"])
+        except docker.errors.APIError:  # a port that is taken: what cannot start is not left lying about
+            with contextlib.suppress(docker.errors.APIError):
+                client.remove_container(made["Id"], v=True, force=True)
+            raise
+
+
+@dataclass(frozen=True, slots=True)
+class _FrontEngine:
+    """Implements `FrontEngine` for one front."""
+
+    client: docker.APIClient
+    front: str
+    device: str
+
+    def execute(self, command: list[str]) -> str:
+        try:
+            made = self.client.exec_create(self.front, command)
+            said = self.client.exec_start(made["Id"]).decode(errors="replace")
+            code = self.client.exec_inspect(made["Id"])["ExitCode"]
+        except docker.errors.APIError as error:
+            if error.status_code in (requests.codes.not_found, requests.codes.conflict):
+                raise FrontDown(f"cannot ask the front: {error.explanation or error}") from error
+            raise
+        if code != 0:
+            raise EngineRefused(f"cannot run {command[0]} in the front: {' '.join(said.split())[:300]}")
+        return said
+
+    def pid(self, container: str) -> int:
+        inspected = _inspected(self.client, container)
+        if inspected is None or (inspected["Config"].get("Labels") or {}).get(DEVICE) != self.device:
+            return 0
+        return int(inspected["State"].get("Pid") or 0)
+
+
+def _inspected(client: docker.APIClient, container: str) -> Mapping[str, Any] | None:
+    try:
+        inspected: Mapping[str, Any] = client.inspect_container(container)
+    except docker.errors.NotFound:
+        return None
+    return inspected
+
+
+def _is(front: Mapping[str, Any], spec: FrontSpec, image: str) -> bool:
+    return bool(front["Config"]["Labels"].get(FRONT) == spec.digest and front["Image"] == image)
+
+
+def _comes_up(front: Mapping[str, Any]) -> bool:
+    """Whether it runs, or the engine is just bringing it back."""
+    state = front["State"]["Status"]
+    return bool(state == "running" or (state == "restarting" and front["RestartCount"] < _GIVE_UP_RESTARTS))
+
+
+def _last_words(client: docker.APIClient, container: str) -> str:
+    said = client.logs(container, tail=3)
+    return " ".join(said.decode(errors="replace").split())[-300:]

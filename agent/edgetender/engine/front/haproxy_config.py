@@ -1,0 +1,85 @@
+"""What does HAProxy read at its start? Pure: a front and the container it serves become text, and back.
+
+The file speaks for the front's own restart: what is told to a running HAProxy is lost with its process.
+"""
+
+from __future__ import annotations
+
+import re
+
+from edgetender.model.front import FrontPort, FrontSpec, Member
+
+FILE, SOCKET = "haproxy.cfg", "admin.sock"
+INSIDE = "/run/front"  # where the front's directory is mounted
+
+# The socket's mode: its directory lets in nobody but the agent, who need not be the one that HAProxy runs as.
+# Timeouts: a connect is to a machine's own bridge; a model may think for minutes, an idle client may not stay.
+_HEAD = f"""\
+global
+  stats socket {INSIDE}/{SOCKET} mode 666 level admin
+  nbthread 1
+  maxconn 4000
+  hard-stop-after 1s
+defaults
+  timeout connect 1s
+  timeout client 1m
+  timeout server 10m
+  timeout tunnel 1h
+  timeout http-keep-alive 1m
+  timeout http-request 30s
+  timeout queue 10s
+  option redispatch
+  option clitcpka
+  option srvtcpka
+  retries 3
+  no log
+"""
+_BACKEND = re.compile(r"^backend (\S+)$", re.MULTILINE)
+_SERVER = re.compile(r"^  server ([0-9a-f]+) (\S+):\d+$", re.MULTILINE)
+
+
+def backend(port: FrontPort) -> str:
+    """The backend of a container port: another name than a frontend's, or `show stat` cannot tell them apart."""
+    return f"to{port.container}"
+
+
+def targets(spec: FrontSpec) -> dict[str, FrontPort]:
+    """The backends by name: two host ports of one container port share theirs."""
+    return {backend(port): port for port in spec.ports}
+
+
+def config(spec: FrontSpec, member: Member | None) -> str:
+    """The whole file. Without *member* every request is answered by 503."""
+    text = _HEAD
+    for number, port in enumerate(spec.ports):
+        text += f"frontend on{number}\n  mode {_mode(port)}\n  bind {_bind(port)}\n"
+        text += "  option forwardfor\n" if port.http else ""
+        text += f"  default_backend {backend(port)}\n"
+    for name, port in targets(spec).items():
+        text += f"backend {name}\n  mode {_mode(port)}\n  balance roundrobin\n"
+        if port.http:
+            # who closes or dies before the first byte of an answer has its request asked again of another:
+            # scoring may be repeated, and a client that gets nothing would do the same
+            text += "  http-reuse safe\n  retry-on conn-failure empty-response\n"
+        if member is not None:
+            text += f"  server {member.container} {member.address}:{port.container}\n"
+    return text
+
+
+def member_in(text: str) -> Member | None:
+    """The container that a file of ours serves."""
+    found = _SERVER.search(text)
+    return Member(found[1], found[2]) if found else None
+
+
+def backends_in(text: str) -> tuple[str, ...]:
+    """The backends that a file of ours names."""
+    return tuple(_BACKEND.findall(text))
+
+
+def _mode(port: FrontPort) -> str:
+    return "http" if port.http else "tcp"
+
+
+def _bind(port: FrontPort) -> str:
+    return f"[{port.address}]:{port.host}" if ":" in port.address else f"{port.address}:{port.host}"

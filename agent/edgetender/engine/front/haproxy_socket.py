@@ -1,0 +1,38 @@
+"""How is a running HAProxy told what to do? Over its admin socket, one connection per conversation."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from pathlib import Path
+
+from edgetender.errors import FrontDown
+
+_TIMEOUT_S = 5.0
+_PATH_MAX = 100  # a unix socket's path ends at 107 bytes
+
+
+def ask(path: Path, *commands: str) -> str:
+    """Say *commands* in this order and return all that was answered.
+
+    Raises FrontDown when nobody answers: HAProxy starts, has died, or hangs.
+    """
+    answer = b""
+    # a state directory may lie deep: through the directory's descriptor any path is short
+    directory = os.open(path.parent, os.O_PATH | os.O_DIRECTORY) if len(str(path)) > _PATH_MAX else None
+    where = f"/proc/self/fd/{directory}/{path.name}" if directory is not None else str(path)
+    try:
+        with socket.socket(socket.AF_UNIX) as wire:
+            wire.settimeout(_TIMEOUT_S)
+            wire.connect(where)
+            wire.sendall(";".join(commands).encode() + b"\n")
+            until = time.monotonic() + _TIMEOUT_S
+            while (piece := wire.recv(65536)) and time.monotonic() < until:
+                answer += piece
+    except OSError as error:
+        raise FrontDown(f"cannot ask the front at {path}: {error.strerror or error}") from error
+    finally:
+        if directory is not None:
+            os.close(directory)
+    return answer.decode(errors="replace")

@@ -1,0 +1,45 @@
+"""Which image do fronts run? The one in the archive that the agent was installed with, loaded when it is missing."""
+
+from __future__ import annotations
+
+import json
+import tarfile
+from pathlib import Path
+
+import docker
+import docker.errors
+
+from edgetender.errors import EngineRefused
+
+
+class FrontImage:
+    """The image in *archive*, known by its id: no name that somebody could move."""
+
+    def __init__(self, archive: Path) -> None:
+        self._archive = archive
+        self._id: str | None = None
+
+    def ensure(self, client: docker.APIClient) -> str:
+        """Return the image's id once the engine has it. Raises EngineRefused for an archive that is none."""
+        image = self._known()
+        try:
+            client.inspect_image(image)  # type: ignore[no-untyped-call]
+        except docker.errors.ImageNotFound:
+            with self._archive.open("rb") as archive:
+                for _ in client.load_image(archive):  # type: ignore[no-untyped-call]
+                    pass
+        return image
+
+    def _known(self) -> str:
+        if self._id is None:
+            try:
+                with tarfile.open(self._archive) as tar:
+                    file = tar.extractfile("manifest.json")
+                    told = json.load(file) if file else []
+                self._id = f"sha256:{Path(told[0]['Config']).stem}"
+            except (OSError, tarfile.TarError, ValueError, LookupError, TypeError) as error:
+                raise EngineRefused(
+                    f"cannot read the front image {self._archive}: {error}; "
+                    "build it with modules/front/build.py, or leave front.archive empty"
+                ) from error
+        return self._id

@@ -1,0 +1,100 @@
+"""How does HAProxy switch a module's traffic? Servers are added, drained and deleted while it runs.
+
+It holds the client's side of each connection itself and only ever moves the server's: an image that closes
+rudely or is killed loses no request.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from edgetender.engine.front import directory, haproxy_config, haproxy_stats
+from edgetender.engine.front.haproxy_config import FILE, SOCKET, targets
+from edgetender.engine.front.haproxy_socket import ask
+from edgetender.engine.front.mechanism import FrontEngine, Looked
+from edgetender.errors import EngineRefused, FrontDown
+from edgetender.model.front import FrontSpec, Member
+
+_FIRST_FREE_PORT = 1024
+_SHOW = "show stat -1 4 -1"  # of all proxies, servers only
+# a server added without them opens one connection per request
+_POOL = "pool-max-conn -1 pool-purge-delay 5s"
+
+
+class Proxy:
+    """For the front whose directory is given with each call; keeps nothing between calls."""
+
+    def body(self, spec: FrontSpec) -> dict[str, Any]:
+        """What the engine is told beside what all fronts have. No right but that to a low port."""
+        low = any(port.host < _FIRST_FREE_PORT for port in spec.ports)
+        # rights reach only root here; who is not the directory's owner then needs one more to use it
+        owner = f"{os.getuid()}:{os.getgid()}"
+        rights = ["NET_BIND_SERVICE"] if low else []
+        rights += ["DAC_OVERRIDE"] if low and os.getuid() else []
+        return {
+            "Cmd": ["haproxy", "-db", "-f", f"{haproxy_config.INSIDE}/{FILE}"],
+            "User": "0:0" if low else owner,
+            "StopSignal": "SIGUSR1",  # it ends what it is at; SIGTERM it does not hear as a first process
+            "HostConfig": {"NetworkMode": "host", "CapAdd": rights},
+        }
+
+    def write(self, home: Path, spec: FrontSpec, member: Member | None) -> None:
+        """What a start of the front will do."""
+        directory.write(home / FILE, haproxy_config.config(spec, member))
+
+    def look(self, home: Path, _run: str, _engine: FrontEngine) -> Looked:
+        text = directory.read(home / FILE)
+        written = haproxy_config.member_in(text)
+        try:
+            stat = ask(home / SOCKET, _SHOW)
+        except FrontDown:
+            return Looked(answers=False)
+        servers = haproxy_stats.servers(stat)
+        backends = haproxy_config.backends_in(text)
+        sole = written is not None and haproxy_stats.complete(stat, written.container, backends)
+        moved = any(
+            written and written.container == s.container and written.address != s.address for s in servers
+        )
+        return Looked(target=written if sole and not moved else None, servers=servers)
+
+    def point(self, home: Path, spec: FrontSpec, member: Member, _engine: FrontEngine) -> None:
+        """Let *member* receive on every port, then nobody else: for a moment both do. Then write it down."""
+        server = member.container
+        known = {(s.container, s.address) for s in haproxy_stats.servers(ask(home / SOCKET, _SHOW))}
+        if any(name == server and address != member.address for name, address in known):
+            self.forget(home, server, _engine)
+        for name, port in targets(spec).items():
+            pool = f" {_POOL}" if port.http else ""
+            said = ask(
+                home / SOCKET,
+                f"add server {name}/{server} {member.address}:{port.container}{pool}",
+                f"set server {name}/{server} state ready",
+            )
+            _refused(said, "New server registered.", "Already exists a server")
+        drain = [
+            f"set server {name}/{other} state drain"
+            for name in targets(spec)
+            for other, _ in known
+            if other != server
+        ]
+        if drain:
+            _refused(ask(home / SOCKET, *drain), "No such server.")
+        self.write(home, spec, member)
+
+    def forget(self, home: Path, container: str, _engine: FrontEngine) -> None:
+        """Close what is idle and delete the server; one that still has requests stays, in maintenance."""
+        stat = ask(home / SOCKET, _SHOW)
+        for name in haproxy_stats.backends_of(stat, container):
+            said = ask(
+                home / SOCKET, f"set server {name}/{container} state maint", f"del server {name}/{container}"
+            )
+            _refused(said, "Server deleted.", "No such server.", "Server still has connections")
+
+
+def _refused(said: str, *fine: str) -> None:
+    """Raise for any line of an answer that is none of those expected."""
+    for line in said.splitlines():
+        if line.strip() and not line.startswith(fine):
+            raise EngineRefused(f"cannot switch: HAProxy said {line.strip()[:200]!r}")

@@ -1,0 +1,84 @@
+"""The traffic switch in words: which front a module has, where it sends new requests, what each server did."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+from edgetender.codec import canonical, sha256_hex
+
+PROXY, NAT, NONE = "proxy", "nat", "none"
+
+
+@dataclass(frozen=True, slots=True)
+class FrontPort:
+    """A host port the front holds for a container port. *http*: HTTP is spoken there."""
+
+    host: int
+    container: int
+    protocol: str = "tcp"
+    address: str = "127.0.0.1"
+    http: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FrontSpec:
+    """One module's front, complete."""
+
+    module: str
+    mechanism: str  # proxy | nat
+    ports: tuple[FrontPort, ...]
+
+    @property
+    def digest(self) -> str:
+        """sha256 of the canonical form: two specs are the same front if it is equal."""
+        return sha256_hex(canonical(dataclasses.asdict(self)))
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A container that a front can send requests to: its id and its address on the module network."""
+
+    container: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class FrontServer:
+    """A container behind a front, as the front itself tells it.
+
+    *receives*: new requests go there. *connections* are those it still holds; *since_s* is how long *receives*
+    has been as it is. The figures are totals, None where the mechanism cannot know them.
+    """
+
+    container: str
+    address: str
+    receives: bool
+    connections: int = 0
+    since_s: float = 0.0
+    requests: int | None = None
+    errors: int | None = None
+    mean_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FrontState:
+    """One front as it is. *spec* is the digest it was made of.
+
+    *target* is the one container that receives new requests now and would after the front's restart; None while
+    that is nobody, or two, or not known (*answers* is false while the front cannot be asked).
+    """
+
+    module: str
+    mechanism: str
+    spec: str
+    running: bool
+    answers: bool = True
+    target: Member | None = None
+    servers: tuple[FrontServer, ...] = ()
+
+    def receives(self, container: str) -> bool:
+        return any(server.container == container and server.receives for server in self.servers)
+
+    def server(self, container: str) -> FrontServer | None:
+        return next((server for server in self.servers if server.container == container), None)

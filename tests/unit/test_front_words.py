@@ -1,0 +1,105 @@
+"""What fronts are told, and what they say: configuration, rules and figures as text."""
+
+from __future__ import annotations
+
+import pytest
+
+from edgetender.engine.front import haproxy_config, haproxy_stats, nft_rules
+from edgetender.engine.network import is_lost
+from edgetender.model.front import NAT, PROXY, FrontPort, FrontSpec, Member
+from edgetender.model.target import ContainerSpec, HealthSpec, PublishedPort
+
+MEMBER = Member("ab" * 32, "10.77.0.2")
+OTHER = Member("cd" * 32, "10.77.0.3")
+PORTS = (
+    FrontPort(6789, 5001, http=True),
+    FrontPort(6790, 5001, address="::1", http=True),
+    FrontPort(9000, 9001),
+)
+WEB = FrontSpec("web", PROXY, PORTS)
+
+# HAProxy 2.6.12, shortened to the columns that are read
+STAT = f"""\
+# pxname,svname,qcur,scur,stot,econ,eresp,status,lastchg,type,hrsp_5xx,ttime,addr
+to5001,{MEMBER.container},0,0,100,1,2,DRAIN,7,2,3,4,10.77.0.2:5001
+to5001,{OTHER.container},1,2,300,0,0,no check,5,2,0,8,10.77.0.3:5001
+to9001,{MEMBER.container},0,1,1,0,0,DRAIN,7,2,,0,10.77.0.2:9001
+to9001,{OTHER.container},0,0,0,0,0,no check,5,2,,0,10.77.0.3:9001
+"""
+
+
+def test_a_port_that_speaks_http_is_asked_again_elsewhere_and_another_is_passed_through():
+    text = haproxy_config.config(WEB, MEMBER)
+    fronts = text.partition("frontend on0")[2]
+    assert "mode http\n  bind 127.0.0.1:6789\n" in fronts
+    assert "bind [::1]:6790\n" in fronts
+    http, _, tcp = fronts.partition("\nbackend to5001")[2].partition("\nbackend to9001")
+    assert "retry-on conn-failure empty-response" in http
+    assert "mode tcp" in tcp
+    assert "retry-on" not in tcp
+    assert text.count("\nbackend ") == 2
+
+
+@pytest.mark.parametrize("member", [None, MEMBER])
+def test_what_is_written_down_is_read_again(member):
+    assert haproxy_config.member_in(haproxy_config.config(WEB, member)) == member
+    assert haproxy_config.backends_in(haproxy_config.config(WEB, member)) == ("to5001", "to9001")
+    left = (nft_rules.Drained(OTHER, 17.25),) if member else ()
+    text = nft_rules.rules(FrontSpec("web", NAT, PORTS), member, left)
+    assert nft_rules.member_in(text) == member
+    assert nft_rules.drained_in(text) == left
+
+
+def test_rules_translate_each_port_once_and_replace_what_was_there():
+    text = nft_rules.rules(FrontSpec("web", NAT, (*PORTS, FrontPort(53, 53, "udp"))), MEMBER)
+    added = [line for line in text.splitlines() if line.startswith("add rule") and "dnat" in line]
+    assert [line.rpartition("pre ")[2] for line in added] == [
+        "tcp dport 5001 dnat to 10.77.0.2:5001",
+        "tcp dport 9001 dnat to 10.77.0.2:9001",
+        "udp dport 53 dnat to 10.77.0.2:53",
+    ]
+    assert text.index("flush chain ip front pre") < text.index("dnat to")
+    assert nft_rules.address_in("tcp dport 5001 dnat to 10.77.0.2:5001") == "10.77.0.2"
+    assert nft_rules.address_in("chain pre { }") is None
+    assert nft_rules.address_in("dnat to 10.77.0.2:1 dnat to 10.77.0.3:1") is None
+
+
+def test_figures_are_summed_over_a_container_s_ports():
+    old, new = haproxy_stats.servers(STAT)
+    assert (old.container, old.address, old.receives) == (MEMBER.container, "10.77.0.2", False)
+    assert (old.connections, old.since_s, old.requests, old.errors) == (1, 7.0, 101, 6)
+    assert (new.receives, new.connections, new.requests, new.mean_ms) == (True, 3, 300, 8.0)
+    assert old.mean_ms == pytest.approx(400 / 101)
+
+
+def test_a_switch_is_complete_when_one_container_receives_on_every_port():
+    assert haproxy_stats.complete(STAT, OTHER.container, ("to5001", "to9001"))
+    assert not haproxy_stats.complete(STAT, MEMBER.container, ("to5001", "to9001"))
+    assert not haproxy_stats.complete(STAT, OTHER.container, ("to5001", "to9001", "to9002"))
+    both = STAT.replace("DRAIN", "no check", 1)
+    assert not haproxy_stats.complete(both, OTHER.container, ("to5001", "to9001"))
+    assert haproxy_stats.servers("") == ()
+
+
+def test_behind_a_front_the_container_does_not_depend_on_the_host_s_ports_or_the_mechanism():
+    def spec(host: int, front: str) -> ContainerSpec:
+        ports = (PublishedPort(host, 5001, "tcp", "127.0.0.1"),)
+        return ContainerSpec("web", "cpu", "image", ports=ports, front=front, health=HealthSpec(port=5001))
+
+    assert spec(1, PROXY).digest == spec(2, NAT).digest != spec(1, "none").digest
+    assert spec(1, "none").front_spec is None
+    assert spec(1, PROXY).front_spec != spec(2, PROXY).front_spec
+    assert spec(1, PROXY).front_spec.ports == (FrontPort(1, 5001, http=True),)
+
+
+@pytest.mark.parametrize(
+    ("words", "lost"),
+    [
+        ("network 6561af not found", True),
+        ("user specified IP address: no configured subnet contains IP address 10.77.0.2", True),
+        ("driver failed programming external connectivity: port is already allocated", False),
+        ("No such container: 3f", False),
+    ],
+)
+def test_a_start_that_failed_for_its_network_is_told_from_others(words, lost):
+    assert is_lost(words) == lost
