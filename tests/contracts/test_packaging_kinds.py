@@ -282,3 +282,29 @@ def test_the_documents_commands_pull_list_and_run_the_image(made, engine_socket,
     finally:
         client.containers.get("mycontainer").remove(force=True)
         client.close()
+
+
+def test_an_onnx_model_without_code_answers_its_golden_request(made, engine_socket, tmp_path):
+    """The documents' client, word for word, on a model that only the server knows how to run."""
+    pytest.importorskip("onnx", reason="onnx comes with the extra onnx")
+    pytest.importorskip("onnxruntime", reason="onnxruntime comes with the extra onnx")
+    from tests.builders import onnx_models
+
+    folder, _, _ = made
+    ws = Workspace(folder / "store", base=str(BASE), engine=engine_socket)
+    model = Model.register(ws, onnx_models.mlp(tmp_path / "net.onnx"), "net")
+    package = Model.package(ws, [model])
+    package.wait_for_creation()
+    package.pull()
+    image = ws.images.get(package.location).image
+    with tarfile.open(oci_layout.blob(image.blobs, image.layers[-1].digest)) as tar:
+        golden = json.load(tar.extractfile("var/azureml-app/golden.json"))
+        assert "var/azureml-app/azureml-models/net/1/net.optimized.onnx" in tar.getnames()
+
+    with serving(Engine(engine_socket), package.location) as ask:
+        answer = json.loads(ask("/score", json.dumps(golden["request"]).encode()))
+        rows = json.loads(ask("/score", b'{"data":[[1,2,3,4,5,6,7,8,9,10],[10,9,8,7,6,5,4,3,2,1]]}'))
+
+    relative, absolute = golden["tolerance"]["relative"], golden["tolerance"]["absolute"]
+    assert answer == [pytest.approx(row, rel=relative, abs=absolute) for row in golden["response"]]
+    assert len(rows) == 2

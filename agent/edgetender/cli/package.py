@@ -19,6 +19,7 @@ from edgetender.packaging.inference_config import InferenceConfig
 from edgetender.packaging.inference_file import from_json
 from edgetender.packaging.logins import Login
 from edgetender.packaging.model_store import Model, ModelStore, framework_named, from_path, parse_model
+from edgetender.packaging.onnx_preparation import POLICIES
 from edgetender.packaging.packager import BUILDERS, Order, Packager
 from edgetender.packaging.push import split
 from edgetender.packaging.variants import make, read_bases
@@ -51,6 +52,14 @@ _PATH = click.Path(path_type=Path)
 @click.option(
     "--variant", "variants", multiple=True, help="cpu, cuda, tensorrt or jetpack; may be given several times"
 )
+@click.option(
+    "--optimize",
+    type=click.Choice(POLICIES),
+    default="auto",
+    show_default=True,
+    help="an ONNX model without script: native also takes along what only processors like this one run",
+)
+@click.option("--sample", type=_PATH, help="likewise: a request (JSON) whose answer goes into the image")
 @click.option("--builder", type=click.Choice(BUILDERS), default="auto", show_default=True)
 @click.option("--generate-dockerfile", is_flag=True, help="write Dockerfile and context to --output instead")
 @click.option("--output", "destination", help="oci:DIR; else the image store, under --tag")
@@ -76,6 +85,8 @@ def package(
     with_default_base: bool,
     platform: str,
     variants: tuple[str, ...],
+    optimize: str,
+    sample: Path | None,
     builder: str,
     generate_dockerfile: bool,
     destination: str | None,
@@ -108,6 +119,8 @@ def package(
         accelerator="cuda" if config.enable_gpu else "cpu",
         base=chosen.of("", platforms[0]),
         builder=builder,
+        optimize=optimize,
+        sample=sample,
     )
     out = Path(destination.removeprefix("oci:")) if destination else None
     login = _login(workspace, order.reference, username, registry_ca) if push else None

@@ -6,6 +6,7 @@ from edgetender.packaging.inference_config import InferenceConfig
 from edgetender.packaging.layer import Entry, tree
 from edgetender.packaging.model_store import Model
 from edgetender.packaging.no_code import SCRIPT_NAME, NoCode
+from edgetender.packaging.onnx_preparation import Prepared
 
 ROOT = "var/azureml-app"
 _MODELS = "azureml-models"
@@ -36,8 +37,8 @@ def application_entries(config: InferenceConfig, no_code: NoCode | None = None) 
     return [Entry(ROOT), Entry(f"{ROOT}/{script.name}", script, mode=0o644)]
 
 
-def model_entries(models: tuple[Model, ...]) -> list[Entry]:
-    """Each model below `<name>/<version>/`, under its own file or directory name."""
+def model_entries(models: tuple[Model, ...], prepared: Prepared | None = None) -> list[Entry]:
+    """Each model below `<name>/<version>/`, under its own file or directory name; what was made of it beside it."""
     root = f"{ROOT}/{_MODELS}"
     entries = {root: Entry(root)}
     for model in models:
@@ -47,4 +48,6 @@ def model_entries(models: tuple[Model, ...]) -> list[Entry]:
         at = f"{folder}/{model.path.name}"
         found = [Entry(at, model.path, mode=0o644)] if model.path.is_file() else tree(model.path, at)
         entries |= {entry.path: entry for entry in found}
+    if prepared is not None:
+        entries |= {entry.path: entry for entry in prepared.entries(models[0], ROOT, root)}
     return list(entries.values())

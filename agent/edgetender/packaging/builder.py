@@ -29,6 +29,7 @@ from edgetender.packaging.layer_store import LayerStore, fingerprint
 from edgetender.packaging.model_store import Model
 from edgetender.packaging.no_code import NoCode
 from edgetender.packaging.oci_layout import Image
+from edgetender.packaging.onnx_preparation import Prepared
 from edgetender.packaging.server_layer import ENVIRONMENT, PREFIX
 
 Say = Callable[[str], None]
@@ -106,11 +107,12 @@ class DirectBuilder:
         no_code: NoCode | None = None,
         accelerator: str = "cpu",
         required: bool = False,
+        prepared: Prepared | None = None,
     ) -> Assembled:
         """Put all of the image into the store. *by_engine*: what only an engine can add comes later.
 
         *no_code*: serve the one model so, without an entry script. *required*: never serve without the
-        *accelerator*. Raises as `build`.
+        *accelerator*. *prepared*: what goes beside the one model. Raises as `build`.
         """
         _check(config, by_engine=by_engine, script_required=no_code is None)
         server = server_layer.find(self._server_source)
@@ -138,12 +140,13 @@ class DirectBuilder:
         add("server", layer, reused=reused)
         for kind, entries in (
             ("application", application.application_entries(config, no_code)),
-            ("model", application.model_entries(models) if models else []),
+            ("model", application.model_entries(models, prepared) if models else []),
         ):
             if entries:
                 layer, reused = self._packed(entries)
                 add(kind, layer, reused=reused)
         labels = {"io.edgetender.environment": key, "io.edgetender.server": server.version}
+        labels |= prepared.labels if prepared is not None else {}
         script = application.script_path(config, no_code)
         settings = accelerators.settings(accelerator, required=required)
         content = image_config(ground, added, python.path, models, script, labels=labels, settings=settings)

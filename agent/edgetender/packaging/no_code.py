@@ -2,15 +2,16 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 from edgetender.errors import ConfigInvalid, Problem
 from edgetender.packaging.accelerators import runtime
 from edgetender.packaging.inference_config import InferenceConfig
 from edgetender.packaging.model_store import Model
 
-ONNXRUNTIME = "1.31.1"
+ONNXRUNTIME = "1.32.0"  # where the packager has none of its own
 _NUMPY = "2.4.6"
 SCRIPT_NAME = "score.py"
 _SCRIPT = '''\
@@ -52,6 +53,11 @@ class NoCode:
 
     requirements: tuple[str, ...]
     script: bytes | None
+
+    def with_runtime(self, version: str) -> Self:
+        """The same with the ONNX Runtime that prepared the model: another might not read what it wrote."""
+        lines = tuple(line.replace(f"=={ONNXRUNTIME}", f"=={version}") for line in self.requirements)
+        return replace(self, requirements=lines)
 
 
 def plan(

@@ -14,7 +14,9 @@ from edgetender.packaging.bases import Base
 from edgetender.packaging.builder import Assembled, Built, BuiltLayer, DirectBuilder, needs_an_engine
 from edgetender.packaging.inference_config import InferenceConfig
 from edgetender.packaging.model_store import Model
+from edgetender.packaging.no_code import NoCode
 from edgetender.packaging.no_code import plan as no_code_plan
+from edgetender.packaging.onnx_preparation import Prepared, prepare
 from edgetender.packaging.push import push
 from edgetender.packaging.workspace import Workspace
 
@@ -26,7 +28,8 @@ Say = Callable[[str], None]
 class Order:
     """What is to be packaged, and upon what. *base*: before the configuration's own; None: that, or the default.
 
-    *accelerator*: one of accelerators.PREFERENCE; *required*: it never serves without.
+    *accelerator*: one of accelerators.PREFERENCE; *required*: it never serves without. *optimize* and *sample*:
+    of an ONNX model without an entry script; see onnx_preparation.
     """
 
     models: tuple[Model, ...]
@@ -37,6 +40,8 @@ class Order:
     required: bool = False
     base: str | None = None
     builder: str = "auto"
+    optimize: str = "auto"
+    sample: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +85,9 @@ class Packager:
         named = config.environment.base_image if config.environment else None
         no_code = no_code_plan(config, order.models, order.accelerator, self.say)
         config.check(script_required=no_code is None)  # before anything is fetched
+        prepared = self._prepared(order, no_code)
+        if no_code is not None and prepared is not None:
+            no_code = no_code.with_runtime(prepared.runtime)
         base = self.workspace.bases(self.say).find(
             order.base or config.base_image or named or self.workspace.base,
             order.platform,
@@ -96,8 +104,19 @@ class Packager:
             no_code=no_code,
             accelerator=order.accelerator,
             required=order.required,
+            prepared=prepared,
         )
         return made, base
+
+    def _prepared(self, order: Order, no_code: NoCode | None) -> Prepared | None:
+        """The model the server runs itself, checked and optimised; others are their scripts' own to load."""
+        if no_code is None or no_code.script is not None:
+            return None
+        place = self.workspace.root / "prepared"
+        return prepare(
+            order.models[0], order.platform, order.optimize, place, self.say,
+            sample=order.sample, accelerator=order.accelerator,
+        )  # fmt: skip
 
     def _resolved(self, order: Order) -> Order:
         """The order with its environment as it is registered, where it only names one."""
