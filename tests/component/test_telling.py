@@ -1,0 +1,47 @@
+"""What is told of a cycle: notes, events, the reported document, the headline."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from edgetender.eventlog import EventLog
+from edgetender.model.figures import CycleFigures
+from edgetender.model.hardware import Hardware
+from edgetender.model.ledger import Ledger
+from edgetender.model.upstream import Link
+from edgetender.publisher import Publisher
+from tests.builders.loops import Loop, deployed
+from tests.fakes.store import FakeOutbox
+
+
+class NoGauges:
+    def cycle(self, figures: CycleFigures) -> None: ...
+
+
+def publisher_of(loop: Loop, outbox: FakeOutbox, headlines: list[str]) -> Publisher:
+    return Publisher(
+        device="line3-cam7", clock=loop.clock, outbox=outbox, link=lambda: Link("none", connected=False),
+        hardware=Hardware, figures=dict, gauges=NoGauges(), told=headlines.append, ledger=Ledger(),
+        events=EventLog("line3-cam7", outbox, loop.clock.now()),
+    )  # fmt: skip
+
+
+def test_a_full_disk_is_a_note_in_the_status_until_it_is_over():
+    loop = deployed()
+    publisher = publisher_of(loop, FakeOutbox(), [])
+    publisher.publish(replace(loop.last, trouble="cannot write state.db: the disk is full"))
+    assert publisher.status()["notes"] == ["cannot write state.db: the disk is full"]
+    publisher.publish(loop.last)
+    assert publisher.status()["notes"] == []
+
+
+def test_what_changed_is_told_upstream_once_and_the_headline_feeds_the_watchdog():
+    loop, outbox, headlines = deployed(), FakeOutbox(), []
+    publisher = publisher_of(loop, outbox, headlines)
+    for cycle in (*loop.cycles, loop.last):
+        publisher.publish(cycle)
+    topics = [message.topic for message in outbox.head(50)]
+    assert topics[0] == "reported"
+    assert topics.count("event/deployment.applying") == topics.count("event/deployment.applied") == 1
+    assert headlines[-1] == "healthy: version 1, 1 of 1 modules ready"
+    assert len(headlines) == len(loop.cycles) + 1
