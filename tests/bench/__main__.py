@@ -9,6 +9,8 @@ BENCHES = {
     "publish": "from publish to the first 200, against create + start + poll by hand",
     "idle": "memory and CPU of a daemon that has nothing to do, over five minutes",
     "cli": "process time of `edgetender status`, against `python -c pass`",
+    "selection": "choosing one of 50 variants, and detecting the hardware",
+    "scoring": "CPU of a scored request, against azureml-inference-server-http",
 }
 
 
