@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
 import logging
 import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
+from edgetender_scoring.jobs import Job, ScoringTimeout, call_all, raise_in
 from edgetender_scoring.message import Request
-from edgetender_scoring.outcome import IN_SCRIPT, Handler, Outcome, message
+from edgetender_scoring.outcome import Handler, Outcome, message
 
 log = logging.getLogger("edgetender_scoring")
 
@@ -23,18 +23,6 @@ _GATHERED = 64
 _TICK_S = 0.005
 _STOP_S = 5.0  # what a stopped call gets to come back
 _STUCK_PER_THREAD = 8  # beyond it a replacement would only be the next to be stuck
-
-
-class ScoringTimeout(BaseException):
-    """Raised inside a run() past its limit. No Exception, so that a script's own `except` lets it through."""
-
-
-class _Job:
-    __slots__ = ("answered", "deliver", "handler", "request")
-
-    def __init__(self, handler: Handler, request: Request, deliver: Callable[[Outcome], None]) -> None:
-        self.handler, self.request, self.deliver = handler, request, deliver
-        self.answered = False
 
 
 class _Worker:
@@ -47,8 +35,8 @@ class _Worker:
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.jobs: list[_Job] = []
-        self.next: _Job | None = None
+        self.jobs: list[Job] = []
+        self.next: Job | None = None
         self.begun = 0.0
         self.stopped = 0.0
         self.abandoned = False
@@ -72,9 +60,9 @@ class Pool:
     ) -> None:
         self._loop, self._timeout_ms, self._batched = loop, timeout_ms, batched
         self._batch_wait_s = batch_wait_s
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
-        self._done: deque[tuple[_Job, Outcome]] = deque()
-        self._arrived: list[_Job] = []
+        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._done: deque[tuple[Job, Outcome]] = deque()
+        self._arrived: list[Job] = []
         self._waking = self._ticking = self._watching = False
         self._quick = False
         self._slow_at = 0.0
@@ -108,7 +96,7 @@ class Pool:
     def submit(self, handler: Handler, request: Request, deliver: Callable[[Outcome], None]) -> None:
         """Have *request* scored; *deliver* is called once, on the event loop."""
         self.in_flight += 1
-        job = _Job(handler, request, deliver)
+        job = Job(handler, request, deliver)
         if not self._workers:
             self._loop.call_soon(self._answer, job, message(503, "Every scoring thread is stuck."))
             return
@@ -127,16 +115,17 @@ class Pool:
         for job in self._arrived:
             self._jobs.put(job)
         self._arrived.clear()
-        if self._quick and not self._ticking:
+        self._keep_ticking()
+
+    def _keep_ticking(self) -> None:
+        """While threads gather outcomes, look after them: none waits long, whatever the threads turn to."""
+        if self._quick and not self._ticking and self.in_flight:
             self._ticking = True
             self._loop.call_later(_TICK_S, self._tick)
 
     def _tick(self) -> None:
-        """While threads gather outcomes: none waits longer than this, whatever they are busy with."""
+        self._ticking = False
         self._deliver()
-        self._ticking = self._quick and self.in_flight > 0
-        if self._ticking:
-            self._loop.call_later(_TICK_S, self._tick)
 
     def close(self) -> bool:
         """Let the threads end when they are free; return whether all of them are."""
@@ -162,7 +151,7 @@ class Pool:
                     continue
                 worker.begun = time.monotonic()
                 worker.jobs = jobs
-                outcomes = _call(jobs)
+                outcomes = call_all(jobs)
                 with worker.lock:
                     worker.jobs, worker.stopped = [], 0.0
                     if worker.abandoned:
@@ -170,7 +159,7 @@ class Pool:
                 self._done.extend(zip(jobs, outcomes, strict=True))
                 self._heed(time.monotonic() - worker.begun)
 
-    def _gather(self, worker: _Worker, first: _Job) -> list[_Job]:
+    def _gather(self, worker: _Worker, first: Job) -> list[Job]:
         """Take what waits behind *first* for the same handler; a lone request waits only when told to."""
         jobs = [first]
         until = time.monotonic() + self._batch_wait_s if self._batch_wait_s else 0.0
@@ -190,7 +179,7 @@ class Pool:
         self._batched(len(jobs))
         return jobs
 
-    def _take(self) -> _Job | None:
+    def _take(self) -> Job | None:
         """Return the next job; before waiting for one, let the loop deliver what is done."""
         try:
             return self._jobs.get_nowait()
@@ -204,6 +193,7 @@ class Pool:
             self._quick, self._slow_at = False, time.monotonic()
         elif not self._quick and time.monotonic() - self._slow_at > _CALM_S:
             self._quick = True
+            self._wake()  # the loop then looks after what gathers
         if not self._quick or len(self._done) >= _GATHERED:
             self._wake()
 
@@ -218,8 +208,9 @@ class Pool:
         self._waking = False  # before looking: what comes later wakes again
         while self._done:
             self._answer(*self._done.popleft())
+        self._keep_ticking()
 
-    def _answer(self, job: _Job, outcome: Outcome) -> None:
+    def _answer(self, job: Job, outcome: Outcome) -> None:
         if job.answered:
             return
         job.answered = True
@@ -241,7 +232,7 @@ class Pool:
                     given_up = False
                 else:
                     given_up = worker.abandoned = True
-                    _raise_in(worker.thread)
+                    raise_in(worker.thread)
             if given_up:
                 self._replace(worker)
             for job in late:
@@ -278,24 +269,3 @@ class Pool:
         with contextlib.suppress(queue.Empty):
             while (job := self._jobs.get_nowait()) is not None:
                 self._answer(job, message(503, "Every scoring thread is stuck."))
-
-
-def _call(jobs: list[_Job]) -> Sequence[Outcome]:
-    handler = jobs[0].handler
-    try:
-        if len(jobs) == 1:
-            return (handler.call(jobs[0].request),)
-        return handler.call_many([job.request for job in jobs])
-    except ScoringTimeout:
-        raise
-    except BaseException:
-        log.exception("run() raised what no script should")
-        return [message(500, IN_SCRIPT, failed=True)] * len(jobs)
-
-
-def _raise_in(thread: threading.Thread | None) -> None:
-    """Ask *thread* to leave Python code at its next instruction; it is given up, so nothing else is hit."""
-    if thread is not None and thread.ident is not None:
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(
-            ctypes.c_ulong(thread.ident), ctypes.py_object(ScoringTimeout)
-        )

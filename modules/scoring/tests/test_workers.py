@@ -1,0 +1,85 @@
+"""Do the threads keep nobody waiting for an answer that is there? The pool alone, on an event loop."""
+
+import asyncio
+import threading
+
+import pytest
+
+from edgetender_scoring.message import Request
+from edgetender_scoring.outcome import Outcome
+from edgetender_scoring.workers import Pool
+
+
+class Handler:
+    """Answers with the body; `wait` waits for the gate."""
+
+    batch = 1
+
+    def __init__(self):
+        self.gate = threading.Event()
+
+    def call(self, request):
+        if request.body == b"wait":
+            assert self.gate.wait(20)
+        return Outcome(200, request.body)
+
+    def call_many(self, requests):
+        return [self.call(one) for one in requests]
+
+    def stop(self, _thread):
+        return False
+
+
+def score(pool, handler, body):
+    """Submit; the future has the outcome."""
+    future = asyncio.get_running_loop().create_future()
+    pool.submit(handler, Request("POST", b"/score", b"", keep_alive=True, body=body), future.set_result)
+    return future
+
+
+def on_a_pool(threads, work):
+    async def main():
+        pool = Pool(asyncio.get_running_loop(), 20_000, lambda _: None)
+        pool.grow(threads)
+        handler = Handler()
+        try:
+            await asyncio.wait_for(work(pool, handler), 20)
+            assert pool.in_flight == 0
+        finally:
+            handler.gate.set()
+            pool.close()
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("turn", range(20))
+def test_a_quick_answer_does_not_wait_for_the_slow_call_behind_it(turn):
+    async def work(pool, handler):
+        for _ in range(3 + turn % 4):  # the pool comes to think of calls as quick
+            await score(pool, handler, b"x")
+        quick = [score(pool, handler, b"%d" % number) for number in range(turn)]
+        slow = score(pool, handler, b"wait")
+        for number, one in enumerate(quick):
+            assert (await asyncio.wait_for(one, 5)).body == b"%d" % number
+        handler.gate.set()
+        assert (await slow).body == b"wait"
+
+    on_a_pool(1, work)
+
+
+def test_every_request_is_answered_once_whatever_the_number_of_threads():
+    async def work(pool, handler):
+        for _ in range(20):
+            asked = [score(pool, handler, b"%d" % number) for number in range(100)]
+            assert [(await one).body for one in asked] == [b"%d" % number for number in range(100)]
+
+    for threads in (1, 2, 5):
+        on_a_pool(threads, work)
+
+
+def test_a_pool_without_threads_says_so():
+    async def work(pool, handler):
+        assert (await score(pool, handler, b"x")).status == 503
+        assert not pool.usable
+
+    on_a_pool(0, work)
