@@ -94,6 +94,8 @@ def _object(name: str, one: dict[str, Any]) -> str:
 def _kind(item: dict[str, Any]) -> str:
     if "$ref" in item:
         name = item["$ref"].rpartition("/")[2]
+        if name == "JsonValue":
+            return "any JSON"
         return f"[{name}](#{name.lower()})"
     if "anyOf" in item:
         texts = [one.get("pattern", "") for one in item["anyOf"]]

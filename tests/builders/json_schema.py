@@ -18,6 +18,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
 _SILENT = {"$schema", "$id", "$defs", "title", "description", "default"}
 _KNOWN = _SILENT | {
     *("$ref", "type", "const", "enum", "pattern", "minimum", "maximum", "exclusiveMinimum"),
+    *("minLength", "maxLength"),
     *(
         "properties",
         "required",
@@ -70,6 +71,10 @@ def _scalar(schema: dict[str, Any], value: Any, at: str) -> Iterator[str]:
         yield f"{at}: none of {schema['enum']}"
     if isinstance(value, str) and not re.search(schema.get("pattern", ""), value):
         yield f"{at}: {value!r} is not like {schema['pattern']}"
+    if isinstance(value, str) and not (
+        schema.get("minLength", 0) <= len(value) <= schema.get("maxLength", len(value))
+    ):
+        yield f"{at}: {len(value)} characters"
     if isinstance(value, int | float) and not isinstance(value, bool):
         if not schema.get("minimum", value) <= value <= schema.get("maximum", value):
             yield f"{at}: {value} is out of range"

@@ -150,6 +150,7 @@ def _bounded(words: Iterable[str]) -> tuple[str, ...]:
 def _held_back(ledger: Ledger, key: str, error: AgentError, now: datetime) -> Ledger:
     """An engine that went away or a full disk says nothing of the image: it shall cost no candidate."""
     return _failed(ledger, key, error, now, excused=isinstance(error, Transient))
+        traits={k: v for k, v in ledger.traits.items() if k.split(" ", 1)[0] in kept},
 
 
 def _failed(ledger: Ledger, key: str, error: AgentError, now: datetime, *, excused: bool = False) -> Ledger:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from edgetender.decide.variants import choose
+from edgetender.decide.look import look_at
+from edgetender.decide.variants import Known, considered, judged
 from edgetender.model.hardware import Hardware
 from edgetender.model.image import parse_reference
 from edgetender.model.ledger import Ledger, Slot
@@ -48,21 +49,34 @@ def resolve(slot: Slot, manifest: Manifest, hardware: Hardware, ledger: Ledger) 
     """Turn the manifest of *slot* into containers; a module without a fitting variant blocks it, with reasons."""
     containers: list[ContainerSpec] = []
     wanted: list[ImageWanted] = []
-    considered: list[Considered] = []
+    verdicts: list[Considered] = []
     blocked: list[tuple[str, str]] = []
+    look = look_at(hardware)
     for name, module in manifest.modules.items():
-        variant, verdicts = choose(name, module, hardware, ledger.demotions)
-        considered += verdicts
-        if variant is None:
-            why = "; ".join(f"{item.variant}: {item.because}" for item in verdicts)
+        found = judged(name, module, look, known(slot, module, ledger))
+        verdicts += considered(name, found)
+        chosen = next((each for each in found if each.verdict == "chosen"), None)
+        if chosen is None:
+            why = "; ".join(f"{each.variant.name}: {each.because}" for each in found)
             blocked.append((name, f"no variant fits this device ({why})"))
             continue
+        variant = chosen.variant
         reference = parse_reference(variant.image)
         access = manifest.registries.get(reference.registry)
         wanted.append(ImageWanted(name, variant.image, access.credential if access else None))
         if (pinned := pinned_image(slot, variant.image, ledger)) is not None:
             containers.append(_spec(name, module, variant, pinned))
-    return Resolution(slot, tuple(containers), tuple(wanted), tuple(considered), tuple(blocked))
+    return Resolution(slot, tuple(containers), tuple(wanted), tuple(verdicts), tuple(blocked))
+
+
+def known(slot: Slot, module: Module, ledger: Ledger) -> Known:
+    """What is remembered of a module's variants: their failures, and what their images ask for."""
+    traits = {
+        variant.image: found
+        for variant in module.choices
+        if (found := ledger.traits.get(resolution_key(slot, variant.image))) is not None
+    }
+    return Known(ledger.demotions, traits)
 
 
 def pinned_image(slot: Slot, reference: str, ledger: Ledger) -> str | None:
@@ -127,7 +141,7 @@ def _spec(name: str, module: Module, variant: Variant, image: str) -> ContainerS
         memory_bytes=module.resources.memory,
         cpus=module.resources.cpus,
         pids=module.resources.pids,
-        gpu=variant.requires.accelerator == "nvidia",
+        gpu=wants_nvidia(variant),
         restart=module.restart,
         stop_grace_s=module.stop_grace,
         health=HealthSpec(
@@ -140,3 +154,8 @@ def _spec(name: str, module: Module, variant: Variant, image: str) -> ContainerS
             deadline_s=health.deadline,
         ),
     )
+
+
+def wants_nvidia(variant: Variant) -> bool:
+    wanted = variant.requires.accelerator
+    return wanted is not None and wanted.vendor == "nvidia"

@@ -1,63 +1,156 @@
-"""Which variant of a module runs on this hardware, and why not the others? List order only."""
+"""Which variant of a module runs on this hardware, and why not the others? List order only. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
 
+from edgetender.decide.admitted import admitted
+from edgetender.decide.checked import Checked, Truth
+from edgetender.decide.fingerprint import fingerprint
+from edgetender.decide.implied import implied
+from edgetender.decide.look import Look, look_at
+from edgetender.decide.predicates import predicates
 from edgetender.model.hardware import Hardware
+from edgetender.model.image import ImageTraits
 from edgetender.model.ledger import Demotion
 from edgetender.model.manifest import Module, Variant
 from edgetender.model.target import Considered
 
+_NO_TRAITS: Mapping[str, ImageTraits] = MappingProxyType({})
+FITS = "fits"
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What else than the hardware a choice depends on. *traits* are by image as the manifest writes it."""
+
+    demotions: tuple[Demotion, ...] = ()
+    traits: Mapping[str, ImageTraits] = field(default_factory=lambda: _NO_TRAITS)
+    pinned: str | None = None  # the variant a person wants, whatever was remembered of it
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One variant with everything that was looked at. *verdict*: chosen, eligible, rejected, demoted."""
+
+    variant: Variant
+    verdict: str
+    because: str
+    code: str
+    checks: tuple[Checked, ...] = ()
+    devices: tuple[str, ...] = ()  # the accelerators that were picked for it
+    demotion: Demotion | None = None
+
+
+def judged(name: str, module: Module, look: Look, known: Known) -> tuple[Judged, ...]:
+    """One verdict for each variant, in the list's order; at most one is chosen."""
+    fallen = {(d.variant, d.image): d for d in known.demotions if d.module == name and stands(d, look)}
+    cannot = next((d for d in known.demotions if d.code in NO_INJECTION and stands(d, look)), None)
+    found: list[Judged] = []
+    chosen = False
+    for variant in module.choices:
+        checks, devices = checked(variant, look, known.traits.get(variant.image))
+        demotion = fallen.get((variant.name, variant.image)) or (cannot if _injected(look, devices) else None)
+        failed = _deciding(checks, variant.allow_unknown)
+        if failed is not None:
+            verdict, because, code = "rejected", _because(failed), failed.code
+        elif demotion is not None and known.pinned != variant.name:
+            verdict, because, code = "demoted", demotion.reason, demotion.code or "demoted"
+        elif known.pinned is not None and known.pinned != variant.name:
+            verdict, because, code = "rejected", f"variant {known.pinned} is pinned", "pinned"
+        elif chosen:
+            verdict, because, code = "eligible", "not reached", "not_reached"
+        else:
+            chosen, verdict, because, code = True, "chosen", _fits(checks), FITS
+        found.append(Judged(variant, verdict, because, code, checks, devices, demotion))
+    return tuple(found)
+
+
+def checked(
+    variant: Variant, look: Look, traits: ImageTraits | None
+) -> tuple[tuple[Checked, ...], tuple[str, ...]]:
+    """Every predicate of *variant*, written and implied, and the accelerators that were picked for it."""
+    checks, devices = predicates(variant.requires, look)
+    device = next((each for each in look.devices if devices and each.key == devices[0]), None)
+    checks += admitted(variant.needs, look, device)
+    if traits is not None:
+        checks += implied(traits, look, device)
+    return checks, devices
+
 
 def choose(
-    name: str, module: Module, hardware: Hardware, demotions: Iterable[Demotion]
+    name: str,
+    module: Module,
+    hardware: Hardware,
+    demotions: Iterable[Demotion],
+    traits: Mapping[str, ImageTraits] = _NO_TRAITS,
 ) -> tuple[Variant | None, tuple[Considered, ...]]:
     """Return the first variant that fits and holds, and one verdict for each variant."""
-    fallen = {(d.variant, d.image): d for d in demotions if d.module == name}
-    chosen: Variant | None = None
-    considered = []
-    for variant in module.choices:
-        demotion = fallen.get((variant.name, variant.image))
-        if (because := misfit(variant, hardware)) is not None:
-            verdict = "rejected"
-        elif demotion is not None:
-            verdict, because = "demoted", demotion.reason
-        elif chosen is None:
-            chosen, verdict, because = variant, "chosen", _fits(variant, hardware)
-        else:
-            verdict, because = "eligible", "not reached"
-        considered.append(Considered(name, variant.name, verdict, because, variant.image))
-    return chosen, tuple(considered)
+    found = judged(name, module, look_at(hardware), Known(tuple(demotions), traits))
+    chosen = next((each.variant for each in found if each.verdict == "chosen"), None)
+    return chosen, considered(name, found)
+
+
+def considered(name: str, found: Iterable[Judged]) -> tuple[Considered, ...]:
+    """The verdicts as status and reports carry them."""
+    return tuple(
+        Considered(name, each.variant.name, each.verdict, each.because, each.variant.image) for each in found
+    )
 
 
 def misfit(variant: Variant, hardware: Hardware) -> str | None:
     """Return why *variant* cannot run here, None when it can. What is unknown does not count as there."""
-    needs = variant.requires
-    if unknown := sorted(needs.model_extra or {}):
-        return f"this agent is too old to judge {', '.join(unknown)}"
-    if needs.arch is not None:
-        arch = hardware.value("arch")
-        if arch is None:
-            return "needs arch " + needs.arch + ", which is unknown here"
-        if arch != needs.arch:
-            return f"needs arch {needs.arch}, found {arch}"
-    if needs.accelerator == "nvidia":
-        accelerator = hardware.fact("accelerator")
-        if accelerator is None or accelerator.value is None:
-            detail = f" ({accelerator.detail})" if accelerator and accelerator.detail else ""
-            return f"needs an NVIDIA accelerator, whether there is one is unknown{detail}"
-        if accelerator.value != "nvidia":
-            return f"needs an NVIDIA accelerator, found {accelerator.value}"
-    return None
+    checks, _ = checked(variant, look_at(hardware), None)
+    failed = _deciding(checks, variant.allow_unknown)
+    return None if failed is None else _because(failed)
 
 
-def _fits(variant: Variant, hardware: Hardware) -> str:
-    needs = variant.requires
-    met = []
-    if needs.arch is not None:
-        met.append(f"arch {needs.arch}")
-    if needs.accelerator == "nvidia":
-        fact = hardware.fact("accelerator")
-        met.append(f"accelerator nvidia ({fact.source})" if fact else "accelerator nvidia")
+# The engine said that it cannot hand a device over: that holds for every variant that needs one.
+NO_INJECTION = frozenset(
+    {"toolkit_missing", "cdi_not_enabled_in_daemon", "cdi_spec_missing", "runtime_not_registered"}
+)
+
+
+def stands(demotion: Demotion, look: Look) -> bool:
+    """Whether what was remembered still holds: the part of the hardware it depended on is the same."""
+    return not demotion.part or demotion.fingerprint == fingerprint(look, demotion.part)
+
+
+def _injected(look: Look, devices: tuple[str, ...]) -> bool:
+    """Whether the engine has to hand over what only NVIDIA's toolkit can."""
+    return any(each.value("vendor") == "nvidia" for each in look.devices if each.key in devices)
+
+
+def _deciding(checks: tuple[Checked, ...], allowed: tuple[str, ...]) -> Checked | None:
+    """The check that excludes it: a false one before an unknown one. Implied ones exclude only when certain."""
+    false = next((one for one in checks if one.truth is Truth.FALSE), None)
+    unknown = (one for one in checks if one.truth is Truth.UNKNOWN and not one.implied)
+    return false or next((one for one in unknown if not _allowed(one.name, allowed)), None)
+
+
+def _allowed(name: str, allowed: tuple[str, ...]) -> bool:
+    return name in allowed or name.rpartition(".")[2] in allowed
+
+
+def _because(check: Checked) -> str:
+    said = f" ({check.detail})" if check.detail else ""
+    if check.code == "unknown_predicate":
+        return check.detail
+    if check.name == "accelerator":
+        what = f"needs an {_MAKERS.get(check.wanted, check.wanted)} accelerator"
+        if check.truth is Truth.UNKNOWN:
+            return f"{what}, whether there is one is unknown{said}"
+        return f"{what}, found none{said}"
+    if check.truth is Truth.UNKNOWN:
+        return f"needs {check.name} {check.wanted}, which is unknown here{said}"
+    return f"needs {check.name} {check.wanted}, found {check.observed}{said}"
+
+
+_MAKERS = {"nvidia": "NVIDIA", "intel": "Intel", "amd": "AMD"}
+
+
+def _fits(checks: tuple[Checked, ...]) -> str:
+    met = [f"{one.name} {one.wanted}" for one in checks if not one.implied]
     return "has " + ", ".join(met) if met else "needs nothing in particular"

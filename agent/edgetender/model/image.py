@@ -118,3 +118,19 @@ class ImageFacts:
     layers: tuple[Layer, ...]
     env: tuple[str, ...] = ()
     labels: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ImageTraits:
+    """What an image asks of the device by itself, from its configuration, before a layer is pulled.
+
+    *require* are the lines of its environment that NVIDIA's tools read; *sass* and *ptx* the compute
+    capabilities its label says it holds code for.
+    """
+
+    architecture: str = ""
+    variant: str = ""
+    require: tuple[str, ...] = ()
+    sass: tuple[str, ...] = ()
+    ptx: tuple[str, ...] = ()
+    download_bytes: int = 0

@@ -8,6 +8,8 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
+from edgetender.model.image import ImageTraits
+
 _NONE: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -40,13 +42,22 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Demotion:
-    """A variant that did not hold; *image* is what it was tried with."""
+    """A variant that did not hold; *image* is what it was tried with.
+
+    *code* says of which class the failure was; it is forgotten when *part* of the hardware (`gpu+driver`) has
+    another *fingerprint*, or at *until*. Without either it holds for this image.
+    """
 
     module: str
     variant: str
     image: str
     reason: str
     at: datetime
+    code: str = ""
+    part: str = ""
+    fingerprint: str = ""
+    until: datetime | None = None
+    times: int = 1  # failures of this class in a row: each waits longer
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +104,7 @@ class Ledger:
     deaths: Mapping[str, Death] = field(default_factory=lambda: _NONE)
     resolved: Mapping[str, str] = field(default_factory=lambda: _NONE)  # reference as written -> pinned
     demotions: tuple[Demotion, ...] = ()
+    traits: Mapping[str, ImageTraits] = field(default_factory=lambda: _NONE)  # by the key of `resolved`
     condemned: Mapping[str, Condemnation] = field(default_factory=lambda: _NONE)  # by manifest sha256
     restart_wanted: frozenset[str] = (
         frozenset()

@@ -10,7 +10,6 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    JsonValue,
     StringConstraints,
     field_validator,
     model_validator,
@@ -18,6 +17,7 @@ from pydantic import (
 
 from edgetender.model.image import parse_reference
 from edgetender.model.quantity import Seconds, SizeBytes
+from edgetender.model.requirements import Needs, Proof, Requires, Select
 
 SCHEMA: Literal["edgetender/v1"] = "edgetender/v1"
 MAX_VERSION = 2**53 - 1  # what every JSON reader can hold exactly
@@ -49,26 +49,22 @@ class Wire(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
 
-class Requires(BaseModel):
-    """What a variant needs of the hardware.
-
-    Keys this agent does not know make the variant ineligible on it; they never reject the manifest, so that
-    one manifest can serve a fleet of mixed agent versions.
-    """
-
-    model_config = ConfigDict(extra="allow", frozen=True)
-    __pydantic_extra__: dict[str, JsonValue]
-
-    arch: str | None = Field(None, description="the engine's architecture: amd64, arm64, arm")
-    accelerator: Literal["none", "nvidia"] | None = Field(None, description="which accelerator must be there")
-
-
 class Variant(Wire):
     """One image that can do the module's job on some hardware; the list's order is the preference."""
 
     name: Name = Field(description="what status, history and reasons call it")
     image: str = Field(description="registry/repository:tag, or @sha256:… to pin it")
     requires: Requires = Field(default_factory=Requires, description="absent: it fits everywhere")
+    allow_unknown: tuple[str, ...] = Field(
+        (), max_length=32, description="predicates that may stay unknown; the probe decides then"
+    )
+    provider: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z][A-Za-z0-9]*$",
+        description="ONNX Runtime's execution provider that must turn out to be active",
+    )
+    needs: Needs = Field(default_factory=Needs, description="what it uses while it runs")
+    probe: Proof = Field(default_factory=Proof, description="how it proves itself once it runs")
     env: Environment = Field(default_factory=dict, description="added to the module's env, winning over it")
 
     @field_validator("image")
@@ -167,6 +163,10 @@ class Module(Wire):
     variants: tuple[Variant, ...] = Field(
         (), max_length=64, description="instead of image: the first that fits the device runs"
     )
+    select: Select = Field(default_factory=Select, description="how a variant is chosen")
+    on_device_loss: Literal["next", "hold"] = Field(
+        "next", description="when its accelerator is lost: the next variant, or wait for it"
+    )
     command: tuple[str, ...] | None = Field(None, description="instead of the image's own CMD")
     env: Environment = Field(default_factory=dict, description="environment variables; 64KiB at most")
     ports: tuple[Port, ...] = Field((), max_length=64, description="what is published on the device")
@@ -177,6 +177,11 @@ class Module(Wire):
         "always", description="what to do when the container ends"
     )
     stop_grace: Seconds = Field(10.0, description="from SIGTERM to SIGKILL")
+    front: Literal["auto", "proxy", "nat", "none"] = Field(
+        "auto",
+        description="who holds the host ports and switches requests at an update; auto: a proxy for modules that "
+        "are probed over HTTP at a published port and can run twice for a moment, else none (recreate)",
+    )
 
     @field_validator("image")
     @classmethod
@@ -192,6 +197,14 @@ class Module(Wire):
         names = [variant.name for variant in self.variants]
         if doubled := {name for name in names if names.count(name) > 1}:
             raise ValueError(f"variant {min(doubled)!r} is listed twice")
+        return self
+
+    @model_validator(mode="after")
+    def _can_be_fronted(self) -> Module:
+        if self.front in ("proxy", "nat") and not self.ports:
+            raise ValueError(f"front {self.front} needs ports to hold")
+        if self.front == "proxy" and any(port.protocol != "tcp" for port in self.ports):
+            raise ValueError("front proxy holds TCP ports only; use nat or none")
         return self
 
     @property
@@ -210,6 +223,11 @@ class Update(Wire):
     """When a new version counts as good."""
 
     settle: Seconds = Field(10.0, description="every module ready for this long makes the candidate accepted")
+    strategy: Literal["switch", "recreate"] = Field(
+        "switch",
+        description="switch: the new container takes over from the old one when it is ready; "
+        "recreate: the old one stops first",
+    )
 
 
 class Manifest(Wire):

@@ -46,6 +46,9 @@ def manifest_schema() -> dict[str, Any]:
         "description": "[address:]host:container[/protocol]",
     }
     defs["Port"] = {"description": full.pop("description"), "anyOf": [full, short]}
+    card = defs["Accelerator"]
+    vendor = {"type": "string", "description": "its vendor"}
+    defs["Accelerator"] = {"description": card.pop("description"), "anyOf": [card, vendor]}
     schema["properties"]["modules"]["additionalProperties"] = False
     schema["anyOf"] = _EMPTY_ON_PURPOSE
     return {"$schema": DIALECT, "$id": "urn:edgetender:manifest:v1"} | schema

@@ -25,7 +25,7 @@ def probe(root: Path, programs: Programs = no_programs) -> Iterator[Fact]:  # no
     yield _memory(root)
     yield _model(root)
     yield _text("kernel", root / "proc/sys/kernel/osrelease")
-    yield _system(root)
+    yield from _system(root)
 
 
 def _cpu(root: Path) -> Iterator[Fact]:
@@ -70,10 +70,12 @@ def _model(root: Path) -> Fact:
     return Fact("model", None, "device tree, DMI", "neither names the machine")
 
 
-def _system(root: Path) -> Fact:
+def _system(root: Path) -> Iterator[Fact]:
     path = next((one for place in _OS_RELEASE if (one := root / place).exists()), root / _OS_RELEASE[0])
-    match = re.search(r"""^PRETTY_NAME=["']?([^"'\n]+)""", _read(path) or "", re.MULTILINE)
-    return Fact("os", match[1] if match else None, str(path), "" if match else "does not say")
+    text = _read(path) or ""
+    for name, key in (("os", "PRETTY_NAME"), ("os_id", "ID")):
+        match = re.search(rf"""^{key}=["']?([^"'\n]+)""", text, re.MULTILINE)
+        yield Fact(name, match[1] if match else None, str(path), "" if match else "does not say")
 
 
 def _text(name: str, path: Path) -> Fact:

@@ -109,6 +109,9 @@ def _nvml_device(lib: Any, number: int) -> dict[str, Any]:
     major, minor = ctypes.c_int(), ctypes.c_int()
     if lib.nvmlDeviceGetCudaComputeCapability(handle, ctypes.byref(major), ctypes.byref(minor)) == 0:
         found |= {"major": major.value, "minor": minor.value}
+    brand = ctypes.c_uint()
+    if lib.nvmlDeviceGetBrand(handle, ctypes.byref(brand)) == 0:
+        found["brand"] = brand.value
     mode, pending = ctypes.c_uint(), ctypes.c_uint()
     if lib.nvmlDeviceGetMigMode(handle, ctypes.byref(mode), ctypes.byref(pending)) == 0:
         found["mig"] = bool(mode.value)

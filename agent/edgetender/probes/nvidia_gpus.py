@@ -108,7 +108,7 @@ def _condition(
 
 def _integrated(said: dict[str, Gpu], tables: Tables, *, tegra: bool) -> bool:
     return tegra or any(
-        gpu.brand == "integrated"
+        gpu.integrated
         or _INTEGRATED.search(gpu.name) is not None
         or (bool(gpu.compute_capability) and tables.integrated(gpu.compute_capability))
         for gpu in said.values()

@@ -43,6 +43,7 @@ class Gpu:
     brand: str = ""
     architecture: str = ""
     lost: bool = False
+    integrated: bool = False
 
 
 @dataclass(frozen=True, slots=True)

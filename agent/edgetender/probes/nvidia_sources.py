@@ -28,6 +28,12 @@ _CUDA_ERRORS = {
 _NVML_ERRORS = {9: "driver_missing", 12: "library_missing", 15: "gpu_lost", 18: "driver_library_mismatch"}
 _NVML_LOST = (15, 999)  # of one device: lost, or the handle cannot be had at all
 _STUCK = ("probe_timeout",)
+# nvmlBrandType_t, as libnvidia-container spells them for NVIDIA_REQUIRE_*
+_BRANDS = {
+    1: "quadro", 2: "tesla", 3: "nvs", 4: "grid", 5: "geforce", 6: "titan", 7: "nvidiavapps", 8: "nvidiavpc",
+    9: "nvidiavcs", 10: "nvidiavws", 11: "nvidiacloudgaming", 12: "quadrortx", 13: "nvidiartx", 14: "nvidia",
+    15: "geforcertx", 16: "titanrtx",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +123,8 @@ def _gpu(found: dict[str, Any]) -> Gpu:
         memory_supported=found.get("memory_supported", True),
         mig=mig,
         instances=instances,
-        brand="integrated" if found.get("integrated") else "",
+        brand=_BRANDS.get(found.get("brand", 0), ""),
+        integrated=bool(found.get("integrated")),
     )
 
 

@@ -1,0 +1,34 @@
+"""Hardware in one line each: only the fact that matters is named."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from edgetender.model.hardware import Fact, Hardware
+from tests.builders.manifests import image
+
+
+def machine(*devices: dict[str, Any], **facts: Any) -> Hardware:
+    """An amd64 machine with these facts and accelerators; a device is named by its `key`, or gpu0, gpu1, ..."""
+    known = {"arch": "amd64", "accelerator": "nvidia" if devices else "none"} | facts
+    found = [
+        Fact(name, value, "test", "" if value is not None else "said so") for name, value in known.items()
+    ]
+    for number, device in enumerate(devices):
+        key = device.get("key", f"gpu{number}")
+        found += [
+            Fact(name, value, "test", "" if value is not None else "said so", key)
+            for name, value in device.items()
+            if name != "key"
+        ]
+    return Hardware(tuple(found))
+
+
+def gpu(**more: Any) -> dict[str, Any]:
+    """A discrete NVIDIA card that is well."""
+    card = {"vendor": "nvidia", "kind": "discrete", "compute_capability": "8.6", "memory_bytes": 10 * 2**30}
+    return card | {"driven": True, "healthy": True} | more
+
+
+def variant(name: str, /, requires: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
+    return {"name": name, "image": image(name), "requires": requires or {}} | more
