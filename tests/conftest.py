@@ -5,4 +5,5 @@ pytest_plugins = [
     "tests.services.broker",
     "tests.services.registry",
     "tests.services.front_image",
+    "tests.services.packaged",
 ]

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from edgetender.cli.output import say
 from edgetender.cli.progress import bars
 from edgetender.cli.words import size
@@ -53,19 +51,12 @@ def _entry(one: MadeVariant) -> dict[str, Any]:
 
 
 def _block(made: Sequence[MadeVariant]) -> list[str]:
-    """YAML; what is no field of a variant stands in comments."""
+    """YAML; what is no field of a variant stands in comments. None of the values needs quotes."""
     lines = ["variants:"]
     for one in made:
         sizes = ", ".join(f"{platform} {size(taken)}" for platform, taken in one.sizes.items())
-        lines.append(f"  # {one.reference}: {sizes}")
-        text = yaml.safe_dump([_entry(one)], sort_keys=False, width=1000, default_flow_style=None)
-        lines += [f"  {line}" for line in _flowing(text)]
+        lines += [f"  # {one.reference}: {sizes}", f"  - name: {one.name}", f"    image: {one.pinned}"]
+        if one.requires:
+            pairs = ", ".join(f"{key}: {value}" for key, value in one.requires.items())
+            lines.append(f"    requires: {{{pairs}}}")
     return lines
-
-
-def _flowing(text: str) -> list[str]:
-    """One key a line; only `requires` in braces."""
-    whole = text.strip()
-    if not whole.startswith("- {"):
-        return whole.splitlines()
-    return yaml.safe_dump(yaml.safe_load(text), sort_keys=False, width=1000).strip().splitlines()
