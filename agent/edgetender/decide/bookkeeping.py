@@ -129,6 +129,7 @@ def forget(
         restarts={name: count for name, count in ledger.restarts.items() if name in modules},
         deaths={name: death for name, death in ledger.deaths.items() if name in modules},
         resolved={k: v for k, v in ledger.resolved.items() if k.split(" ", 1)[0] in kept},
+        traits={k: v for k, v in ledger.traits.items() if k.split(" ", 1)[0] in kept},
         demotions=tuple(d for d in ledger.demotions if (d.module, d.variant, d.image) in variants),
     )
     if observed.engine_down is None:
@@ -150,7 +151,6 @@ def _bounded(words: Iterable[str]) -> tuple[str, ...]:
 def _held_back(ledger: Ledger, key: str, error: AgentError, now: datetime) -> Ledger:
     """An engine that went away or a full disk says nothing of the image: it shall cost no candidate."""
     return _failed(ledger, key, error, now, excused=isinstance(error, Transient))
-        traits={k: v for k, v in ledger.traits.items() if k.split(" ", 1)[0] in kept},
 
 
 def _failed(ledger: Ledger, key: str, error: AgentError, now: datetime, *, excused: bool = False) -> Ledger:
