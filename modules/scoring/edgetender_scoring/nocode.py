@@ -14,7 +14,7 @@ from edgetender_scoring.swagger import Service, Swagger
 
 
 def repository(settings: Settings, place: Path) -> Repository:
-    return Repository(place, settings.models)
+    return Repository(place, settings.models, settings.model_control)
 
 
 def load(models: Repository) -> list[Entry]:

@@ -35,10 +35,14 @@ class Entry:
 
 @dataclass(slots=True)
 class Repository:
-    """The models of one place. `load` blocks and runs on a thread of its own; all else belongs to the loop."""
+    """The models of one place. `load` blocks and runs on a thread of its own; all else belongs to the loop.
+
+    *controlled*: clients may load and unload; whoever reaches the port may then stop a model.
+    """
 
     place: Path
     wanted: Wanted
+    controlled: bool = False
     entries: dict[tuple[str, str], Entry] = field(default_factory=dict)
 
     def find(self) -> list[Found]:

@@ -69,6 +69,7 @@ class Settings:
     debug_port: int | None
     strict_input: bool
     fast_json: bool
+    model_control: bool
     telemetry_asked: bool
     keys: Path | None
     tls: Files | None
@@ -134,6 +135,7 @@ def read(flags: Flags, environ: Mapping[str, str], cwd: Path) -> Settings:
         debug_port=int(number("AZUREML_DEBUG_PORT", said, faults, 0, 1, 65535)) or None,
         strict_input=is_true(said, f"{PREFIX}STRICT_INPUT"),
         fast_json=is_true(said, f"{PREFIX}FAST_JSON"),
+        model_control=is_true(said, f"{PREFIX}MODEL_CONTROL"),
         telemetry_asked=is_true(said, "AML_APP_INSIGHTS_ENABLED"),
         keys=Path(said[f"{PREFIX}KEYS_FILE"]) if f"{PREFIX}KEYS_FILE" in said else None,
         tls=options.tls(said, faults),

@@ -59,6 +59,8 @@ class OpenInference:
                 self._model(request, deliver, name, version, rest)
             case ["repository", "index"] if self._repository is not None:
                 deliver(self._index(request, self._repository))
+            case ["repository", "models", _, "load" | "unload"] if not self._controlled:
+                deliver(_error(403, "models are not loaded and unloaded by clients here"))
             case ["repository", "models", name, "load"] if self._repository is not None:
                 self._load(request, deliver, name, self._repository)
             case ["repository", "models", name, "unload"] if self._repository is not None:
@@ -69,6 +71,10 @@ class OpenInference:
     @property
     def _repository(self) -> Repository | None:
         return self._served.repository
+
+    @property
+    def _controlled(self) -> bool:
+        return self._repository is not None and self._repository.controlled
 
     def _server(self) -> dict[str, Any]:
         return {"name": "edgetender-scoring", "version": __version__, "extensions": _EXTENSIONS}

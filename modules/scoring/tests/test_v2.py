@@ -316,7 +316,7 @@ def test_a_model_is_loaded_anew_and_the_old_one_stays_when_the_new_one_fails(run
     path = onnx_models.mlp(tmp_path / "models" / "m" / "1" / "m.onnx")
     onnx_models.text(tmp_path / "models" / "other.onnx")
     good = path.read_bytes()
-    with running(tmp_path, "--model_dir", "models") as server:
+    with running(tmp_path, "--model_dir", "models", EDGETENDER_SCORING_MODEL_CONTROL="true") as server:
         path.write_bytes(b"broken")
         failed = server.ask("POST", "/v2/repository/models/m/load")
         still = post(server, "/v2/models/m/infer", rows([[1.0] * 10]))
@@ -336,6 +336,13 @@ def test_a_model_is_loaded_anew_and_the_old_one_stays_when_the_new_one_fails(run
     assert (gone.status, states) == (200, {"m": "READY", "other": "UNAVAILABLE"})
     assert only.status == 200, "with one model left, /score knows which"
     assert (nothing.status, back.status) == (400, 200)
+
+
+def test_clients_load_and_unload_only_where_that_is_allowed(server):
+    for what in ("load", "unload"):
+        refused = server.ask("POST", f"/v2/repository/models/mlp/{what}")
+        assert (refused.status, list(refused.json)) == (403, ["error"])
+    assert server.ask("GET", "/v2/models/mlp/ready").status == 200
 
 
 def test_an_entry_script_has_health_and_no_models(echo):
