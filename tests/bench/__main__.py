@@ -8,8 +8,10 @@ from importlib import import_module
 BENCHES = {
     "publish": "from publish to the first 200, against create + start + poll by hand",
     "idle": "memory and CPU of a daemon that has nothing to do, over five minutes",
+    "outbox": "what a day of telemetry writes to the disk, and a flood of 10,000 messages a second",
     "cli": "process time of `edgetender status`, against `python -c pass`",
     "selection": "choosing one of 50 variants, and detecting the hardware",
+    "packaging": "packaging a changed script, against docker build of the same context",
     "scoring": "CPU of a scored request, against azureml-inference-server-http",
 }
 

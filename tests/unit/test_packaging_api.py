@@ -213,3 +213,15 @@ def test_no_thread_is_left_when_the_package_is_there(ws, model, inference_config
         if thread.name.startswith("package "):
             thread.join(5)
             assert not thread.is_alive()
+
+
+def test_the_image_of_a_training_run_is_found_by_the_model_that_came_of_it(ws, inference_config, tmp_path):
+    derived = {"runId": "exp_17", "derivedImageName": f"oci:{tmp_path / 'base'}"}
+    model = Model.register(ws, "weights.bin", "trained", properties=derived)
+    for name in ("from-run:exp_17", "from-run:trained", "from-run:trained:1"):
+        inference_config.base_image = name
+        Model.package(ws, [model], inference_config).wait_for_creation()
+
+    inference_config.base_image = "from-run:exp_18"
+    with pytest.raises(PackageError, match="no model with the property runId=exp_18"):
+        Model.package(ws, [model], inference_config).wait_for_creation()

@@ -89,7 +89,7 @@ class Packager:
         if no_code is not None and prepared is not None:
             no_code = no_code.with_runtime(prepared.runtime)
         base = self.workspace.bases(self.say).find(
-            order.base or config.base_image or named or self.workspace.base,
+            self._derived(order.base or config.base_image or named or self.workspace.base),
             order.platform,
             accelerator=order.accelerator,
             registry=config.base_image_registry,
@@ -107,6 +107,23 @@ class Packager:
             prepared=prepared,
         )
         return made, base
+
+    def _derived(self, base: str | None) -> str | None:
+        """`from-run:ID` is the image that a training run left behind: the model that came of the run knows it."""
+        if base is None or not base.startswith("from-run:"):
+            return base
+        wanted = base.removeprefix("from-run:")
+        for one in reversed(self.workspace.models.list()):
+            if wanted in {one.properties.get("runId"), one.name, one.reference}:
+                image = one.properties.get("derivedImageName") or one.properties.get(
+                    "AzureML.DerivedImageName"
+                )
+                if image:
+                    return image
+        text = (
+            f"no model with the property runId={wanted} (or of that name) has the property derivedImageName"
+        )
+        raise ConfigInvalid((Problem("baseImage", "base.no_run", text),))
 
     def _prepared(self, order: Order, no_code: NoCode | None) -> Prepared | None:
         """The model the server runs itself, checked and optimised; others are their scripts' own to load."""
