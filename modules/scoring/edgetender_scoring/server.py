@@ -37,7 +37,7 @@ _Connect = functools.partial[Connection]
 
 _BACKLOG = 1024
 _SWEEP_S = 5.0
-_HELLO_S = 1.0
+_HELLO_S = 1.0  # for the greetings of TLS, when stopping: a client that says nothing must not hold the end
 _SWITCH_S = 0.001  # how long a script that computes in Python may keep the event loop from answering health
 _QUIET_S = 0.25  # when draining: a connection this quiet is closed, a busy one ends with its next answer
 
@@ -104,7 +104,13 @@ class _Server:
             for (listener, answering), tls in zip(doors, secured, strict=False)
         ]
         servers = [
-            await loop.create_server(self._connect(loop, answering), sock=listener, backlog=_BACKLOG, ssl=tls)
+            await loop.create_server(
+                self._connect(loop, answering),
+                sock=listener,
+                backlog=_BACKLOG,
+                ssl=tls,
+                ssl_shutdown_timeout=None if tls is None else _HELLO_S,
+            )
             for (listener, answering), tls in zip(doors, secured, strict=False)
         ]
         port = doors[0][0].getsockname()[1] if doors[0][0].fileno() >= 0 else settings.port
@@ -212,12 +218,14 @@ async def _accept_rest(
     loop: asyncio.AbstractEventLoop, listener: socket.socket, connect: _Connect, tls: ssl.SSLContext | None
 ) -> None:
     """Take the connections the kernel has accepted already: their clients have sent their requests."""
-    taken = []
+    taken, farewell = [], None if tls is None else _HELLO_S
     with contextlib.suppress(BlockingIOError, OSError):
         while True:
             client, _ = listener.accept()
             client.setblocking(False)
-            taken.append(loop.connect_accepted_socket(connect, client, ssl=tls))
+            taken.append(
+                loop.connect_accepted_socket(connect, client, ssl=tls, ssl_shutdown_timeout=farewell)
+            )
     listener.close()
     if taken:
         with contextlib.suppress(TimeoutError):  # one that never says hello must not hold the end

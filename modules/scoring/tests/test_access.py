@@ -124,10 +124,18 @@ def test_the_port_is_encrypted_and_answers_as_ever(serving, authority, tmp_path,
         plain.send("GET / HTTP/1.1\nHost: x")
         with pytest.raises((EOFError, ConnectionResetError)):
             plain.read()
-        waiting = secure(server)
+
+
+def test_idle_encrypted_connections_do_not_hold_the_end(serving, authority, tmp_path, secure):
+    """Clients that read nothing answer no farewell either; the end comes long before the grace time is over."""
+    with serving(SCRIPT, EDGETENDER_SCORING_GRACE_S="30", **issue(authority, tmp_path)) as server:
+        idle = [secure(server) for _ in range(3)]
+        assert idle[0].ask("GET", "/").status == 200
+        begun = time.monotonic()
         server.terminate()
-        assert waiting.at_end()
-        assert server.process.wait(10) == 0
+        assert server.process.wait(20) == 0
+        assert time.monotonic() - begun < 5
+        assert idle[0].at_end()
 
 
 def test_a_renewed_certificate_counts_without_a_restart(serving, authority, tmp_path, secure):
