@@ -12,6 +12,7 @@ from edgetender.clock import Clock
 from edgetender.codec import MAX_BYTES
 from edgetender.config.settings import Settings
 from edgetender.decide.planning import plan_document
+from edgetender.decide.replay import explained, facts_document
 from edgetender.errors import NotFound
 from edgetender.eventlog import EventLog
 from edgetender.model.hardware import Hardware
@@ -63,6 +64,12 @@ class DaemonHouse:
 
     def hardware(self) -> Hardware:
         return self._hardware()
+
+    def explain(self, module: str, body: bytes | None) -> dict[str, Any]:
+        return explained(module, self._hardware(), self._store.ledger(), body)
+
+    def saved_facts(self) -> dict[str, Any]:
+        return facts_document(self._settings.device, self._hardware(), self._store.ledger())
 
     def logs(self, module: str, *, tail: int | None, since: datetime | None, follow: bool) -> Iterator[str]:
         snapshot = self._publisher.snapshot()

@@ -9,9 +9,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from edgetender.checks.finding import Result
+from edgetender.decide.replay import explained, facts_document
 from edgetender.errors import AgentError, NotFound
 from edgetender.model.hardware import Fact, Hardware
-from edgetender.model.ledger import Decision, HistoryEntry
+from edgetender.model.ledger import Decision, HistoryEntry, Ledger
 from tests.builders import answers
 
 HISTORY = (
@@ -65,6 +66,7 @@ class FakeHouse:
     said: dict[str, Any] = field(default_factory=dict)  # module -> lines
     entries: tuple[HistoryEntry, ...] = HISTORY
     facts: Hardware = HARDWARE
+    ledger: Ledger = field(default_factory=Ledger)
     found: tuple[tuple[Result, datetime], ...] = ()
     happened: list[dict[str, Any]] = field(default_factory=list)
     errors: dict[str, Exception] = field(default_factory=dict)
@@ -98,6 +100,13 @@ class FakeHouse:
 
     def hardware(self) -> Hardware:
         return self.facts
+
+    def explain(self, module: str, body: bytes | None) -> dict[str, Any]:
+        self._raise("explain")
+        return explained(module, self.facts, self.ledger, body)
+
+    def saved_facts(self) -> dict[str, Any]:
+        return facts_document("line3-cam7", self.facts, self.ledger)
 
     def logs(self, module: str, *, tail: int | None, since: datetime | None, follow: bool) -> Iterator[str]:
         self.asked.append(("logs", module, tail, since, follow))

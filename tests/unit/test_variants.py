@@ -65,6 +65,7 @@ def verdict(requires: dict[str, Any], hardware: Hardware, **more: Any) -> str:
         ({"kernel": ">=5.10"}, {"kernel": "5.9.1"}, "false out_of_range"),
         ({"jetpack": ">=6.1,<7"}, {"jetpack": "6.2.1"}, "true"),
         ({"jetpack": ">=6.1,<7"}, {"jetpack": "7.0"}, "false out_of_range"),
+        ({"jetpack": ">=6.1"}, {"tegra": False}, "false no_jetson"),
         ({"l4t": ">=36.4"}, {"l4t": "36.4.3"}, "true"),
         ({"driver": ">=535.86.10"}, {"nvidia_driver": "535.104.05"}, "true"),
         ({"docker": ">=25"}, {"docker": "20.10.24+dfsg1"}, "false out_of_range"),

@@ -17,6 +17,7 @@ from edgetender.errors import (
     Transient,
     WithProblems,
 )
+from edgetender.model.facts_json import plain
 from edgetender.model.hardware import Hardware
 from edgetender.model.ledger import Decision, HistoryEntry
 
@@ -29,11 +30,7 @@ def envelope(kind: str, **members: Any) -> dict[str, Any]:
 
 
 def hardware(found: Hardware) -> dict[str, Any]:
-    facts = [
-        {"name": one.name, "value": one.value, "source": one.source, "detail": one.detail}
-        for one in found.facts
-    ]
-    return envelope("Hardware", facts=facts)
+    return envelope("Hardware", facts=[plain(one) for one in found.facts])
 
 
 def history(entries: Iterable[HistoryEntry]) -> dict[str, Any]:

@@ -49,6 +49,14 @@ class House(Protocol):
 
     def hardware(self) -> Hardware: ...
 
+    def explain(self, module: str, body: bytes | None) -> dict[str, Any]:
+        """Why *module* runs as its variant, or would by the manifest in *body*. Raises NotFound, ManifestInvalid."""
+        ...
+
+    def saved_facts(self) -> dict[str, Any]:
+        """Everything that choosing a variant depends on, to be replayed elsewhere."""
+        ...
+
     def logs(self, module: str, *, tail: int | None, since: datetime | None, follow: bool) -> Iterator[str]:
         """Lines, oldest first. Raises NotFound at the call, not at the first line.
 

@@ -56,6 +56,14 @@ def _hardware(house: House, _: Call) -> Answer:
     return answers.hardware(house.hardware())
 
 
+def _explain(house: House, call: Call) -> Answer:
+    return house.explain(call.path["module"], call.body or None)
+
+
+def _facts(house: House, _: Call) -> Answer:
+    return house.saved_facts()
+
+
 def _history(house: House, call: Call) -> Answer:
     return answers.history(house.history(_whole(call, "limit", 50)))
 
@@ -156,6 +164,9 @@ ROUTES = (
     Route("GET", "/v1/checks", Access.ANYBODY, _checks),
     Route("POST", "/v1/checks", Access.TRUSTED, _check),
     Route("GET", "/v1/hardware", Access.TRUSTED, _hardware),
+    Route("GET", "/v1/facts", Access.TRUSTED, _facts),
+    Route("GET", "/v1/explain/{module}", Access.TRUSTED, _explain),
+    Route("POST", "/v1/explain/{module}", Access.TRUSTED, _explain),
     Route("GET", "/v1/history", Access.TRUSTED, _history),
     Route("GET", "/v1/config", Access.TRUSTED, _config),
     Route("GET", "/v1/logs/{module}", Access.TRUSTED, _logs),

@@ -26,6 +26,8 @@ COMMANDS = {
     "apply": ("apply:apply", "Apply a manifest."),
     "validate": ("validate:validate", "Check manifests, and name every fault with its place."),
     "hardware": ("hardware:hardware", "Show the facts that variants are chosen by."),
+    "explain": ("explain:explain", "Show why a module runs as this variant."),
+    "facts": ("facts:facts", "Save what variants are chosen by."),
     "logs": ("logs:logs", "Show a module's log."),
     "restart": ("restart:restart", "Restart a module."),
     "check": ("check:check", "Check this device, and say what repairs it."),

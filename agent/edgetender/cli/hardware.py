@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import click
@@ -15,14 +17,19 @@ from edgetender.cli.words import size
 @click.command()
 @options
 @click.option("--local", is_flag=True, help="Look now, by this process, without asking the agent.")
+@click.option(
+    "--root",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Read a recorded tree below this directory; nothing is run, no agent is asked.",
+)
 @click.pass_obj
-def hardware(session: Session, local: bool) -> Exit:
+def hardware(session: Session, local: bool, root: Path | None) -> Exit:
     """Show the facts that variants are chosen by."""
     try:
-        body = _looked() if local else session.client().get("/v1/hardware")
+        body = _looked(root or Path("/")) if local or root else session.client().get("/v1/hardware")
     except Unreachable as error:
         say(f"{error}\nlooking without it:")
-        body = _looked()
+        body = _looked(Path("/"))
     if session.for_people:
         wide = session.output == "wide"
         session.print_lines(hardware_lines(json.loads(body), session.style(), wide=wide))
@@ -36,7 +43,12 @@ def hardware_lines(document: Any, style: Style, *, wide: bool = False) -> list[s
     heads = ("FACT", "VALUE", "SOURCE", "") if wide else ("FACT", "VALUE", "")
     rows = []
     for fact in document["facts"]:
-        row = [fact["name"], style.words(_value(fact["name"], fact["value"])), style.words(fact["detail"])]
+        name = f"{fact['device']} {fact['name']}" if fact.get("device") else fact["name"]
+        row = [
+            style.words(name),
+            style.words(_value(fact["name"], fact["value"])),
+            style.words(fact["detail"]),
+        ]
         rows.append([*row[:2], fact["source"], row[2]] if wide else row)
     return table(rows, heads) if rows else ["nothing is known of this device"]
 
@@ -47,14 +59,16 @@ def _value(name: str, value: Any) -> str:
             return "unknown"
         case bool():
             return "yes" if value else "no"
+        case list():
+            return ", ".join(value) or "none"
         case int() | float() if name.endswith("_bytes"):
             return size(value)
         case _:
             return str(value)
 
 
-def _looked() -> bytes:
+def _looked(root: Path) -> bytes:
     from edgetender.api.answers import hardware as answer
     from edgetender.probes import detect
 
-    return json.dumps(answer(detect()), ensure_ascii=False).encode()
+    return json.dumps(answer(detect(root.absolute(), now=datetime.now(UTC))), ensure_ascii=False).encode()

@@ -30,6 +30,7 @@ _VERSIONS = {
     "x86_level": "x86_level", "arm_level": "arm64_level", "cores": "cores", "kernel": "kernel", "glibc": "glibc",
     "l4t": "l4t", "jetpack": "jetpack", "docker": "docker", "toolkit": "toolkit", "driver": "nvidia_driver",
 }  # fmt: skip
+_JETSON_ONLY = ("l4t", "jetpack")
 _SIZES = {"memory": "memory_bytes", "disk": "disk_bytes"}
 _LISTS = {
     "cpu": "cpu_features", "arm_features": "cpu_features", "device_node": "device_nodes", "pci": "pci", "usb": "usb",
@@ -65,7 +66,8 @@ def _plain(requires: Requires, look: Look) -> Iterator[Checked]:
     for facts, judge in ((_VERSIONS, in_range), (_SIZES, in_sizes), (_LISTS, has_all)):
         for key, name in facts.items():
             if (wanted := asked[key]) is not None:
-                yield judge(key, wanted, look.fact(name))
+                elsewhere = key in _JETSON_ONLY and look.value("tegra") is False
+                yield _no_jetson(key, wanted, look) if elsewhere else judge(key, wanted, look.fact(name))
     if requires.cuda is not None:
         yield _cuda(requires.cuda, look)
     if requires.os is not None:
@@ -80,6 +82,11 @@ def _labels(wanted: Mapping[str, str], look: Look) -> Iterator[Checked]:
         fact = look.fact(f"label.{name}")
         absent = Fact(fact.name, "", "configuration", "the configuration has no such label")
         yield equals(f"label.{name}", value, fact if fact.value is not None else absent)
+
+
+def _no_jetson(key: str, wanted: str, look: Look) -> Checked:
+    source, why = look.fact("tegra").source, "this is no Jetson"
+    return Checked(key, wanted, "none", Truth.FALSE, source, "no_jetson", why)
 
 
 def _too_old(key: str) -> Checked:
