@@ -136,7 +136,14 @@ class ImageMissing(Permanent):
 
 
 class EngineRefused(Permanent):
+    """*code* may be per instance: `engine.toolkit_missing` says more than that it said no."""
+
     code = "engine.refused"
+
+    def __init__(self, message: str, *, code: str = "") -> None:
+        super().__init__(message)
+        if code:
+            self.code = code  # type: ignore[misc]  # the far side's reason
 
 
 class CredentialUnusable(Permanent):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from edgetender.decide.injecting import injection_of
 from edgetender.decide.look import look_at
 from edgetender.decide.variants import Known, considered, judged
 from edgetender.model.hardware import Hardware
@@ -16,6 +17,7 @@ from edgetender.model.target import (
     ContainerSpec,
     HealthSpec,
     ImageWanted,
+    Injection,
     Mount,
     PublishedPort,
     Target,
@@ -65,7 +67,7 @@ def resolve(slot: Slot, manifest: Manifest, hardware: Hardware, ledger: Ledger) 
         access = manifest.registries.get(reference.registry)
         wanted.append(ImageWanted(name, variant.image, access.credential if access else None))
         if (pinned := pinned_image(slot, variant.image, ledger)) is not None:
-            containers.append(_spec(name, module, variant, pinned))
+            containers.append(_spec(name, module, variant, pinned, injection_of(chosen.devices, look)))
     return Resolution(slot, tuple(containers), tuple(wanted), tuple(verdicts), tuple(blocked))
 
 
@@ -128,7 +130,9 @@ def _missing(resolution: Resolution, observed: Observed) -> tuple[ImageWanted, .
     )
 
 
-def _spec(name: str, module: Module, variant: Variant, image: str) -> ContainerSpec:
+def _spec(
+    name: str, module: Module, variant: Variant, image: str, injection: Injection | None
+) -> ContainerSpec:
     health, probe = module.health, module.health.http
     return ContainerSpec(
         module=name,
@@ -142,6 +146,7 @@ def _spec(name: str, module: Module, variant: Variant, image: str) -> ContainerS
         cpus=module.resources.cpus,
         pids=module.resources.pids,
         gpu=wants_nvidia(variant),
+        injection=injection,
         restart=module.restart,
         stop_grace_s=module.stop_grace,
         health=HealthSpec(

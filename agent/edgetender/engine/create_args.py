@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from edgetender.engine.injecting import injected, visible
 from edgetender.engine.labels import DEVICE, labels_of, volume_name
 from edgetender.engine.network import Place
 from edgetender.model.target import ContainerSpec
@@ -25,7 +26,7 @@ def create_body(spec: ContainerSpec, version: int, device: str, place: Place | N
     """
     body: dict[str, Any] = {
         "Image": spec.image,
-        "Env": [f"{name}={value}" for name, value in spec.env],
+        "Env": [f"{name}={value}" for name, value in (*spec.env, *visible(spec))],
         "Labels": labels_of(spec, version, device),
         # only for the engine's own shutdown; the agent says its grace with each stop
         "StopTimeout": math.ceil(spec.stop_grace_s),
@@ -66,10 +67,7 @@ def _host_config(spec: ContainerSpec, device: str) -> dict[str, Any]:
         config["NanoCpus"] = round(spec.cpus * 1_000_000_000)
     if spec.pids is not None:
         config["PidsLimit"] = spec.pids
-    if spec.gpu:
-        # what `docker run --gpus all` sends; an empty driver lets the engine choose by capability
-        config["DeviceRequests"] = [{"Driver": "", "Count": -1, "Capabilities": [["gpu"]]}]
-    return config
+    return config | injected(spec.gpu, spec.injection)
 
 
 def _port_bindings(spec: ContainerSpec) -> dict[str, list[dict[str, str]]]:

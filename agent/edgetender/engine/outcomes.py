@@ -6,6 +6,8 @@ client, so they are searched, never compared. Seen on Docker Engine 20.10.24 unl
 
 from __future__ import annotations
 
+import re
+
 from edgetender.errors import (
     AgentError,
     DiskFull,
@@ -32,6 +34,26 @@ _DENIED = (
 _MISSING = ("manifest unknown", "name unknown", "not found", "no matching manifest", "does not exist")
 # Words of the network that hold one of the above: the name server's, not the registry's.
 _NOT_MISSING = ("dial tcp", "lookup ", "no such host")
+# Why a container cannot have what it needs of the hardware, or cannot begin: the first that fits.
+_REASONS = (
+    (r'could not select device driver "cdi"', "cdi_not_enabled_in_daemon"),
+    (r"could not select device driver", "toolkit_missing"),
+    (r"unknown (?:or invalid )?runtime (?:name|specified)", "runtime_not_registered"),
+    (r"unresolvable cdi devices", "cdi_spec_missing"),
+    (r"unsatisfied condition: ", "driver_too_old_for_image"),
+    (r"driver/library version mismatch|api mismatch", "driver_library_mismatch"),
+    (r"gathering device information while adding custom device", "device_node_missing"),
+    (r"nvidia-container-cli: initialization error|failed to initialize nvml", "driver_unusable"),
+    (r"exec: .*(?:no such file or directory|executable file not found|permission denied)", "bad_entrypoint"),
+    (r"exec format error", "wrong_architecture"),
+)
+_TOOLKIT = "; install nvidia-container-toolkit, then restart the engine"
+_REMEDIES = {
+    "toolkit_missing": _TOOLKIT,
+    "runtime_not_registered": _TOOLKIT,
+    "cdi_spec_missing": "; write the specification anew: nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml",
+    "driver_library_mismatch": "; start the machine anew",
+}
 _HTTP_NOT_FOUND = 404
 _HTTP_UNAVAILABLE = 503
 
@@ -46,7 +68,11 @@ def refusal(what: str, status: int, words: str) -> AgentError:
         return NotFound(f"cannot {what}: {said}")
     if status == _HTTP_UNAVAILABLE or _any(_BROKEN_BELOW, lower):
         return EngineDown(f"cannot {what}: {said}; see the engine's log")
-    return EngineRefused(f"cannot {what}: {said}")
+    reason = next((code for pattern, code in _REASONS if re.search(pattern, lower)), "")
+    if not reason:
+        return EngineRefused(f"cannot {what}: {said}")
+    remedy = _REMEDIES.get(reason, "")
+    return EngineRefused(f"cannot {what}: {said}{remedy}", code=f"engine.{reason}")
 
 
 def pull_failure(reference: str, words: str) -> AgentError:

@@ -41,6 +41,20 @@ class HealthSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class Injection:
+    """Which accelerator the engine shall hand over. *ids* are what NVIDIA calls them (`GPU-…`, `MIG-…`).
+
+    *runtime* is the engine's runtime where that does it; *nodes* and *groups* (numbers) are those of others.
+    """
+
+    vendor: str
+    ids: tuple[str, ...] = ()
+    runtime: str = ""
+    nodes: tuple[str, ...] = ()
+    groups: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ContainerSpec:
     """One container, complete. *image* is pinned: `registry/repository@sha256:…`, or an image id."""
 
@@ -58,6 +72,7 @@ class ContainerSpec:
     restart: str = "always"
     stop_grace_s: float = 10.0
     health: HealthSpec = field(default_factory=HealthSpec)
+    injection: Injection | None = None
     front: str = NONE  # by which mechanism requests reach it; none: it publishes its ports itself
 
     @property
@@ -72,6 +87,8 @@ class ContainerSpec:
             del form[mine]
         if self.front != NONE:
             form["ports"] = "front"
+        if self.injection is None:
+            del form["injection"]
         return sha256_hex(canonical(form))
 
     @property
