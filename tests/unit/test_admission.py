@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from edgetender.decide.admission import admit, floor_held, take
 from edgetender.model.ledger import Condemnation, Desired, Ledger
 from edgetender.model.observed import Status
+from tests.builders.iotedge import edge_agent, edge_deployment, edge_module
 from tests.builders.ledgers import container, holding, looked, target
 from tests.builders.manifests import delivery, manifest, module, slot
 from tests.fakes.clock import NOON
@@ -107,3 +110,25 @@ def test_with_the_state_lost_what_runs_says_how_far_the_versions_got():
     assert admit(delivery(ONE), ledger).desired.code == 409
     assert admit(delivery(TWO), ledger).slot.version == 2
     assert floor_held(holding(TWO), looked(container(spec, version=2))) == holding(TWO)
+
+
+def test_an_iot_edge_twin_is_taken_as_the_version_that_its_hub_counts():
+    twin = edge_agent(scorer=edge_module()) | {"$version": 12}
+    admission = admit(delivery(json.dumps(twin).encode()), Ledger())
+    assert admission.slot is not None
+    assert (admission.slot.version, admission.slot.deployment) == (12, "iotedge")
+    assert json.loads(admission.slot.body)["schema"] == "edgetender/v1"
+
+
+def test_what_an_iot_edge_twin_asks_for_in_vain_is_refused_with_its_path_and_version():
+    twin = edge_agent(scorer=edge_module(options={"User": "0"})) | {"$version": 12}
+    admission = admit(delivery(json.dumps(twin).encode()), Ledger())
+    assert (admission.desired.version, admission.desired.code) == (12, 400)
+    [(path, code, _)] = admission.desired.problems
+    assert (path, code) == ("modules.scorer.settings.createOptions.User", "iotedge.unsupported")
+
+
+def test_an_iot_edge_file_has_no_version_and_says_what_helps():
+    admission = admit(delivery(json.dumps(edge_deployment(a=edge_module())).encode()), Ledger())
+    assert admission.desired.code == 400
+    assert "convert --version" in admission.desired.description

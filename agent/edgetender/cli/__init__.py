@@ -25,6 +25,7 @@ COMMANDS = {
     "plan": ("plan:plan", "Show what a manifest would change."),
     "apply": ("apply:apply", "Apply a manifest."),
     "validate": ("validate:validate", "Check manifests, and name every fault with its place."),
+    "convert": ("convert:convert", "Make a manifest of an Azure IoT Edge deployment."),
     "hardware": ("hardware:hardware", "Show the facts that variants are chosen by."),
     "explain": ("explain:explain", "Show why a module runs as this variant."),
     "facts": ("facts:facts", "Save what variants are chosen by."),

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -41,9 +41,23 @@ class ManifestFile:
             self._document = load_document(sys.stdin.buffer.read(MAX_BYTES + 1) if stdin else self._file)
         return self._document
 
-    def body(self) -> bytes:
-        """The document as it goes over the wire. Raises ManifestInvalid."""
-        return canonical(self.document().value)
+    @property
+    def is_iotedge(self) -> bool:
+        """Whether it is an Azure IoT Edge deployment, which has no version. Raises ManifestInvalid."""
+        from edgetender.convert.iotedge import is_iotedge
+
+        return is_iotedge(self.document().value)
+
+    def value(self, version: int = 1) -> Any:
+        """The manifest; an IoT Edge deployment is converted, as *version*. Raises ManifestInvalid."""
+        from edgetender.convert.iotedge import convert
+
+        value = self.document().value
+        return convert([value], version=version).manifest if self.is_iotedge else value
+
+    def body(self, version: int = 1) -> bytes:
+        """The manifest as it goes over the wire. Raises ManifestInvalid."""
+        return canonical(self.value(version))
 
     def located(self, problem: Problem) -> tuple[int, int] | None:
         """Line and column of *problem*, from 1, where they are known."""
@@ -51,15 +65,15 @@ class ManifestFile:
             return int(said[1]), int(said[2])
         return self._document.position_of(problem.path) if self._document else None
 
-    def say(self, problems: Iterable[Problem]) -> None:
+    def say(self, problems: Iterable[Problem], kind: str = "error") -> None:
         """One line for each: `file:line:column  error  path: message [code]`; editors jump there."""
         found = sorted(problems, key=lambda problem: self.located(problem) or (0, 0))
         for problem in found:
             place = self.located(problem)
             where = f"{self.name}:{place[0]}:{place[1]}" if place else self.name
             what = Problem(problem.path, problem.code, _PLACE.sub("", problem.message))
-            say(f"{where}  error  {what} [{problem.code}]")
-        say("1 error" if len(found) == 1 else f"{len(found)} errors")
+            say(f"{where}  {kind}  {what} [{problem.code}]")
+        say(f"1 {kind}" if len(found) == 1 else f"{len(found)} {kind}s")
 
     @contextmanager
     def faults_located(self) -> Iterator[None]:

@@ -11,6 +11,7 @@ import click
 
 from edgetender.cli.manifest_file import FILE, ManifestFile
 from edgetender.cli.output import Exit, Session, Style, options, table
+from edgetender.cli.waiting import following
 
 _SIGNS = {"add": ("+", "green"), "change": ("~", "yellow"), "remove": ("-", "red")}
 
@@ -24,7 +25,9 @@ def plan(session: Session, file: Path, detailed_exitcode: bool) -> Exit:
     """Show what a manifest would change."""
     manifest = ManifestFile(file)
     with manifest.faults_located():
-        body = session.client().send("/v1/plan", manifest.body())
+        client = session.client()
+        version = following(client.status()) if manifest.is_iotedge else 1
+        body = client.send("/v1/plan", manifest.body(version))
     document = json.loads(body)
     if session.for_people:
         session.print_lines(plan_lines(document, session.style()))

@@ -55,6 +55,7 @@ _FILE = click.Path(path_type=Path)
 @click.option("--certificate", type=_FILE, help="your client certificate")
 @click.option("--key", type=_FILE, help="its key")
 @click.option("--username", help=f"the password comes from {_PASSWORD}")
+@click.option("--version", type=click.IntRange(1), help="of an IoT Edge deployment, which has none itself")
 @click.option("--follow", is_flag=True, help="wait for the device's verdict")
 @click.option("--timeout", "timeout_s", default="120s", show_default=True, callback=_duration)
 @click.pass_obj
@@ -67,6 +68,7 @@ def push(
     certificate: Path | None,
     key: Path | None,
     username: str | None,
+    version: int | None,
     follow: bool,
     timeout_s: float,
 ) -> Exit:
@@ -78,8 +80,13 @@ def push(
     settings = _settings(broker, ca, certificate, key, username)
     document = ManifestFile(file)
     with document.faults_located():
-        manifest_of(document.document().value)
-    return _push(session, settings, device, document.document().value, timeout_s=timeout_s, follow=follow)
+        if document.is_iotedge != (version is not None):
+            raise click.BadParameter(
+                "goes with an IoT Edge deployment; a manifest has its own", param_hint="--version"
+            )
+        manifest = document.value(version or 1)
+        manifest_of(manifest)
+    return _push(session, settings, device, manifest, timeout_s=timeout_s, follow=follow)
 
 
 def _settings(

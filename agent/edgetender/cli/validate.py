@@ -40,7 +40,7 @@ def _validated(session: Session, manifest: ManifestFile) -> dict[str, Any]:
     from edgetender.model.reading import manifest_of
 
     try:
-        read = manifest_of(manifest.document().value)
+        read = manifest_of(manifest.value())
     except ManifestInvalid as error:
         if session.for_people:
             manifest.say(error.problems)
@@ -48,7 +48,10 @@ def _validated(session: Session, manifest: ManifestFile) -> dict[str, Any]:
     if session.for_people:
         count = len(read.modules)
         modules = "1 module" if count == 1 else f"{count} modules"
-        click.echo(f"{manifest.name}: valid: {read.deployment} version {read.version}, {modules}")
+        what = (
+            "an IoT Edge deployment" if manifest.is_iotedge else f"{read.deployment} version {read.version}"
+        )
+        click.echo(f"{manifest.name}: valid: {what}, {modules}")
     return {"file": manifest.name, "problems": []}
 
 

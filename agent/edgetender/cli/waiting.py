@@ -19,6 +19,11 @@ Judge = Callable[[Any], tuple[Exit, str] | None]
 Follow = Callable[[], tuple[Exit, str]]
 
 
+def following(status: Any) -> int:
+    """The version after every one that *status* knows of, for a document that has none of its own."""
+    return 1 + max(status[key] or 0 for key in ("version", "candidate", "lastDesiredVersion"))
+
+
 def decided(session: Session, client: Client, delivery: int) -> Any:
     """The agent's decision on *delivery*; None when it took too long."""
     deadline = session.monotonic() + _DECIDED_WITHIN_S

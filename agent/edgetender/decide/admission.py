@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from edgetender.codec import MAX_BYTES, canonical, decode, sha256_hex
+from edgetender.convert.iotedge import delivered
 from edgetender.errors import ManifestInvalid, Problem
 from edgetender.model.ledger import Delivery, Desired, Ledger, Slot
 from edgetender.model.manifest import MAX_VERSION, Manifest
@@ -34,10 +35,12 @@ def admit(delivery: Delivery, ledger: Ledger) -> Admission:
         document = decode(delivery.body)
     except ManifestInvalid as error:
         return _invalid(delivery, None, error)
+    received = document
     try:
+        document = delivered(received)
         manifest = manifest_of(document)
     except ManifestInvalid as error:
-        return _invalid(delivery, _version(document), error)
+        return _invalid(delivery, _version(received), error)
     body = canonical(document)
     if len(body) > MAX_BYTES:  # 1e15 is longer when written out; what is kept must be readable again
         what = f"{len(body)} bytes when written out; at most {MAX_BYTES} are taken"
@@ -103,7 +106,7 @@ def _known(delivery: Delivery, manifest: Manifest, sha256: str, ledger: Ledger) 
 
 
 def _version(document: object) -> int | None:
-    version = document.get("version") if isinstance(document, dict) else None
+    version = document.get("version", document.get("$version")) if isinstance(document, dict) else None
     sound = isinstance(version, int) and not isinstance(version, bool) and 0 < version <= MAX_VERSION
     return version if sound else None
 

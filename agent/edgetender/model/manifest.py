@@ -26,12 +26,12 @@ MIN_MEMORY_BYTES = 6 * 1024 * 1024  # Docker refuses less (daemon/daemon_unix.go
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$")]
 PortNumber = Annotated[int, Field(ge=1, le=65535, strict=True)]
 SHORT_PORT = r"(?:([0-9.]+):)?(\d+):(\d+)(?:/(tcp|udp))?"  # as docker users write it
-_ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _MAX_ENV_BYTES = 64 * 1024
 
 
 def _environment(value: dict[str, str]) -> dict[str, str]:
-    if bad := [name for name in value if not _ENV_NAME.fullmatch(name)]:
+    if bad := [name for name in value if not ENV_NAME.fullmatch(name)]:
         raise ValueError(f"{bad[0]!r} is no name for an environment variable")
     if any("\0" in text for text in value.values()):
         raise ValueError("a value holds a null byte")
