@@ -194,4 +194,5 @@ def test_push_to_a_broker_that_is_not_there_is_a_failure(lonely, written):
 def test_package_takes_the_format_before_it_too_and_writes_to_output(lonely):
     said = lonely.run("-o", "json", "package", "--output", "oci:image")
     assert (said.code, said.out) == (6, "")
-    assert said.err == "--base: is required: what the image stands on [value.missing]\n"
+    assert "entryScript: is required" in said.err
+    assert "[value.missing]" in said.err

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import shutil
 import sqlite3
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -124,13 +127,24 @@ def test_a_database_of_a_newer_release_ends_the_start_and_nothing_else(loop: Loo
     assert not list(tmp_path.glob("*.damaged-*"))
 
 
-def test_a_directory_we_may_not_write_to_is_said_with_what_helps(tmp_path: Path):
-    folder = tmp_path / "readonly"
-    folder.mkdir(mode=0o500)
-    if os.access(folder, os.W_OK):
-        pytest.skip("this user may write everywhere")
-    with pytest.raises(Permanent, match="may this user write to"):
-        SqliteStore.open(folder / "state.db")
+@contextlib.contextmanager
+def nobody() -> Iterator[None]:
+    """Root may write everywhere; the kernel asks for the effective user."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+def test_a_directory_we_may_not_write_to_is_said_with_what_helps():
+    with tempfile.TemporaryDirectory() as folder:  # not below tmp_path, which only its owner may enter
+        Path(folder).chmod(0o555)
+        with nobody(), pytest.raises(Permanent, match="may this user write to"):
+            SqliteStore.open(Path(folder, "state.db"))
 
 
 def test_a_kept_manifest_that_this_release_cannot_read_leaves_what_runs_alone(loop: Loop, tmp_path: Path):
