@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass, replace
 
 from hypothesis import given
@@ -17,15 +18,17 @@ from edgetender.errors import (
     ImageMissing,
     RegistryUnreachable,
 )
+from edgetender.model.hardware import Hardware
 from edgetender.model.ledger import Ledger
 from edgetender.model.observed import Container, Observed, Status
 from edgetender.model.target import ContainerSpec
 from tests.builders.effort import examples
-from tests.builders.loops import Loop
+from tests.builders.loops import AMD64, FRONTED, Loop
 from tests.builders.manifests import slot
-from tests.builders.worlds import IMAGES, inhabitants, ledgers, manifests, resolution, target_of
+from tests.builders.worlds import IMAGES, fronts, inhabitants, ledgers, manifests, resolution, target_of
 from tests.fakes.engine import Held
 from tests.fakes.power import Power, PowerCut
+from tests.fakes.world import HeldFront
 
 ERRORS = (
     EngineDown("cannot ask the engine: connection refused"),
@@ -46,17 +49,20 @@ class World:
     failures: tuple[tuple[int, AgentError, bool], ...]
     pull_errors: dict[str, AgentError]
     redelivered: dict[str, object] | None
+    hardware: Hardware
+    fronts: dict[str, HeldFront]
 
 
 @st.composite
 def worlds(draw: st.DrawFn) -> World:
     old, new = draw(manifests(1)), draw(manifests(2))
+    hardware = draw(st.sampled_from([AMD64, FRONTED]))
     slots = {}
     if draw(st.booleans()):
         slots["accepted"] = slot(old)
     if draw(st.booleans()) or not slots:
         slots["candidate"] = slot(new)
-    specs = target_of(old).containers + target_of(new).containers
+    specs = target_of(old, hardware).containers + target_of(new, hardware).containers
     there = draw(inhabitants(specs))
     observed = Observed(tuple(container for container, _ in there))
     return World(
@@ -69,11 +75,14 @@ def worlds(draw: st.DrawFn) -> World:
         ),
         draw(st.dictionaries(st.sampled_from(IMAGES), st.sampled_from(PULL_ERRORS), max_size=2)),
         draw(st.sampled_from([None, old, new])),
+        hardware,
+        draw(fronts(observed.containers, specs)),
     )
 
 
 def awake(world: World) -> Loop:
-    loop = Loop()
+    loop = Loop(hardware=world.hardware)
+    loop.world.fronts |= copy.deepcopy(world.fronts)
     for container, spec in world.containers:
         loop.world.held[container.id] = Held(loop.engine.device, container, spec)
     loop.world.images |= world.images
@@ -134,13 +143,13 @@ def powered(cuts: list[tuple[int, bool]]) -> Power:
     return Power(number, after=after)
 
 
-@examples(150)
+@examples(100)
 @given(worlds())
 def test_any_world_converges_to_one_ready_container_per_module_of_an_accepted_manifest(world: World):
     loop = live(world)
     last = loop.last
     assert last.ledger.accepted is not None
-    target = resolution(last.ledger.accepted, last.ledger).containers
+    target = resolution(last.ledger.accepted, last.ledger, world.hardware).containers
     there = loop.engine.containers()
     assert sorted((c.module, c.spec) for c in there) == sorted((s.module, s.digest) for s in target)
     assert all(c.status is Status.RUNNING for c in there)
@@ -148,4 +157,11 @@ def test_any_world_converges_to_one_ready_container_per_module_of_an_accepted_ma
     assert plan(last.target, last.observed, last.ledger, last.at).steps == ()
     assert intend(last.ledger, last.plan, last.target, last.observed) == last.ledger
     assert last.ledger.floor >= world.ledger.floor
+    behind = {spec.module: spec for spec in target if spec.front_spec}
+    assert loop.world.fronts.keys() == behind.keys()
+    for module, front in loop.world.fronts.items():
+        (container,) = (c for c in there if c.module == module)
+        assert front.spec == behind[module].front_spec
+        assert [m.container for m in front.receiving] == [container.id] == [front.target.container]
+        assert front.draining == []
     assert not last.ledger.restart_wanted
