@@ -16,6 +16,7 @@ from edgetender.checks.looking import Means, looking, wanted_images
 from edgetender.clock import SystemClock
 from edgetender.config.settings import Settings
 from edgetender.engine.docker_engine import DockerEngine
+from edgetender.engine.front.docker_fronts import DockerFronts
 from edgetender.engine.http_probe import http_probe
 from edgetender.eventlog import EventLog
 from edgetender.house import DaemonHouse
@@ -23,7 +24,8 @@ from edgetender.linking import transport_of
 from edgetender.lock import StateLock
 from edgetender.logs import Format, configure
 from edgetender.metrics import Metrics
-from edgetender.model.hardware import Hardware, native_architecture
+from edgetender.model import front as front_words
+from edgetender.model.hardware import Fact, Hardware, merged, native_architecture
 from edgetender.observing import Observer
 from edgetender.ports import Sink
 from edgetender.prober import Prober
@@ -113,8 +115,14 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
     notes = tuple(note for note in (lost_state, lost_queue) if note)
     for note in notes:
         log.error("state was lost", extra={"fields": {"why": note}})
-    hardware = detect()
+    hardware = merged(detect().facts, (_front_fact(settings),))
     engine = DockerEngine(settings.engine.socket, settings.device)
+    front = DockerFronts(
+        settings.engine.socket,
+        settings.device,
+        home=settings.state_dir / "fronts",
+        archive=settings.front.archive,
+    )
     credentials = CredentialFiles(settings.credentials.directory, systemd_directory=_systemd_credentials())
     transport = transport_of(settings, credentials)
     images = RegistryImages({h: RegistrySettings(r.ca, r.plain_http) for h, r in settings.registries.items()})
@@ -156,7 +164,8 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
     reconciler = Reconciler(
         store=store,
         engine=engine,
-        observer=Observer(engine, puller.progress, prober),
+        front=front,
+        observer=Observer(engine, front, puller.progress, prober),
         puller=puller,
         clock=clock,
         hardware=lambda: hardware,
@@ -244,6 +253,18 @@ def _interval_s(settings: Settings, notifier: Notifier) -> float:
 
 def _architecture(hardware: Hardware) -> str:
     return str(hardware.value("arch") or native_architecture())
+
+
+def _front_fact(settings: Settings) -> Fact:
+    """Whether requests can be switched between containers here: not a property of hardware, but of the device."""
+    archive, source = settings.front.archive, "configuration"
+    if archive is None:
+        return Fact(front_words.FACT, False, source, "front.archive is not set")
+    if not settings.engine.socket.startswith("unix://"):
+        return Fact(front_words.FACT, False, source, "the engine is not on this machine")
+    if not archive.exists():
+        return Fact(front_words.FACT, False, source, f"{archive} is not there")
+    return Fact(front_words.FACT, True, source)
 
 
 def _systemd_credentials() -> Path | None:

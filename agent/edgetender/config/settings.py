@@ -107,6 +107,13 @@ class PullSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class FrontSettings:
+    """The traffic switch, by which an update drops no request; without an archive updates stop, then start."""
+
+    archive: Annotated[MaybePlace, "the switch's image, made by modules/front; needs a local engine"] = None
+
+
+@dataclass(frozen=True, slots=True)
 class LogSettings:
     """The daemon's log, on stderr."""
 
@@ -134,6 +141,7 @@ class Settings:
     telemetry: TelemetrySettings = field(default_factory=TelemetrySettings)
     checks: ChecksSettings = field(default_factory=ChecksSettings)
     pull: PullSettings = field(default_factory=PullSettings)
+    front: FrontSettings = field(default_factory=FrontSettings)
     log: LogSettings = field(default_factory=LogSettings)
     labels: Mapping[str, Text] = field(default_factory=dict)
     origins: Mapping[str, str] = field(default_factory=dict, repr=False)
