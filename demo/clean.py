@@ -35,10 +35,13 @@ def _clear_foreign_engine(note: Path) -> None:
 
 
 def remove_containers(engine: str, device: str = DEVICE) -> None:
-    """Remove the containers that the demo's daemon made there, and no other."""
+    """Remove the containers and the network that the demo's daemon made there, and no other."""
+    ours = {"label": f"{LABEL}={device}"}
     with client(engine) as opened:
-        for container in opened.containers.list(all=True, filters={"label": f"{LABEL}={device}"}):
+        for container in opened.containers.list(all=True, filters=ours):
             container.remove(force=True, v=True)
+        for network in opened.networks.list(filters=ours):
+            network.remove()
 
 
 if __name__ == "__main__":

@@ -49,7 +49,14 @@ class Device:
     """One daemon with its state below *home*, linked to *broker*, its containers in *engine*."""
 
     def __init__(
-        self, home: Path, *, engine: str, broker: Broker, authority: Authority, registries: list[str]
+        self,
+        home: Path,
+        *,
+        engine: str,
+        broker: Broker,
+        authority: Authority,
+        registries: list[str],
+        front: Path | None = None,
     ) -> None:
         self.home = home
         self.engine = engine
@@ -59,6 +66,7 @@ class Device:
         self._broker = broker
         self._identity = authority.issue(DEVICE)
         self._registries = registries
+        self._front = front
         self.part = Part("edgetender", [EDGETENDER, "daemon", "--config", self.config], home)
 
     def configure(self, registry: Registry) -> None:
@@ -129,6 +137,7 @@ class Device:
     def _settings(self, registry_ca: Path) -> str:
         """The smallest configuration that does the job; every other key has its default."""
         registries = "".join(f'\n[registries."{host}"]\nca = "{registry_ca}"\n' for host in self._registries)
+        front = f'\n[front]\narchive = "{self._front}"\n' if self._front else ""
         return f"""\
 device = "{DEVICE}"
 state_dir = "{self.home / "state"}"
@@ -153,7 +162,7 @@ directory = "{self.home / "credentials"}"
 [api]
 socket = "{self.api_socket}"
 listen = "127.0.0.1:{self.page_port}"
-{registries}"""
+{front}{registries}"""
 
 
 def _short(home: Path) -> Path:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 REPOSITORY = Path(__file__).resolve().parents[1]
 EXAMPLE = REPOSITORY / "modules/scoring/examples/diabetes"
 HOST_PORT = 6789
+ROLE = "io.edgetender.role"  # what a container of the agent's own says; a module's has none
 USER, PASSWORD = "line3", "correct horse battery staple"  # of a registry that lives for minutes, on loopback
 
 
@@ -59,7 +60,13 @@ class World:
         labels = [f"{LABEL}={DEVICE}", *([f"io.edgetender.module={module}"] if module else [])]
         with client(self.engine) as opened:
             found = opened.containers.list(all=all_states, filters={"label": labels})
-            return [container.attrs for container in found]
+            return [container.attrs for container in found if ROLE not in container.labels]
+
+    def fronts(self, module: str) -> list[Any]:
+        """The containers that hold the module's host ports for it; none where it holds them itself."""
+        labels = [f"{LABEL}={DEVICE}", f"io.edgetender.module={module}", f"{ROLE}=front"]
+        with client(self.engine) as opened:
+            return [found.attrs for found in opened.containers.list(filters={"label": labels})]
 
     def score(self, rows: Any, *, port: int = HOST_PORT) -> list[float]:
         """What the packaging seed's client does, word for word; raises requests.RequestException."""
@@ -119,7 +126,15 @@ def started(home: Path, say: Narrator, *, private_engine: bool = False) -> Itera
         upstream.start()
 
         hosts = [registry.host, f"localhost:{slow.port}"]
-        device = Device(home / "device", engine=engine, broker=broker, authority=authority, registries=hosts)
+        front = home / "front" / "front.tar"  # built by the launcher; without it updates stop, then start
+        device = Device(
+            home / "device",
+            engine=engine,
+            broker=broker,
+            authority=authority,
+            registries=hosts,
+            front=front if front.exists() else None,
+        )
         device.configure(registry)
         ends.callback(device.stop)
         yield World(home, say, engine, own, registry, broker, device, upstream, slow, base, operator)

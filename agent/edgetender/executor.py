@@ -8,9 +8,22 @@ from collections.abc import Iterator
 from typing import Protocol, assert_never
 
 from edgetender.errors import Permanent, Transient
-from edgetender.model.plan import Create, Outcome, Plan, Pull, Remove, Start, Step, Stop
+from edgetender.model.plan import (
+    Create,
+    EnsureFront,
+    Forget,
+    LowerFront,
+    Outcome,
+    Plan,
+    Point,
+    Pull,
+    Remove,
+    Start,
+    Step,
+    Stop,
+)
 from edgetender.model.target import ImageWanted
-from edgetender.ports import Engine
+from edgetender.ports import Engine, Front
 
 log = logging.getLogger(__name__)
 
@@ -22,8 +35,8 @@ class Pulls(Protocol):
 class Executor:
     """The one place where steps become effects."""
 
-    def __init__(self, engine: Engine, puller: Pulls, stopping: threading.Event) -> None:
-        self._engine, self._puller, self._stopping = engine, puller, stopping
+    def __init__(self, engine: Engine, front: Front, puller: Pulls, stopping: threading.Event) -> None:
+        self._engine, self._front, self._puller, self._stopping = engine, front, puller, stopping
 
     def apply(self, plan: Plan) -> Iterator[Outcome]:
         """Yield one outcome per step tried; a failure ends its module's stride, not its neighbours'."""
@@ -47,6 +60,8 @@ class Executor:
 
     def _do(self, step: Step) -> None:
         match step:
+            case EnsureFront() | Point() | Forget() | LowerFront():
+                self._do_front(step)
             case Pull(image=image):
                 self._puller.submit(image)  # returns at once; progress shows in Observed.pulls
             case Create(module, spec, version):
@@ -66,3 +81,19 @@ class Executor:
                 log.info("container removed", extra={"fields": {"module": module}})
             case _:
                 assert_never(step)
+
+    def _do_front(self, step: EnsureFront | Point | Forget | LowerFront) -> None:
+        match step:
+            case EnsureFront(module, front, member):
+                self._front.ensure(front, member)
+                log.info("front set up", extra={"fields": {"module": module, "mechanism": front.mechanism}})
+            case Point(module, front, member):
+                self._front.point(front, member)
+                log.info(
+                    "traffic switched", extra={"fields": {"module": module, "to": member.container[:12]}}
+                )
+            case Forget(module, container):
+                self._front.forget(module, container)
+            case LowerFront(module):
+                self._front.lower(module)
+                log.info("front taken down", extra={"fields": {"module": module}})

@@ -8,25 +8,28 @@ from dataclasses import replace
 from edgetender.errors import EngineDown, EngineRefused
 from edgetender.model.observed import Container, Health, Observed, PullProgress, Readiness, Status
 from edgetender.model.target import HealthSpec
-from edgetender.ports import Engine
+from edgetender.ports import Engine, Front
 from edgetender.prober import Prober, Subject
 
 
 class Observer:
     """Puts one look together. An engine that does not answer is an observation, not an error."""
 
-    def __init__(self, engine: Engine, pulls: Callable[[], tuple[PullProgress, ...]], prober: Prober) -> None:
-        self._engine, self._pulls, self._prober = engine, pulls, prober
+    def __init__(
+        self, engine: Engine, front: Front, pulls: Callable[[], tuple[PullProgress, ...]], prober: Prober
+    ) -> None:
+        self._engine, self._front, self._pulls, self._prober = engine, front, pulls, prober
 
     def look(self, judged: Mapping[str, HealthSpec]) -> Observed:
         """Return what is; *judged* says, by container spec, how readiness is judged."""
         try:
             containers, images = self._engine.containers(), self._engine.images()
+            fronts = self._front.observe()
         except (EngineDown, EngineRefused) as error:
             return Observed(pulls=self._pulls(), engine_down=str(error))
         self._prober.watch(_subjects(containers, judged))
         looked = tuple(replace(c, health=self._health(c, judged.get(c.spec))) for c in containers)
-        return Observed(looked, images, self._pulls())
+        return Observed(looked, images, self._pulls(), fronts=fronts)
 
     def _health(self, container: Container, spec: HealthSpec | None) -> Health:
         if container.status is not Status.RUNNING:

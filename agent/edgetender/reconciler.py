@@ -25,7 +25,7 @@ from edgetender.model.observed import Observed
 from edgetender.model.plan import Plan, PullOutcome
 from edgetender.model.target import HealthSpec, Target
 from edgetender.observing import Observer
-from edgetender.ports import Engine, Store
+from edgetender.ports import Engine, Front, Store
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +58,7 @@ class Reconciler:
         *,
         store: Store,
         engine: Engine,
+        front: Front,
         observer: Observer,
         puller: PullQueue,
         clock: Clock,
@@ -70,7 +71,7 @@ class Reconciler:
         self._engine, self._observer, self._puller = engine, observer, puller
         self._clock, self._hardware, self._publish = clock, hardware, publish
         self._wake, self._stopping, self._interval_s = wake, stopping, interval_s
-        self._executor = Executor(engine, puller, stopping)
+        self._executor = Executor(engine, front, puller, stopping)
         self._memory = Memory(store)
 
     def run(self) -> None:

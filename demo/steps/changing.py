@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import TYPE_CHECKING, Any
 
 from demo import manifests
 from demo.narrator import expect
+from demo.parts.load import Load
 from demo.steps.deploying import push, wait_until_applied
+from demo.world import HOST_PORT
 
 if TYPE_CHECKING:
     from demo.world import World
+
+
+_REQUESTS_PER_S = 50
 
 
 def update(world: World) -> None:
@@ -24,8 +30,12 @@ def _change_an_environment_value(world: World) -> None:
     before = running(world)
     document = manifests.changed(world.facts["manifest"], 2, diabetes={"env": {"SITE": "hall 4"}})
     world.facts["manifest"] = document
-    began = push(world, document)
-    wait_until_applied(world, 2, since=began, within_s=45)
+    body = json.dumps({"data": [list(range(1, 11))]}).encode()
+    with Load(HOST_PORT, "/score", body=body, per_s=_REQUESTS_PER_S) as load:
+        load.go_on(_REQUESTS_PER_S)
+        began = push(world, document)
+        wait_until_applied(world, 2, since=began, within_s=45)
+        load.go_on(_REQUESTS_PER_S)
     after = running(world)
     expect(after["diabetes"] != before["diabetes"], "version 2 did not replace the module it changed")
     expect(after["neighbour"] == before["neighbour"], "version 2 replaced the neighbour it did not change")
@@ -39,6 +49,9 @@ def _change_an_environment_value(world: World) -> None:
         "version 2 changes one environment value: only that module was replaced",
         f"{time.monotonic() - began:.1f} s; status, history and reported follow",
     )
+    if world.fronts("diabetes"):
+        expect(not load.failures, f"the update dropped requests: {load}")
+        world.say.check("under load all the while: the update dropped no request", str(load))
 
 
 def _refuse_five_faults_at_once(world: World) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from demo.world import World
 
+MODULE = "io.edgetender.module"
 ROWS = [[1, 2, 3, 4, 5, 6, 7, 8, 9, 10], [10, 9, 8, 7, 6, 5, 4, 3, 2, 1]]
 
 
@@ -40,8 +41,12 @@ def deploy(world: World) -> None:
     wait_until_applied(world, 1, since=began, within_s=90)
     by_docker = world.containers("diabetes")
     expect(len(by_docker) == 1, f"one container was wanted for `diabetes`, Docker has {len(by_docker)}")
-    bindings = by_docker[0]["HostConfig"]["PortBindings"]
-    expect(bindings["5001/tcp"][0]["HostPort"] == str(HOST_PORT), f"the ports are {bindings}")
+    bindings = by_docker[0]["HostConfig"]["PortBindings"] or {}
+    fronts = world.fronts("diabetes")
+    if fronts:
+        expect(not bindings, f"behind a front the container publishes {bindings}")
+    else:
+        expect(bindings["5001/tcp"][0]["HostPort"] == str(HOST_PORT), f"the ports are {bindings}")
     world.say.check(
         f"pulled, started, ready: host port {HOST_PORT} → container port 5001",
         f"{time.monotonic() - began:.1f} s from push to ready",
@@ -122,6 +127,21 @@ def wait_until_applied(world: World, version: int, *, since: float, within_s: fl
         since=since,
     )
     wait_until_serving(world, within_s=5)
+    wait_until_one_each(world)
+
+
+def wait_until_one_each(world: World) -> None:
+    """Until what was replaced is gone: it may end what it had begun."""
+    wanted = set(world.facts["manifest"]["modules"])
+
+    def one_each() -> bool:
+        there = [container["Config"]["Labels"][MODULE] for container in world.containers(all_states=True)]
+        return len(there) == len(set(there)) and wanted <= set(there)
+
+    try:
+        until(one_each, "the end of what was replaced", within_s=15, every_s=0.2)
+    except TimedOut:
+        raise StoryFailed(f"what was replaced is still there:\n{world.device.cli('status').all}") from None
 
 
 def wait_until_serving(world: World, *, within_s: float) -> float:

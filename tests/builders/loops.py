@@ -17,10 +17,12 @@ from edgetender.reconciler import Cycle, Reconciler
 from tests.builders.manifests import SCORER, body, manifest
 from tests.fakes.clock import FakeClock
 from tests.fakes.engine import FakeEngine, World
+from tests.fakes.front import FakeFront
 from tests.fakes.power import Power
 from tests.fakes.store import FakeStore
 
 AMD64 = Hardware((Fact("arch", "amd64", "test"), Fact("accelerator", "none", "test")))
+FRONTED = Hardware((*AMD64.facts, Fact("front", True, "test")))  # the same, with a traffic switch
 
 
 @dataclass
@@ -66,6 +68,7 @@ class Loop:
 
     def __post_init__(self) -> None:
         self.engine = FakeEngine(world=self.world, now=self.clock.now)
+        self.front = FakeFront(self.engine)
         self.puller = HandPuller(self.engine)
         self.boot()
 
@@ -74,12 +77,13 @@ class Loop:
         power = power or Power()
         probe_calls: Any = lambda address, port, path, timeout_s: self.refusals.get(path)  # noqa: E731
         self.prober = Prober(probe_calls, self.clock, lambda: None)
-        engine = power.feed(self.engine)
+        engine, front = power.feed(self.engine), power.feed(self.front)
         self.puller.forget()
         self.reconciler = Reconciler(
             store=power.feed(self.store),
             engine=engine,
-            observer=Observer(engine, self.puller.progress, self.prober),
+            front=front,
+            observer=Observer(engine, front, self.puller.progress, self.prober),
             puller=power.feed(self.puller),
             clock=self.clock,
             hardware=lambda: self.hardware,
@@ -113,8 +117,8 @@ class Loop:
         return self.cycles[-1]
 
 
-def deployed(document: dict[str, Any] | None = None, *images: str) -> Loop:
-    loop = Loop()
+def deployed(document: dict[str, Any] | None = None, *images: str, hardware: Hardware = AMD64) -> Loop:
+    loop = Loop(hardware=hardware)
     loop.puller.registry |= {SCORER, *images}
     loop.push(document or manifest(1))
     loop.run(30)

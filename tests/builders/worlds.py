@@ -8,8 +8,10 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from edgetender.decide.planner import pull_key, run_key
 from edgetender.decide.resolving import Resolution, resolve
+from edgetender.decide.stride import pull_key, run_key
+from edgetender.model.front import NAT, NONE, PROXY, FrontSpec, Member
+from edgetender.model.hardware import Hardware
 from edgetender.model.ledger import Attempt, Ledger, Slot
 from edgetender.model.observed import Container, Health, Observed, PullProgress, Readiness, Status
 from edgetender.model.reading import manifest_of
@@ -17,6 +19,7 @@ from edgetender.model.target import ContainerSpec, Target
 from tests.builders.loops import AMD64
 from tests.builders.manifests import image, manifest, module, slot
 from tests.fakes.clock import NOON
+from tests.fakes.world import HeldFront
 
 MODULES = ("a", "b", "c")
 IMAGES = tuple(image(name, digit) for name in MODULES for digit in "12")
@@ -37,19 +40,21 @@ def manifests(draw: st.DrawFn, version: int = 1, policies: tuple[str, ...] = ("a
         )
         for name in names
     }
+    for one in made.values():  # counts only where the device has a traffic switch
+        one["front"] = draw(st.sampled_from(["auto", "proxy", "nat", "none"] if one["ports"] else ["auto"]))
     return {**manifest(version, **made), "update": {"settle": 2}}
 
 
-def resolution(held: Slot, ledger: Ledger | None = None) -> Resolution:
-    return resolve(held, manifest_of(_document(held)), AMD64, ledger or Ledger())
+def resolution(held: Slot, ledger: Ledger | None = None, hardware: Hardware = AMD64) -> Resolution:
+    return resolve(held, manifest_of(_document(held)), hardware, ledger or Ledger())
 
 
 def _document(held: Slot) -> Any:
     return json.loads(held.body)
 
 
-def target_of(document: dict[str, Any]) -> Target:
-    resolved = resolution(slot(document))
+def target_of(document: dict[str, Any], hardware: Hardware = AMD64) -> Target:
+    resolved = resolution(slot(document), hardware=hardware)
     return Target(document["version"], "line3", resolved.containers, (), resolved.considered)
 
 
@@ -78,7 +83,8 @@ def containers(
         exit_code=draw(st.sampled_from([0, 1, 137])) if ended else None,
         started_at=started,
         finished_at=started + timedelta(seconds=1) if ended and started else None,
-        address="172.17.0.2" if status is Status.RUNNING else None,
+        address=f"172.17.0.{number + 2}" if status is Status.RUNNING else None,
+        publishes=bool(spec.ports) and spec.front == NONE,
         health=Health(readiness, started, "said so" if readiness is Readiness.FAILING else ""),
     )
     return made, spec
@@ -92,6 +98,29 @@ def inhabitants(
     count = draw(st.integers(0, 5))
     made = [draw(containers(specs, number)) for number in range(count)]
     return tuple({container.name: (container, spec) for container, spec in made}.values())
+
+
+@st.composite
+def fronts(
+    draw: st.DrawFn, there: tuple[Container, ...], specs: tuple[ContainerSpec, ...]
+) -> dict[str, HeldFront]:
+    """Fronts as an agent that was interrupted anywhere may have left them: of these specs, or of older ones."""
+    made: dict[str, HeldFront] = {}
+    for spec in specs:
+        if spec.front_spec is None or draw(st.booleans()):
+            continue
+        older = FrontSpec(spec.module, draw(st.sampled_from([PROXY, NAT])), spec.front_spec.ports)
+        behind = [Member(c.id, c.address or "172.17.0.99") for c in there if c.module == spec.module]
+        some = draw(st.lists(st.sampled_from(behind), unique=True)) if behind else []
+        receiving = some[: draw(st.integers(0, 2))]
+        made[spec.module] = HeldFront(
+            "line3-cam7",
+            draw(st.sampled_from([spec.front_spec, older])),
+            draw(st.sampled_from([*behind, None])),
+            receiving,
+            some[len(receiving) :],
+        )
+    return made
 
 
 @st.composite

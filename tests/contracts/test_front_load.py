@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import docker
 import pytest
 
+from demo.parts.load import Load
 from demo.parts.process import free_port
 from demo.parts.waiting import until
 from edgetender.engine.docker_engine import DockerEngine
@@ -18,7 +19,6 @@ from edgetender.model.front import NAT, PROXY, FrontPort, FrontSpec, Member
 from edgetender.model.target import ContainerSpec, HealthSpec, PublishedPort
 from tests.services import backends
 from tests.services.engine import REPOSITORY
-from tests.services.load import Load
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(120)]
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-EFFECTS = frozenset({"create", "start", "stop", "remove", "commit", "deliver", "submit"})
+EFFECTS = frozenset(
+    {"create", "start", "stop", "remove", "ensure", "point", "forget", "lower", "commit", "deliver", "submit"}
+)
 
 
 class PowerCut(BaseException):
@@ -17,6 +20,7 @@ class Power:
     def __init__(self, cut_at: int | None = None, *, after: bool = False) -> None:
         self.cut_at, self.after = cut_at, after
         self.effects = 0
+        self.watched: Callable[[], None] = lambda: None  # called after every effect
 
     def feed(self, part: Any) -> Any:
         """*part*, whose effects happen by this power."""
@@ -28,6 +32,7 @@ class Power:
         if due and not self.after:
             raise PowerCut
         result = call(*args, **more)
+        self.watched()
         if due:
             raise PowerCut
         return result

@@ -8,7 +8,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgetender.decide.planner import is_done, on_trial, plan
+from edgetender.decide.planner import plan
+from edgetender.decide.stride import is_done, on_trial
 from edgetender.model.ledger import Ledger
 from edgetender.model.observed import Container, Observed, Readiness
 from edgetender.model.plan import Create, Plan, Pull, Remove, Start, Stop

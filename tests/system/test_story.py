@@ -24,7 +24,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         pytest.skip(reason)
     home = tmp_path_factory.mktemp("story")
     # what takes long and is the same every time: the base image, the packaging's layers
-    for cache in ("base", "store"):
+    for cache in ("base", "store", "front"):
         kept = REPOSITORY / ".demo" / cache
         kept.mkdir(parents=True, exist_ok=True)
         (home / cache).symlink_to(kept)

@@ -6,8 +6,8 @@ import pytest
 
 from edgetender.decide.bookkeeping import forget, intend, note_deaths, record, record_pull
 from edgetender.decide.exits import describe_exit
-from edgetender.decide.planner import pull_key, run_key
 from edgetender.decide.resolving import pinned_image
+from edgetender.decide.stride import pull_key, run_key
 from edgetender.errors import DiskFull, EngineDown, EngineRefused, ImageMissing, PullStalled
 from edgetender.model.ledger import Attempt, Death, Demotion, Ledger
 from edgetender.model.observed import Observed, Status

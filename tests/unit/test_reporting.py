@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from edgetender.decide.planner import plan, pull_key, run_key
+from edgetender.decide.planner import plan
 from edgetender.decide.reporting import ModuleReport, ModuleState, events_between, health_word, module_reports
+from edgetender.decide.stride import pull_key, run_key
 from edgetender.model.ledger import Attempt, Death, Desired, Ledger
 from edgetender.model.observed import Health, Observed, PullProgress, Readiness, Status
 from edgetender.model.target import ImageWanted, Target

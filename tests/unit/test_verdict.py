@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from edgetender.decide.planner import run_key
+from edgetender.decide.stride import run_key
 from edgetender.decide.verdict import Accept, Demote, RollBack, Wait, judge, settle
 from edgetender.model.ledger import Attempt, Desired, Ledger
 from edgetender.model.observed import Observed, Status

@@ -8,12 +8,25 @@ from datetime import datetime, timedelta
 
 from edgetender.decide.backoff import FORGET_AFTER_S
 from edgetender.decide.exits import describe_exit
-from edgetender.decide.planner import is_done, pull_key, run_key
 from edgetender.decide.resolving import Resolution, resolution_key
+from edgetender.decide.stride import front_key, is_done, pull_key, run_key
 from edgetender.errors import AgentError, Transient
 from edgetender.model.ledger import Attempt, Death, Ledger
 from edgetender.model.observed import Container, Observed, Status
-from edgetender.model.plan import Create, Outcome, Plan, Pull, PullOutcome, Remove, Start, Stop
+from edgetender.model.plan import (
+    Create,
+    EnsureFront,
+    Forget,
+    LowerFront,
+    Outcome,
+    Plan,
+    Point,
+    Pull,
+    PullOutcome,
+    Remove,
+    Start,
+    Stop,
+)
 from edgetender.model.target import Target
 
 _WORDS_LINES, _WORDS_CHARS = 20, 500
@@ -38,7 +51,14 @@ def record(ledger: Ledger, outcome: Outcome, target: Target, now: datetime) -> L
             if again:
                 restarts[module] = restarts.get(module, 0) + 1
             return replace(ledger, restarts=restarts, restart_wanted=wanted)
-        case Stop() | Remove():
+        case EnsureFront(module) | Point(module):
+            key = front_key(module)
+            if error is not None:
+                return _held_back(ledger, key, error, now)
+            return (
+                replace(ledger, attempts=_without(ledger.attempts, key)) if key in ledger.attempts else ledger
+            )
+        case Stop() | Remove() | Forget() | LowerFront():
             return ledger
 
 
@@ -120,6 +140,7 @@ def forget(
     }
     keys = {run_key(spec.module, spec.digest) for one in slots for spec in one.containers}
     keys |= {pull_key(wanted.reference) for one in slots for wanted in one.wanted}
+    keys |= {front_key(spec.module) for one in slots for spec in one.containers if spec.front_spec}
     modules = {considered.module for one in slots for considered in one.considered}
     variants = {(c.module, c.variant, c.image) for one in slots for c in one.considered}
     kept = {one.slot.sha256[:16] for one in slots}

@@ -9,21 +9,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from edgetender.decide.backoff import due_at, is_due
+from edgetender.decide.stride import (
+    Waits,
+    farewell,
+    is_done,
+    may_try,
+    on_trial,
+    preference,
+    pull_key,
+    restarts,
+    run_key,
+)
+from edgetender.decide.switching import switching
 from edgetender.model.ledger import Ledger
 from edgetender.model.observed import Container, Observed, Readiness, Status
-from edgetender.model.plan import Create, Plan, Pull, Remove, Start, Step, Stop
+from edgetender.model.plan import Create, LowerFront, Plan, Pull, Remove, Start, Step, Stop
 from edgetender.model.target import ContainerSpec, ImageWanted, Target
-
-
-def pull_key(reference: str) -> str:
-    """The name of pulling *reference* in the ledger's attempts."""
-    return f"pull:{reference}"
-
-
-def run_key(module: str, spec: str) -> str:
-    """The name of keeping one container spec running in the ledger's attempts."""
-    return f"run:{module}:{spec[:12]}"
 
 
 def plan(target: Target, observed: Observed, ledger: Ledger, now: datetime) -> Plan:
@@ -37,17 +38,20 @@ def plan(target: Target, observed: Observed, ledger: Ledger, now: datetime) -> P
     if observed.engine_down is not None:
         return Plan()
     steps: list[Step] = []
-    waits: dict[str, tuple[datetime, str]] = {}
+    waits: Waits = {}
     for wanted in target.fetch:
         steps += _pull(wanted, observed, ledger, now, waits)
     for spec in sorted(target.containers, key=lambda spec: spec.module):
-        steps += _stride(spec, target, observed, ledger, now, waits)
+        front = spec.front_spec
+        if front is None:
+            steps += _stride(spec, target, observed, ledger, now, waits)
+        else:
+            steps += switching(spec, front, target, observed, ledger, now, waits)
     if target.prune:
+        steps += [LowerFront(front.module) for front in observed.fronts if front.module not in target.modules]
         for container in observed.containers:
             if container.module not in target.modules:
-                steps += _farewell(
-                    container, "the manifest has no such module", keep=on_trial(target, ledger)
-                )
+                steps += farewell(container, "the manifest has no such module", keep=on_trial(target, ledger))
     return Plan(
         tuple(steps),
         wake_at=min((moment for moment, _ in waits.values()), default=None),
@@ -60,11 +64,11 @@ def _pull(
     observed: Observed,
     ledger: Ledger,
     now: datetime,
-    waits: dict[str, tuple[datetime, str]],
+    waits: Waits,
 ) -> Iterator[Step]:
     if observed.pulling(wanted.reference):
         return
-    if _may_try(pull_key(wanted.reference), wanted.module, ledger, now, waits):
+    if may_try(pull_key(wanted.reference), wanted.module, ledger, now, waits):
         yield Pull(wanted.module, wanted)
 
 
@@ -74,36 +78,37 @@ def _stride(  # noqa: C901  # one case per state a container can be in
     observed: Observed,
     ledger: Ledger,
     now: datetime,
-    waits: dict[str, tuple[datetime, str]],
+    waits: Waits,
 ) -> Iterator[Step]:
     """Yield the steps for one module; none while it is well or waits."""
-    mine = sorted((c for c in observed.of(spec.module) if c.spec == spec.digest), key=_preference)
+    mine = sorted((c for c in observed.of(spec.module) if c.spec == spec.digest), key=preference)
     others = [c for c in observed.of(spec.module) if c.spec != spec.digest]
     key = run_key(spec.module, spec.digest)
     if not mine:
-        if spec.image in observed.images and _may_try(key, spec.module, ledger, now, waits):
+        if spec.image in observed.images and may_try(key, spec.module, ledger, now, waits):
             yield Create(spec.module, spec, target.version or 0)
         return
     current, *doubles = mine
     for double in doubles:
-        yield from _farewell(double, "a second container of the same kind")
+        yield from farewell(double, "a second container of the same kind")
     match current.status:
         case Status.CREATED:
-            if _may_try(key, spec.module, ledger, now, waits):
-                yield from _stop_running(others, spec)
+            if may_try(key, spec.module, ledger, now, waits):
+                yield from _make_room(others, spec, observed)
                 yield Start(spec.module, current.id)
         case Status.RUNNING | Status.RESTARTING | Status.PAUSED:
             if current.run in ledger.restart_wanted:
                 yield Stop(spec.module, current.id, spec.stop_grace_s, "a restart was asked for")
-            elif current.health.readiness is Readiness.FAILING and _may_try(
+            elif current.health.readiness is Readiness.FAILING and may_try(
                 key, spec.module, ledger, now, waits
             ):
                 why = f"not ready: {current.health.detail}"
                 yield Stop(spec.module, current.id, spec.stop_grace_s, why)
             elif current.ready:
+                yield from _lower(spec, observed)
                 yield from _farewells(others, target, ledger)
         case Status.EXITED:
-            yield from _start_again(spec, current, others, target, ledger, now, waits)
+            yield from _start_again(spec, current, others, target, observed, ledger, now, waits)
         case Status.DEAD:  # and one that the engine is removing is waited for: an event will say so
             yield Remove(spec.module, current.id)
 
@@ -113,65 +118,36 @@ def _start_again(
     current: Container,
     others: list[Container],
     target: Target,
+    observed: Observed,
     ledger: Ledger,
     now: datetime,
-    waits: dict[str, tuple[datetime, str]],
+    waits: Waits,
 ) -> Iterator[Step]:
     asked, ours = current.run in ledger.restart_wanted, current.id in ledger.stopped
     if is_done(spec, current) and not (asked or ours):
         yield from _farewells(others, target, ledger)
-    if not (asked or ours or _restarts(spec.restart, current.exit_code)):
+    if not (asked or ours or restarts(spec.restart, current.exit_code)):
         return
     key = run_key(spec.module, spec.digest)
-    if asked or _may_try(key, spec.module, ledger, now, waits):
-        yield from _stop_running(others, spec)
+    if asked or may_try(key, spec.module, ledger, now, waits):
+        yield from _make_room(others, spec, observed)
         yield Start(spec.module, current.id, again=not ours)
 
 
-def _stop_running(others: list[Container], spec: ContainerSpec) -> Iterator[Step]:
+def _make_room(others: list[Container], spec: ContainerSpec, observed: Observed) -> Iterator[Step]:
     # only one can hold the host port; the successor exists by now, so its image is good
+    yield from _lower(spec, observed)
     for other in others:
         if other.running:
             yield Stop(spec.module, other.id, spec.stop_grace_s, "replaced")
 
 
-def on_trial(target: Target, ledger: Ledger) -> bool:
-    """Whether *target* is that of a candidate, not judged yet."""
-    return ledger.candidate is not None and target.version == ledger.candidate.version
+def _lower(spec: ContainerSpec, observed: Observed) -> Iterator[Step]:
+    """Its ports are its own again."""
+    if observed.front(spec.module) is not None:
+        yield LowerFront(spec.module)
 
 
 def _farewells(others: list[Container], target: Target, ledger: Ledger) -> Iterator[Step]:
     for other in others:
-        yield from _farewell(other, "replaced", keep=on_trial(target, ledger))
-
-
-def _farewell(container: Container, why: str, *, keep: bool = False) -> Iterator[Step]:
-    if container.running:
-        yield Stop(container.module, container.id, 10.0, why)
-    if not keep:
-        yield Remove(container.module, container.id)
-
-
-def _may_try(
-    key: str, module: str, ledger: Ledger, now: datetime, waits: dict[str, tuple[datetime, str]]
-) -> bool:
-    attempt = ledger.attempts.get(key)
-    if attempt is None or is_due(key, attempt, now):
-        return True
-    waits[module] = (due_at(key, attempt), attempt.reason)
-    return False
-
-
-def _restarts(policy: str, exit_code: int | None) -> bool:
-    return policy == "always" or (policy == "on-failure" and exit_code != 0)
-
-
-def is_done(spec: ContainerSpec, container: Container) -> bool:
-    """Whether it ended well and is not meant to run on: a job that did its work."""
-    return container.status is Status.EXITED and container.exit_code == 0 and spec.restart != "always"
-
-
-def _preference(container: Container) -> tuple[bool, bool, bool, str]:
-    """Running first, then created, then ended, then by id: which of several equal containers to keep."""
-    status = container.status
-    return (not container.running, status is not Status.CREATED, status is not Status.EXITED, container.id)
+        yield from farewell(other, "replaced", keep=on_trial(target, ledger))

@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
-from edgetender.decide.planner import pull_key, run_key
+from edgetender.decide.stride import front_key, pull_key, reached, run_key
 from edgetender.model.ledger import Death, Ledger
 from edgetender.model.observed import Container, Observed, PullProgress, Readiness, Status
 from edgetender.model.plan import Plan
@@ -36,6 +36,7 @@ class Reason(NamedTuple):
 
 
 WELL = Reason()
+UNSERVED = Reason("front.not_switched", "ready; its front does not send requests to it yet")
 BLOCKED = "variant.none_fits"
 
 
@@ -86,6 +87,9 @@ def _report(
     pull = next((p for p in observed.pulls if wanted and p.reference == wanted.reference), None)
     attempt = ledger.attempts.get(pull_key(wanted.reference)) if wanted else None
     state, reason = _state(spec, container, pull, ledger)
+    if state is ModuleState.RUNNING and spec and container and not _served(spec, container, observed):
+        failed = ledger.attempts.get(front_key(name))
+        state, reason = ModuleState.STARTING, Reason(failed.code, failed.reason) if failed else UNSERVED
     if state is ModuleState.WAITING and blocked:
         state, reason = ModuleState.BLOCKED, Reason(BLOCKED, blocked)
     elif blocked and reason is WELL:
@@ -149,6 +153,13 @@ def _state(
                 return ModuleState.STOPPED, Reason("container.exited", ended)
             unknown = Reason("container.exited", f"exit code {code}")
             return ModuleState.BACKOFF, tried if attempt else unknown
+
+
+def _served(spec: ContainerSpec, container: Container, observed: Observed) -> bool:
+    """Whether the module's requests come to the container that speaks for it, be it the old one or the new."""
+    front = observed.front(spec.module)
+    known = front is not None and front.receives(container.id)
+    return container.publishes or known or reached(spec, container, observed)
 
 
 def _done(spec: ContainerSpec, container: Container) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from edgetender.decide.fronting import mechanism
 from edgetender.decide.injecting import injection_of
 from edgetender.decide.look import look_at
 from edgetender.decide.variants import Known, considered, judged
@@ -67,7 +68,8 @@ def resolve(slot: Slot, manifest: Manifest, hardware: Hardware, ledger: Ledger) 
         access = manifest.registries.get(reference.registry)
         wanted.append(ImageWanted(name, variant.image, access.credential if access else None))
         if (pinned := pinned_image(slot, variant.image, ledger)) is not None:
-            containers.append(_spec(name, module, variant, pinned, injection_of(chosen.devices, look)))
+            front = mechanism(module, manifest.update, hardware, gpu=wants_nvidia(variant))
+            containers.append(_spec(name, module, variant, pinned, front, injection_of(chosen.devices, look)))
     return Resolution(slot, tuple(containers), tuple(wanted), tuple(verdicts), tuple(blocked))
 
 
@@ -131,7 +133,7 @@ def _missing(resolution: Resolution, observed: Observed) -> tuple[ImageWanted, .
 
 
 def _spec(
-    name: str, module: Module, variant: Variant, image: str, injection: Injection | None
+    name: str, module: Module, variant: Variant, image: str, front: str, injection: Injection | None
 ) -> ContainerSpec:
     health, probe = module.health, module.health.http
     return ContainerSpec(
@@ -158,6 +160,7 @@ def _spec(
             failures=health.failures,
             deadline_s=health.deadline,
         ),
+        front=front,
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from edgetender.decide.exits import describe_exit
-from edgetender.decide.planner import is_done, on_trial, run_key
+from edgetender.decide.stride import front_key, is_done, on_trial, reached, run_key
 from edgetender.model.ledger import Condemnation, Demotion, Desired, Ledger, Slot
 from edgetender.model.observed import Container, Observed, Readiness, Status
 from edgetender.model.target import ContainerSpec, Target
@@ -61,6 +61,12 @@ def judge(
     for spec in target.containers:
         reason = _gave_out(spec, target, observed, ledger)
         if reason is None:
+            if (
+                (why := _unreachable(spec, ledger))
+                and on_trial(target, ledger)
+                and ledger.accepted is not None
+            ):
+                return RollBack(f"module {spec.module}: {why}")
             continue
         if any(c.module == spec.module and c.verdict == "eligible" for c in target.considered):
             return Demote(spec.module, spec.variant, images.get(spec.module, spec.image), reason)
@@ -139,6 +145,12 @@ def _gave_out(spec: ContainerSpec, target: Target, observed: Observed, ledger: L
     return attempt.reason
 
 
+def _unreachable(spec: ContainerSpec, ledger: Ledger) -> str | None:
+    """Why its front is given up: no other variant would help, the version before it would."""
+    attempt = ledger.attempts.get(front_key(spec.module)) if spec.front_spec else None
+    return attempt.reason if attempt is not None and attempt.failures >= TRIES else None
+
+
 def _desired(ledger: Ledger, version: int, code: int, description: str, now: datetime) -> Desired | None:
     """What is reported changes only while it speaks of *version*: a refused newer one stays visible."""
     if ledger.desired is not None and ledger.desired.version not in (version, None):
@@ -154,4 +166,7 @@ def _failed_for_good(spec: ContainerSpec, container: Container, ledger: Ledger) 
 def _good(spec: ContainerSpec, observed: Observed) -> bool:
     """Ready, or a job that did its work."""
     mine = (container for container in observed.of(spec.module) if container.spec == spec.digest)
-    return any(container.ready or is_done(spec, container) for container in mine)
+    return any(
+        (container.ready and reached(spec, container, observed)) or is_done(spec, container)
+        for container in mine
+    )

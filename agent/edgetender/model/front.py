@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from edgetender.codec import canonical, sha256_hex
 
 PROXY, NAT, NONE = "proxy", "nat", "none"
+FACT = "front"  # the fact's name: this device has an image for fronts
 
 
 @dataclass(frozen=True, slots=True)

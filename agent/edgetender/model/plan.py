@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from edgetender.errors import AgentError
+from edgetender.model.front import FrontSpec, Member
 from edgetender.model.target import ContainerSpec, ImageWanted
 
 
@@ -51,7 +52,40 @@ class Remove:
     container: str
 
 
-Step = Pull | Create | Start | Stop | Remove
+@dataclass(frozen=True, slots=True)
+class EnsureFront:
+    """Have *front* hold the module's host ports; one that is made now sends requests to *member*."""
+
+    module: str
+    front: FrontSpec
+    member: Member | None
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """Send new requests to *member*; what others have begun they end."""
+
+    module: str
+    front: FrontSpec
+    member: Member
+
+
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """Take a container out of its front."""
+
+    module: str
+    container: str
+
+
+@dataclass(frozen=True, slots=True)
+class LowerFront:
+    """Remove the module's front, which frees its host ports."""
+
+    module: str
+
+
+Step = Pull | Create | Start | Stop | Remove | EnsureFront | Point | Forget | LowerFront
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,11 +45,12 @@ _GRACE_S = 5
 class DockerFronts:
     """Implements `edgetender.ports.Front` on the engine at *socket*, which must be on this machine.
 
-    *home* is the directory below which fronts and agent meet, *archive* holds the fronts' image. Threads: one.
+    *home* is the directory below which fronts and agent meet, *archive* holds the fronts' image; without one
+    fronts are still seen and can be taken down. Threads: one.
     """
 
     def __init__(
-        self, socket: str, device: str, *, home: Path, archive: Path, timeout_s: float = 30.0
+        self, socket: str, device: str, *, home: Path, archive: Path | None, timeout_s: float = 30.0
     ) -> None:
         self._connection = Connection(socket, timeout_s)
         self._asking = self._connection.asking

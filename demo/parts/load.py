@@ -64,8 +64,9 @@ class Load:
 
     def __str__(self) -> str:
         kinds = ", ".join(f"{count} {why}" for why, count in Counter(self.failures).most_common(5))
+        why = f" ({kinds})" if kinds else ""
         gap_ms = self.longest_gap_s * 1e3
-        return f"{len(self.failures)} failed of {self.asked} ({kinds}); longest gap {gap_ms:.0f} ms"
+        return f"{len(self.failures)} failed of {self.asked} requests{why}, longest gap {gap_ms:.0f} ms"
 
     def _ask_on(self, keep: bool, pause_s: float) -> None:
         connection: http.client.HTTPConnection | None = None
@@ -90,6 +91,8 @@ class Load:
     def _ask(self, connection: http.client.HTTPConnection, *, keep: bool) -> tuple[str, str]:
         try:
             headers = {} if keep else {"Connection": "close"}
+            if self.body:
+                headers["Content-Type"] = "application/json"
             connection.request("POST" if self.body else "GET", self.path, self.body, headers)
             answer = connection.getresponse()
             said = answer.read().decode(errors="replace")

@@ -1,0 +1,76 @@
+"""What do all strides share? The names of attempts, when to try again, which container to keep. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from edgetender.decide.backoff import due_at, is_due
+from edgetender.model.ledger import Ledger
+from edgetender.model.observed import Container, Observed, Status
+from edgetender.model.plan import Remove, Step, Stop
+from edgetender.model.target import ContainerSpec, Target
+
+Waits = dict[str, tuple[datetime, str]]  # by module: until when, and why
+
+_GRACE_S = 10.0  # of what the target no longer has
+
+
+def pull_key(reference: str) -> str:
+    """The name of pulling *reference* in the ledger's attempts."""
+    return f"pull:{reference}"
+
+
+def run_key(module: str, spec: str) -> str:
+    """The name of keeping one container spec running in the ledger's attempts."""
+    return f"run:{module}:{spec[:12]}"
+
+
+def front_key(module: str) -> str:
+    """The name of keeping a module's front in the ledger's attempts."""
+    return f"front:{module}"
+
+
+def may_try(key: str, module: str, ledger: Ledger, now: datetime, waits: Waits) -> bool:
+    """Whether the last failure of *key* is long enough ago; else *waits* says until when."""
+    attempt = ledger.attempts.get(key)
+    if attempt is None or is_due(key, attempt, now):
+        return True
+    waits[module] = (due_at(key, attempt), attempt.reason)
+    return False
+
+
+def on_trial(target: Target, ledger: Ledger) -> bool:
+    """Whether *target* is that of a candidate, not judged yet."""
+    return ledger.candidate is not None and target.version == ledger.candidate.version
+
+
+def farewell(container: Container, why: str, *, keep: bool = False) -> Iterator[Step]:
+    """Stop it if it runs, and remove it unless it is to be kept."""
+    if container.running:
+        yield Stop(container.module, container.id, _GRACE_S, why)
+    if not keep:
+        yield Remove(container.module, container.id)
+
+
+def restarts(policy: str, exit_code: int | None) -> bool:
+    return policy == "always" or (policy == "on-failure" and exit_code != 0)
+
+
+def reached(spec: ContainerSpec, container: Container, observed: Observed) -> bool:
+    """Whether requests to the module come to *container*: by its own ports, or by the module's front."""
+    if spec.front_spec is None:
+        return True
+    front = observed.front(spec.module)
+    return front is not None and front.target is not None and front.target.container == container.id
+
+
+def is_done(spec: ContainerSpec, container: Container) -> bool:
+    """Whether it ended well and is not meant to run on: a job that did its work."""
+    return container.status is Status.EXITED and container.exit_code == 0 and spec.restart != "always"
+
+
+def preference(container: Container) -> tuple[bool, bool, bool, str]:
+    """Running first, then created, then ended, then by id: which of several equal containers to keep."""
+    status = container.status
+    return (not container.running, status is not Status.CREATED, status is not Status.EXITED, container.id)

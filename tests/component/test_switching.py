@@ -1,0 +1,231 @@
+"""An update behind a front: requests always have somewhere to go, whatever fails and whenever the power does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from edgetender.errors import EngineRefused
+from edgetender.model.front import PROXY
+from edgetender.model.observed import Status
+from tests.builders.loops import FRONTED, Loop
+from tests.builders.manifests import image, manifest, module
+from tests.fakes.power import Power, PowerCut
+
+ONE, TWO, NEVER_READY = (image("scorer", digit) for digit in "124")
+PORT = 9000
+
+
+def version(number: int, scorer: str, **more: Any) -> dict[str, Any]:
+    path = "/never" if scorer == NEVER_READY else "/"
+    health = {"http": {"port": 5001, "path": path}, "deadline": "1s", "interval": "1s"}
+    wanted = module(image=scorer, ports=[f"{PORT}:5001"], health=health) | more
+    return {**manifest(number, scorer=wanted), "update": {"settle": 2}}
+
+
+@dataclass
+class Service:
+    """A loop with a traffic switch, and a client that looks after every effect where a request would go."""
+
+    power: Power = field(default_factory=Power)
+    refused: list[str] = field(default_factory=list)
+    serves: bool = False
+
+    def __post_init__(self) -> None:
+        self.loop = Loop(hardware=FRONTED)
+        self.loop.puller.registry |= {ONE, TWO, NEVER_READY}
+        self.loop.refusals["/never"] = "still loading"
+        self.power.watched = self.ask
+        self.loop.boot(self.power)
+
+    def ask(self) -> None:
+        """A request finds a container, or whoever holds the port is the reason why not."""
+        running = {c.id for c in self.loop.engine.containers() if c.running}
+        assert len(running) <= 2, "at most two run, and two only while a switch is open"
+        front = self.loop.world.fronts.get("scorer")
+        to = [m.container for m in front.receiving] if front else []
+        publishing = [c.id for c in self.loop.engine.containers() if c.running and c.publishes]
+        found = publishing or (to and set(to) <= running)
+        if found:
+            self.serves = True
+        elif self.serves:
+            self.refused.append(f"nobody serves after {self.power.effects} effects")
+
+    def live(self, *documents: dict[str, Any], seconds: float = 8.0) -> None:
+        for document in documents:
+            self.loop.push(document)
+            self.run(seconds)
+
+    def run(self, seconds: float) -> None:
+        until = self.loop.clock.monotonic() + seconds
+        while self.loop.clock.monotonic() < until:
+            try:
+                pause = self.loop.cycle()
+            except PowerCut:
+                self.power.cut_at = None
+                self.loop.boot(self.power)
+                continue
+            self.loop.clock.advance(max(0.05, min(pause, 0.5)))
+
+    @property
+    def target(self) -> str | None:
+        """The image that new requests come to."""
+        front = self.loop.world.fronts["scorer"]
+        ids = {c.id: c.image for c in self.loop.engine.containers()}
+        return ids[front.target.container] if front.target else None
+
+    @property
+    def containers(self) -> list[tuple[str, Status]]:
+        return sorted((c.image, c.status) for c in self.loop.engine.containers())
+
+    @property
+    def accepted(self) -> int | None:
+        accepted = self.loop.last.ledger.accepted
+        return accepted.version if accepted else None
+
+    def container(self, image: str) -> str:
+        return next(c.id for c in self.loop.engine.containers() if c.image == image)
+
+
+def test_a_module_probed_over_http_gets_a_front_and_its_container_publishes_nothing():
+    service = Service()
+    service.live(version(1, ONE))
+    assert service.target == ONE
+    assert service.loop.world.fronts["scorer"].spec.mechanism == PROXY
+    assert [c.publishes for c in service.loop.engine.containers()] == [False]
+    assert service.accepted == 1
+
+
+def test_an_update_switches_when_the_new_one_is_ready_and_the_old_one_goes_when_it_is_accepted():
+    service = Service()
+    service.live(version(1, ONE))
+    service.live(version(2, TWO), seconds=1.0)
+    assert service.target == TWO
+    assert service.containers == [(ONE, Status.RUNNING), (TWO, Status.RUNNING)], "the way back stays"
+    service.run(6)
+    assert service.containers == [(TWO, Status.RUNNING)]
+    assert [m.container for m in service.loop.world.fronts["scorer"].draining] == []
+    assert (service.accepted, service.refused) == (2, [])
+
+
+def test_what_the_old_one_has_begun_it_may_end_until_its_grace_is_over():
+    service = Service()
+    service.live(version(1, ONE))
+    service.loop.front.connections[service.container(ONE)] = 3
+    service.live(version(2, TWO))
+    assert service.accepted == 2
+    assert (ONE, Status.RUNNING) in service.containers
+    service.loop.front.connections.clear()
+    service.run(2)
+    assert service.containers == [(TWO, Status.RUNNING)]
+    assert service.refused == []
+
+
+def test_a_version_that_never_gets_ready_never_gets_a_request():
+    service = Service()
+    service.live(version(1, ONE), version(2, NEVER_READY))
+    assert service.loop.front.effects.count(("point", "scorer")) == 0
+    assert (service.target, service.accepted, service.refused) == (ONE, 1, [])
+    assert service.containers == [(ONE, Status.RUNNING)]
+    assert service.loop.last.ledger.desired.code == 417
+
+
+def test_a_version_that_dies_while_settling_gives_the_requests_back_at_once():
+    service = Service()
+    service.live(version(1, ONE))
+    service.live(version(2, TWO), seconds=1.0)
+    assert service.target == TWO
+    service.loop.engine.crash(service.container(TWO))
+    service.loop.cycle()
+    assert service.target == ONE
+    service.serves = False  # the crash itself was nobody's doing
+
+
+def test_a_version_superseded_while_it_settles_leaves_two_running_at_most():
+    service = Service()
+    service.live(version(1, ONE))
+    service.live(version(2, TWO), seconds=1.0)
+    service.live(version(3, ONE, env={"X": "3"}))
+    assert (service.accepted, service.refused) == (3, [])
+    assert len(service.containers) == 1
+
+
+def test_other_host_ports_move_the_front_and_touch_no_container():
+    service = Service()
+    service.live(version(1, ONE))
+    before = service.container(ONE)
+    service.live(version(2, ONE, ports=["9001:5001"]))
+    assert service.container(ONE) == before
+    assert [port.host for port in service.loop.world.fronts["scorer"].spec.ports] == [9001]
+    assert ("stop", before) not in service.loop.engine.effects
+    assert service.accepted == 2
+
+
+def test_to_a_front_and_back_to_none_the_host_port_changes_hands():
+    service = Service()
+    service.live(version(1, ONE, front="none"))
+    assert service.loop.world.fronts == {}
+    service.live(version(2, ONE))
+    assert service.target == ONE
+    assert service.accepted == 2
+    service.live(version(3, ONE, front="none"))
+    assert service.loop.world.fronts == {}
+    assert [(c.publishes, c.status) for c in service.loop.engine.containers()] == [(True, Status.RUNNING)]
+    assert service.accepted == 3
+
+
+def test_a_module_that_is_gone_takes_its_front_along():
+    service = Service()
+    service.live(version(1, ONE))
+    service.serves = False
+    service.live({**manifest(2), "modules": {}, "allow_empty": True, "update": {"settle": 2}})
+    assert (service.loop.world.fronts, service.containers) == ({}, [])
+
+
+def test_with_strategy_recreate_the_old_one_stops_first_and_no_front_is_made():
+    service = Service()
+    for number, scorer in ((1, ONE), (2, TWO)):
+        service.live({**version(number, scorer), "update": {"settle": 2, "strategy": "recreate"}})
+    assert service.loop.front.effects == []
+    assert service.containers == [(TWO, Status.RUNNING)]
+
+
+def test_a_front_that_somebody_removed_is_set_up_again_and_one_that_was_pointed_elsewhere_is_put_right():
+    service = Service()
+    service.live(version(1, ONE))
+    del service.loop.world.fronts["scorer"]
+    service.run(2)
+    assert service.target == ONE
+    front = service.loop.world.fronts["scorer"]
+    front.receiving = []
+    service.run(2)
+    assert [m.container for m in front.receiving] == [service.container(ONE)]
+
+
+def test_a_port_that_is_taken_rolls_back_and_says_why():
+    service = Service()
+    service.live(version(1, ONE, front="none"))
+    taken = EngineRefused("cannot set up the front of scorer: port is already allocated")
+    service.loop.front.failures += [taken] * 3
+    service.live(version(2, TWO), seconds=30)
+    assert service.accepted == 1
+    assert "port is already allocated" in service.loop.last.ledger.desired.description
+    assert service.containers == [(ONE, Status.RUNNING)]
+    assert service.loop.world.fronts == {}
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_the_power_at_any_effect_costs_no_request_and_ends_the_same(after: bool):
+    documents = [version(1, ONE), version(2, TWO), version(3, NEVER_READY), version(4, ONE, env={"X": "4"})]
+    calm = Service()
+    calm.live(*documents)
+    assert (calm.accepted, calm.refused) == (4, [])
+    for number in range(1, calm.power.effects + 1):
+        service = Service(Power(number, after=after))
+        service.live(*documents)
+        assert service.power.cut_at is None
+        assert service.refused == [], f"cut {'after' if after else 'before'} effect {number}"
+        assert (service.accepted, service.target, service.containers) == (4, ONE, calm.containers)
+        assert service.loop.world.fronts["scorer"].draining == []
