@@ -20,7 +20,7 @@ from edgetender.engine.front.docker_fronts import DockerFronts
 from edgetender.engine.http_probe import http_probe
 from edgetender.eventlog import EventLog
 from edgetender.house import DaemonHouse
-from edgetender.linking import transport_of
+from edgetender.linking import policies_of, transport_of
 from edgetender.lock import StateLock
 from edgetender.logs import Format, configure
 from edgetender.metrics import Metrics
@@ -110,7 +110,12 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
     """
     clock, notifier, metrics = SystemClock(), Notifier(os.environ), Metrics(__version__)
     store, lost_state = SqliteStore.open(settings.state_dir / "state.db", clock)
-    outbox, lost_queue = SqliteOutbox.open(settings.state_dir / "queue.db", clock=clock)
+    outbox, lost_queue = SqliteOutbox.open(
+        settings.state_dir / "queue.db",
+        max_bytes=settings.outbox.max_bytes,
+        policies=policies_of(settings),
+        clock=clock,
+    )
     events = EventLog(settings.device, outbox, clock.now())
     notes = tuple(note for note in (lost_state, lost_queue) if note)
     for note in notes:
@@ -137,7 +142,7 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
         stopping=flags.stopping,
     )
     prober = Prober(http_probe, clock, flags.wake.set)
-    uplink = Uplink(transport, outbox, flags.stopping)
+    uplink = Uplink(transport, outbox, flags.stopping, per_second=settings.outbox.per_second, clock=clock)
     sinks: list[Sink] = [UpstreamSink(outbox), PrometheusSink(metrics)]
     sampler = Sampler(
         HostFigures(settings.state_dir),

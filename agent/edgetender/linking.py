@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal, cast
 
 from edgetender.config.settings import Settings
+from edgetender.model.upstream import StreamPolicy, default_policy
 from edgetender.ports import Credentials, Transport
 from edgetender.transports import load
 from edgetender.transports.none import NoTransport
 from edgetender.transports.settings import FolderSettings, MqttSettings
+
+
+def policies_of(settings: Settings) -> Callable[[str], StreamPolicy]:
+    """How each stream waits: as configured, else as its default."""
+    configured = {
+        name: StreamPolicy(
+            durable=one.kind == "durable",
+            priority=one.priority,
+            max_bytes=one.max_bytes,
+            max_age_s=one.max_age_s,
+            expiry_s=one.expiry_s or None,
+        )
+        for name, one in settings.streams.items()
+    }
+    return lambda stream: configured.get(stream) or default_policy(stream)
 
 
 def transport_of(settings: Settings, credentials: Credentials) -> Transport:

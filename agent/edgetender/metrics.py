@@ -10,12 +10,14 @@ import platform
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any, Literal
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
 
 from edgetender.model.figures import CycleFigures
+from edgetender.model.upstream import StreamFigures
 
 STATES = ("running", "starting", "pulling", "waiting", "unhealthy", "backoff", "stopped", "blocked")
 HEALTHS = ("healthy", "degraded", "waiting", "starting", "engine down")
@@ -37,11 +39,12 @@ CATALOGUE = (
     Declared("health", "gauge", "1 for the word that describes the device now.", ("state",)),
     Declared("engine_up", "gauge", "Whether the container engine answered in the last cycle."),
     Declared("upstream_connected", "gauge", "Whether the upstream link is there."),
-    Declared("outbox_messages", "gauge", "Messages that wait to go up."),
-    Declared("outbox_bytes", "gauge", "Their size."),
-    Declared("outbox_accepted", "counter", "Messages ever put into the outbox."),
-    Declared("outbox_delivered", "counter", "Messages the far side has acknowledged."),
-    Declared("outbox_dropped", "counter", "Messages lost to the outbox's bounds."),
+    Declared("outbox_messages", "gauge", "Messages that wait to go up.", ("stream",)),
+    Declared("outbox_bytes", "gauge", "Their size.", ("stream",)),
+    Declared("outbox_oldest_age_seconds", "gauge", "How long the oldest of them has waited.", ("stream",)),
+    Declared("outbox_accepted", "counter", "Messages ever put into the outbox.", ("stream",)),
+    Declared("outbox_delivered", "counter", "Messages the far side has acknowledged.", ("stream",)),
+    Declared("outbox_dropped", "counter", "Messages lost to the outbox's bounds.", ("stream", "reason")),
     Declared("desired_version", "gauge", "The manifest version received last."),
     Declared("desired_status", "gauge", "Its code: 200 running, 406 applying, 4xx refused or rolled back."),
     Declared("accepted_version", "gauge", "The manifest version that is accepted."),
@@ -141,23 +144,31 @@ def _family(name: str, values: Values) -> Metric:
 
 
 def _of_cycle(figures: CycleFigures) -> Iterator[Metric]:
-    outbox = figures.outbox
     for name, value in (
         ("uptime_seconds", figures.uptime_s),
         ("engine_up", figures.engine_up),
         ("upstream_connected", figures.upstream_connected),
-        ("outbox_messages", outbox.queued),
-        ("outbox_bytes", outbox.queued_bytes),
-        ("outbox_accepted", outbox.accepted),
-        ("outbox_delivered", outbox.delivered),
-        ("outbox_dropped", outbox.dropped),
         ("desired_version", figures.desired_version),
         ("desired_status", figures.desired_code),
         ("accepted_version", figures.accepted_version),
         ("candidate_version", figures.candidate_version),
     ):
         yield _family(name, [((), value)])
+    yield from _of_streams(figures.outbox.streams)
     yield _family("health", [((word,), word == figures.health) for word in HEALTHS])
+
+
+def _of_streams(streams: Iterable[StreamFigures]) -> Iterator[Metric]:
+    for name, value in (
+        ("outbox_messages", attrgetter("queued")),
+        ("outbox_bytes", attrgetter("queued_bytes")),
+        ("outbox_oldest_age_seconds", attrgetter("oldest_s")),
+        ("outbox_accepted", attrgetter("accepted")),
+        ("outbox_delivered", attrgetter("delivered")),
+    ):
+        yield _family(name, [((one.name,), value(one)) for one in streams])
+    dropped = [((one.name, reason), count) for one in streams for reason, count in one.dropped]
+    yield _family("outbox_dropped", dropped)
 
 
 def _of_modules(figures: CycleFigures) -> Iterator[Metric]:

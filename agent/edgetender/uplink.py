@@ -6,8 +6,11 @@ import logging
 import threading
 from datetime import datetime
 
+from edgetender.clock import Clock, SystemClock
 from edgetender.decide.backoff import delay_s
+from edgetender.decide.pacing import Bucket, take
 from edgetender.errors import LinkDown
+from edgetender.model.upstream import Message
 from edgetender.ports import Outbox, Transport
 
 log = logging.getLogger(__name__)
@@ -19,8 +22,19 @@ _LOOK_AGAIN_S = 5.0
 class Uplink:
     """`work` is the body of the uplink thread; `wake` says that something waits or the link changed."""
 
-    def __init__(self, transport: Transport, outbox: Outbox, stopping: threading.Event) -> None:
+    def __init__(
+        self,
+        transport: Transport,
+        outbox: Outbox,
+        stopping: threading.Event,
+        *,
+        per_second: float = 0.0,
+        clock: Clock | None = None,
+    ) -> None:
+        """*per_second* bounds messages, so that a fleet that comes back drowns nobody; 0 for no bound."""
         self._transport, self._outbox, self._stopping = transport, outbox, stopping
+        self._per_second, self._clock = per_second, clock or SystemClock()
+        self._bucket: Bucket | None = None
         self._news = threading.Event()
         self._session: datetime | None = None
 
@@ -53,8 +67,15 @@ class Uplink:
             self._outbox.resend_states()
         messages = self._outbox.head()
         for message in messages:
-            if self._stopping.is_set():
+            if self._stopping.is_set() or not self._paced(message):
                 return False
             self._transport.send(message, timeout_s=_SEND_TIMEOUT_S)
             self._outbox.sent(message)
         return bool(messages)
+
+    def _paced(self, message: Message) -> bool:
+        """Wait for this message's turn; False when the daemon stops meanwhile. State waits for nobody."""
+        if message.retain:
+            return True
+        self._bucket, wait_s = take(self._bucket, self._clock.monotonic(), self._per_second)
+        return not (wait_s and self._stopping.wait(wait_s))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from edgetender.model.upstream import OutboxFigures
+from edgetender.model.upstream import OutboxFigures, default_policy
 from edgetender.ports import Outbox
 from edgetender.store.outbox import SqliteOutbox
 from tests.fakes.clock import NOON, FakeClock
@@ -52,7 +53,7 @@ def test_state_goes_first_then_messages_in_their_order(make: Make) -> None:
     outbox.put_state("reported", b"s")
     assert [(each.topic, each.body, each.retain, each.expiry_s) for each in outbox.head()] == [
         ("reported", b"s", True, None),
-        ("telemetry/device", b"1", False, None),
+        ("telemetry/device", b"1", False, 3600),
         ("event/applied", b"2", False, 60),
     ]
     assert len(outbox.head(2)) == 2
@@ -139,7 +140,7 @@ def test_a_message_larger_than_the_quota_costs_only_itself(make: Make) -> None:
 
 
 def test_what_is_too_old_is_dropped_and_counted(make: Make, clock: FakeClock) -> None:
-    outbox = make(max_age_s=3600)
+    outbox = make(policies=lambda stream: replace(default_policy(stream), max_age_s=3600))
     outbox.append("telemetry/device", b"short", clock.now(), expiry_s=60)
     outbox.append("event/a", b"long", clock.now(), expiry_s=7200)
     clock.advance(61)

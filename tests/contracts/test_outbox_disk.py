@@ -5,13 +5,14 @@ from __future__ import annotations
 import sqlite3
 import threading
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from edgetender.model.upstream import OutboxFigures
+from edgetender.model.upstream import OutboxFigures, StreamPolicy, default_policy
 from edgetender.store.outbox import SqliteOutbox
 from tests.contracts.test_store import kill_after_writing
 from tests.fakes.clock import NOON, FakeClock
@@ -28,6 +29,10 @@ def bodies(outbox: SqliteOutbox) -> list[bytes]:
 
 def balanced(figures: OutboxFigures) -> bool:
     return figures.accepted == figures.delivered + figures.queued + figures.dropped
+
+
+def short(stream: str) -> StreamPolicy:
+    return replace(default_policy(stream), max_age_s=100)
 
 
 STEPS = st.lists(
@@ -48,7 +53,7 @@ def test_nothing_is_lost_uncounted_however_often_the_agent_is_killed(
     tmp_path_factory: pytest.TempPathFactory, steps
 ) -> None:
     path, clock = tmp_path_factory.mktemp("queue") / "queue.db", FakeClock()
-    outbox = SqliteOutbox(path, max_bytes=2000, max_age_s=100, clock=clock)
+    outbox = SqliteOutbox(path, max_bytes=2000, policies=short, clock=clock)
     believed = {}  # what the far side holds
     wanted = None
     events = set()
@@ -69,7 +74,7 @@ def test_nothing_is_lost_uncounted_however_often_the_agent_is_killed(
                 outbox.put_state("reported", body)
             case ("kill",):
                 outbox._database.close()  # nothing is flushed, as at SIGKILL
-                outbox = SqliteOutbox(path, max_bytes=2000, max_age_s=100, clock=clock)
+                outbox = SqliteOutbox(path, max_bytes=2000, policies=short, clock=clock)
                 if wanted is not None:
                     outbox.put_state("reported", wanted)  # the reconciler does
         assert balanced(outbox.figures())
@@ -89,7 +94,7 @@ def test_nothing_is_lost_uncounted_however_often_the_agent_is_killed(
 
 def rows(path: Path) -> int:
     with closing(sqlite3.connect(path)) as connection:
-        return connection.execute("SELECT count(*) FROM messages").fetchone()[0]
+        return connection.execute("SELECT count(*) FROM queued").fetchone()[0]
 
 
 def test_an_event_is_on_the_disk_at_once_and_telemetry_within_ten_seconds(
@@ -168,7 +173,7 @@ def test_a_damaged_row_is_dropped_and_counted(tmp_path: Path) -> None:
     outbox.append("event/a", b"1", NOON)
     outbox.append("event/b", b"2", NOON)
     with closing(sqlite3.connect(path)) as connection:
-        connection.execute("UPDATE messages SET body = x'00' WHERE topic = 'event/a'")
+        connection.execute("UPDATE queued SET body = x'00' WHERE topic = 'event/a'")
         connection.commit()
     assert bodies(outbox) == [b"2"]
     assert (outbox.figures().dropped, outbox.figures().queued) == (1, 1)

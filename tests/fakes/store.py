@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from edgetender.clock import rfc3339
 from edgetender.model.ledger import Decision, Delivery, HistoryEntry, Ledger
-from edgetender.model.upstream import Message, OutboxFigures
+from edgetender.model.upstream import (
+    Message,
+    OutboxFigures,
+    StreamFigures,
+    StreamPolicy,
+    default_policy,
+    stream_of,
+)
+from edgetender.store.sharing import shares
 from tests.fakes.clock import FakeClock
 
 
@@ -74,6 +84,12 @@ class FakeStore:
 class _Queued:
     message: Message
     until: float
+    since: float
+    at: datetime
+
+    @property
+    def stream(self) -> str:
+        return stream_of(self.message.topic)
 
     @property
     def size(self) -> int:
@@ -81,21 +97,23 @@ class _Queued:
 
 
 class FakeOutbox:
-    """The queue as a list. Ages go by *clock*, the quota by *max_bytes*."""
+    """The queue as a list. Ages go by *clock*, the quota by *max_bytes*, each stream by its policy."""
 
     def __init__(
         self,
         clock: FakeClock | None = None,
         *,
-        max_bytes: int = 32 * 1024 * 1024,
-        max_age_s: float = 7 * 86400.0,
+        max_bytes: int = 256 * 1024 * 1024,
+        policies: Callable[[str], StreamPolicy] = default_policy,
     ) -> None:
         self._clock = clock or FakeClock()
-        self._max_bytes, self._max_age_s = max_bytes, max_age_s
+        self._max_bytes, self._policies = max_bytes, policies
         self._states: dict[str, tuple[Message, bool]] = {}
         self._queue: list[_Queued] = []
         self._next = 1
-        self._accepted = self._delivered = self._dropped = 0
+        self._accepted: Counter[str] = Counter()
+        self._delivered: Counter[str] = Counter()
+        self._dropped: Counter[tuple[str, str]] = Counter()
 
     def put_state(self, topic: str, body: bytes) -> bool:
         old = self._states.get(topic)
@@ -106,29 +124,34 @@ class FakeOutbox:
         return True
 
     def append(self, topic: str, body: bytes, now: datetime, *, expiry_s: int | None = None) -> None:
-        lifetime = self._max_age_s if expiry_s is None else min(self._max_age_s, expiry_s)
-        queued = _Queued(
-            Message(topic, body, id=self._id(), expiry_s=expiry_s), self._clock.monotonic() + lifetime
-        )
-        self._accepted += 1
-        if queued.size > self._max_bytes:
-            self._dropped += 1
+        stream = stream_of(topic)
+        policy = self._policies(stream)
+        lifetime = policy.max_age_s if expiry_s is None else min(policy.max_age_s, expiry_s)
+        told = policy.expiry_s if expiry_s is None else expiry_s
+        message = Message(topic, body, id=self._id(), expiry_s=told)
+        moment = self._clock.monotonic()
+        queued = _Queued(message, moment + lifetime, moment, now)
+        self._accepted[stream] += 1
+        if queued.size > min(self._max_bytes, policy.max_bytes):
+            self._dropped[stream, "oversized"] += 1
             return
         self._queue.append(queued)
+        while sum(each.size for each in self._queue if each.stream == stream) > policy.max_bytes:
+            self._drop(next(each for each in self._queue if each.stream == stream), "stream_full")
         while sum(each.size for each in self._queue) > self._max_bytes:
-            cheapest = min(
-                self._queue,
-                key=lambda each: (not each.message.topic.startswith("telemetry/"), each.message.id),
-            )
-            self._queue.remove(cheapest)
-            self._dropped += 1
+            self._drop(min(self._queue, key=self._rank), "quota")
 
     def head(self, limit: int = 20) -> tuple[Message, ...]:
-        fresh = [each for each in self._queue if each.until > self._clock.monotonic()]
-        self._dropped += len(self._queue) - len(fresh)
-        self._queue = fresh
-        states = tuple(message for message, acknowledged in self._states.values() if not acknowledged)
-        return (states + tuple(each.message for each in self._queue))[:limit]
+        for each in [each for each in self._queue if each.until <= self._clock.monotonic()]:
+            self._drop(each, "age")
+        states = tuple(message for message, acknowledged in self._states.values() if not acknowledged)[:limit]
+        wanted = shares(
+            Counter(each.stream for each in self._queue),
+            lambda stream: self._policies(stream).priority,
+            limit - len(states),
+        )
+        found = [each for stream, count in wanted.items() for each in self._of(stream)[:count]]
+        return (*states, *(self._stamped(each) for each in sorted(found, key=lambda each: each.message.id)))
 
     def sent(self, message: Message) -> None:
         if message.retain:
@@ -137,19 +160,21 @@ class FakeOutbox:
                 self._states[message.topic] = (newest, True)
             return
         kept = [each for each in self._queue if each.message.id != message.id]
-        self._delivered += len(self._queue) - len(kept)
+        self._delivered[stream_of(message.topic)] += len(self._queue) - len(kept)
         self._queue = kept
 
     def resend_states(self) -> None:
         self._states = {topic: (message, False) for topic, (message, _) in self._states.items()}
 
     def figures(self) -> OutboxFigures:
+        streams = tuple(self._figures(stream) for stream in sorted(self._accepted))
         return OutboxFigures(
             queued=len(self._queue),
             queued_bytes=sum(each.size for each in self._queue),
-            accepted=self._accepted,
-            delivered=self._delivered,
-            dropped=self._dropped,
+            accepted=self._accepted.total(),
+            delivered=self._delivered.total(),
+            dropped=self._dropped.total(),
+            streams=streams,
         )
 
     def flush_due(self) -> None:
@@ -160,6 +185,38 @@ class FakeOutbox:
 
     def close(self) -> None:
         """Nothing is open."""
+
+    def _figures(self, stream: str) -> StreamFigures:
+        mine = self._of(stream)
+        dropped = tuple(sorted((reason, n) for (name, reason), n in self._dropped.items() if name == stream))
+        return StreamFigures(
+            stream,
+            len(mine),
+            sum(each.size for each in mine),
+            self._accepted[stream],
+            self._delivered[stream],
+            dropped,
+            self._clock.monotonic() - mine[0].since if mine else 0.0,
+        )
+
+    def _of(self, stream: str) -> list[_Queued]:
+        return [each for each in self._queue if each.stream == stream]
+
+    def _stamped(self, each: _Queued) -> Message:
+        """The clock of now knows better than that of then."""
+        made = self._clock.now() - timedelta(seconds=self._clock.monotonic() - each.since)
+        if abs((made - each.at).total_seconds()) <= 5:
+            return each.message
+        old, new = rfc3339(each.at), rfc3339(made)
+        told = f'"at":"{new}","stampedAt":"{old}"'.encode()
+        return replace(each.message, body=each.message.body.replace(f'"at":"{old}"'.encode(), told))
+
+    def _rank(self, each: _Queued) -> tuple[int, int]:
+        return self._policies(each.stream).priority, each.message.id
+
+    def _drop(self, each: _Queued, reason: str) -> None:
+        self._queue.remove(each)
+        self._dropped[each.stream, reason] += 1
 
     def _id(self) -> int:
         number, self._next = self._next, self._next + 1

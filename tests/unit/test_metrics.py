@@ -10,7 +10,7 @@ from prometheus_client.samples import Sample
 
 from edgetender.metrics import CATALOGUE, STATES, Declared, Metrics
 from edgetender.model.figures import CycleFigures, ModuleFigures
-from edgetender.model.upstream import OutboxFigures
+from edgetender.model.upstream import OutboxFigures, StreamFigures
 from edgetender.sinks.prometheus import PrometheusSink
 from edgetender.sinks.upstream import UpstreamSink
 from tests.fakes.clock import NOON
@@ -21,7 +21,7 @@ FULL = CycleFigures(
     health="healthy",
     engine_up=True,
     upstream_connected=True,
-    outbox=OutboxFigures(3, 300, 10, 6, 1),
+    outbox=OutboxFigures(3, 300, 10, 6, 1, (StreamFigures("event", 3, 300, 10, 6, (("quota", 1),), 7.5),)),
     desired_version=8,
     desired_code=406,
     accepted_version=7,

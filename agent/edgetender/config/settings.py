@@ -92,6 +92,40 @@ class TelemetrySettings:
 
 
 @dataclass(frozen=True, slots=True)
+class OutboxSettings:
+    """What waits to go up, on the disk in queue.db."""
+
+    max_bytes: Annotated[
+        int, values.whole(64 * 1024, 2**40), "all streams together; the least important go first"
+    ] = 256 * 1024 * 1024
+    per_second: Annotated[
+        float, values.number(0, 100_000), "messages at most, after an outage too; 0 for no bound"
+    ] = 50.0
+
+
+@dataclass(frozen=True, slots=True)
+class StreamSettings:
+    """How one stream waits: `event` is that of all events, `device` and `modules` the agent's own telemetry.
+
+    A durable stream is on the disk before its producer goes on, a standard one within 10 s or 256 KiB.
+    """
+
+    kind: Annotated[str, values.one_of("durable", "standard"), "what a power cut may cost"] = "standard"
+    priority: Annotated[
+        int, values.whole(0, 9), "where room is wanted, the lowest goes first; events have 3"
+    ] = 1
+    max_bytes: Annotated[int, values.whole(64 * 1024, 2**40), "of this stream alone"] = 128 * 1024 * 1024
+    max_age_s: Annotated[float, values.seconds(60, 366 * 86400), "then it is dropped, and counted"] = (
+        7 * 86400.0
+    )
+    expiry_s: Annotated[
+        int,
+        values.whole(0, 366 * 86400),
+        "what the broker is told: after so long nobody needs it; 0 for never",
+    ] = 3600
+
+
+@dataclass(frozen=True, slots=True)
 class ChecksSettings:
     """The agent checks its device by itself; `edgetender check` does so at once."""
 
@@ -139,6 +173,8 @@ class Settings:
     credentials: CredentialsSettings = field(default_factory=CredentialsSettings)
     api: ApiSettings = field(default_factory=ApiSettings)
     telemetry: TelemetrySettings = field(default_factory=TelemetrySettings)
+    outbox: OutboxSettings = field(default_factory=OutboxSettings)
+    streams: Mapping[str, StreamSettings] = field(default_factory=dict)
     checks: ChecksSettings = field(default_factory=ChecksSettings)
     pull: PullSettings = field(default_factory=PullSettings)
     front: FrontSettings = field(default_factory=FrontSettings)

@@ -60,6 +60,16 @@ def whole(least: int, most: int) -> Check:
     return check
 
 
+def number(least: float, most: float) -> Check:
+    def check(value: Any) -> float:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
+            raise ValueError(f"{value!r} is no number from {least:g} to {most:g}")
+        return float(value)
+
+    check.__doc__ = f"number, {least:g} to {most:g}"
+    return check
+
+
 def seconds(least: float, most: float = 86400) -> Check:
     def check(value: Any) -> float:
         if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:

@@ -8,8 +8,6 @@ from edgetender.clock import rfc3339
 from edgetender.codec import canonical
 from edgetender.ports import Outbox
 
-_EXPIRY_S = 3600  # an older sample is history; the broker may drop it for who was not there
-
 
 class UpstreamSink:
     """Implements `ports.Sink`: `telemetry/<stream>`."""
@@ -19,4 +17,4 @@ class UpstreamSink:
 
     def take(self, stream: str, sample: dict[str, object], now: datetime) -> None:
         body = canonical({"at": rfc3339(now), **sample})
-        self._outbox.append(f"telemetry/{stream}", body, now, expiry_s=_EXPIRY_S)
+        self._outbox.append(f"telemetry/{stream}", body, now)

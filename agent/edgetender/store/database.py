@@ -75,7 +75,7 @@ class Database:
 
 
 def open_database(
-    path: Path, migrations: Migrations, *, now: datetime, journal_bytes: int
+    path: Path, migrations: Migrations, *, now: datetime, journal_bytes: int, page_bytes: int = 4096
 ) -> tuple[Database, str | None]:
     """Open *path*, creating it (0600); a damaged file is set aside and begun anew.
 
@@ -87,13 +87,13 @@ def open_database(
         lost = _empty(path)
         if lost is None:
             try:
-                return Database(path, _connect(path, migrations, journal_bytes)), None
+                return Database(path, _connect(path, migrations, journal_bytes, page_bytes)), None
             except sqlite3.DatabaseError as error:
                 if _primary(error) not in _DAMAGE:
                     raise
                 lost = str(error)
         aside = _set_aside(path, now)
-        connection = _connect(path, migrations, journal_bytes)
+        connection = _connect(path, migrations, journal_bytes, page_bytes)
     except sqlite3.Error as error:
         raise _as_agent_error(error, path, running=False) from error
     except OSError as error:
@@ -110,7 +110,7 @@ def _empty(path: Path) -> str | None:
     return "only its log is left" if _beside(path, "-wal").exists() else None
 
 
-def _connect(path: Path, migrations: Migrations, journal_bytes: int) -> sqlite3.Connection:
+def _connect(path: Path, migrations: Migrations, journal_bytes: int, page_bytes: int) -> sqlite3.Connection:
     if (
         not path.exists()
     ):  # the log files take their mode from it; manifests may hold what is nobody's business
@@ -120,7 +120,7 @@ def _connect(path: Path, migrations: Migrations, journal_bytes: int) -> sqlite3.
     # what a flipped bit made no UTF-8 shall fail its checksum, not the query
     connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
     try:
-        prepare(connection, migrations, name=str(path), journal_bytes=journal_bytes)
+        prepare(connection, migrations, name=str(path), journal_bytes=journal_bytes, page_bytes=page_bytes)
         _check(connection, migrations)
     except BaseException:
         connection.close()

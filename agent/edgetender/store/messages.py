@@ -6,8 +6,8 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from edgetender.model.upstream import Message, OutboxFigures
 from edgetender.store.database import crc
+from edgetender.store.tally import Tally
 
 _ROW_BYTES = 64  # what a row costs beside its body: it keeps many empty messages within the quota, too
 _BATCH = 100
@@ -15,18 +15,21 @@ _BATCH = 100
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A message that waits; *until* is the outbox's age, in seconds, at which it expires."""
+    """A message that waits.
 
+    *until* is the outbox's age, in seconds, at which it expires. *at* is the wall time its producer believed
+    (seconds since 1970), *since_boot* what did not jump, in the boot that is called *boot*.
+    """
+
+    stream: str
     id: int
     topic: str
     body: bytes
     expiry_s: int | None
     until: float
-
-    @property
-    def urgent(self) -> bool:
-        """Events are durable at once and dropped last; telemetry neither."""
-        return not self.topic.startswith("telemetry/")
+    at: float
+    boot: int
+    since_boot: float
 
     @property
     def size(self) -> int:
@@ -34,117 +37,98 @@ class Row:
         return len(self.body) + len(self.topic) + _ROW_BYTES
 
     @property
-    def message(self) -> Message:
-        return Message(self.topic, self.body, id=self.id, expiry_s=self.expiry_s)
+    def key(self) -> tuple[str, int]:
+        return self.stream, self.id
 
 
-@dataclass(slots=True)
-class Counters:
-    """accepted = delivered + queued + dropped, at every commit. *age_s* is how long the agent ran in all."""
-
-    accepted: int = 0
-    delivered: int = 0
-    dropped: int = 0
-    age_s: float = 0.0
-    queued: int = 0
-    queued_bytes: int = 0
-
-    def figures(self) -> OutboxFigures:
-        return OutboxFigures(self.queued, self.queued_bytes, self.accepted, self.delivered, self.dropped)
-
-    def accept(self, size: int) -> None:
-        self.accepted += 1
-        self.queued += 1
-        self.queued_bytes += size
-
-    def deliver(self, size: int) -> None:
-        self.delivered += 1
-        self.queued -= 1
-        self.queued_bytes -= size
-
-    def drop(self, size: int) -> None:
-        self.dropped += 1
-        self.queued -= 1
-        self.queued_bytes -= size
-
-
-def read_counters(connection: sqlite3.Connection) -> Counters:
-    """What was committed last; *queued* is counted anew, and *accepted* follows from the others."""
+def read_tally(connection: sqlite3.Connection) -> Tally:
+    """What was committed last; what is queued is counted anew, and *accepted* follows from the others."""
     saved = dict(connection.execute("SELECT name, value FROM counters").fetchall())
-    queued, queued_bytes = connection.execute("SELECT count(*), total(size) FROM messages").fetchone()
-    delivered, dropped = int(saved.get("delivered", 0)), int(saved.get("dropped", 0))
-    return Counters(
-        accepted=delivered + dropped + queued,
-        delivered=delivered,
-        dropped=dropped,
-        age_s=saved.get("age_s", 0.0),
-        queued=queued,
-        queued_bytes=int(queued_bytes),
-    )
+    queued = connection.execute("SELECT stream, count(*), sum(size) FROM queued GROUP BY stream").fetchall()
+    return Tally.read(saved, queued)
 
 
-def write_counters(connection: sqlite3.Connection, counters: Counters) -> None:
+def write_tally(connection: sqlite3.Connection, tally: Tally, before: Tally) -> None:
+    """Only what changed: each row is part of a page that flash must take."""
+    known = dict(before.rows())
+    changed = [(name, value) for name, value in tally.rows() if known.get(name) != value]
     connection.executemany(
-        "INSERT OR REPLACE INTO counters (name, value) VALUES (?, ?)",
-        [("delivered", counters.delivered), ("dropped", counters.dropped), ("age_s", counters.age_s)],
+        # REPLACE would delete and insert, in the table and in its index: two pages more for the flash
+        "INSERT INTO counters (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        changed,
     )
 
 
 def newest_id(connection: sqlite3.Connection) -> int:
-    (newest,) = connection.execute("SELECT max(id) FROM messages").fetchone()
+    (newest,) = connection.execute("SELECT max(id) FROM queued").fetchone()
     return newest or 0
 
 
-def size_of(connection: sqlite3.Connection, number: int) -> int | None:
-    found = connection.execute("SELECT size FROM messages WHERE id = ?", (number,)).fetchone()
+def size_of(connection: sqlite3.Connection, stream: str, number: int) -> int | None:
+    found = connection.execute(
+        "SELECT size FROM queued WHERE stream = ? AND id = ?", (stream, number)
+    ).fetchone()
     return found[0] if found else None
 
 
 def insert(connection: sqlite3.Connection, rows: Iterable[Row]) -> None:
     connection.executemany(
-        "INSERT INTO messages (id, topic, priority, body, expiry_s, until, size, crc)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO queued (stream, id, topic, body, expiry_s, until, size, at, boot, since_boot, crc)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
-            (row.id, row.topic, int(row.urgent), row.body, row.expiry_s, row.until, row.size, _crc(row))
+            (
+                row.stream, row.id, row.topic, row.body, row.expiry_s, row.until, row.size,
+                row.at, row.boot, row.since_boot, _crc(row),
+            )
             for row in rows
         ],
-    )
+    )  # fmt: skip
 
 
-def delete(connection: sqlite3.Connection, numbers: Iterable[int]) -> None:
-    connection.executemany("DELETE FROM messages WHERE id = ?", [(number,) for number in numbers])
+def delete(connection: sqlite3.Connection, keys: Iterable[tuple[str, int]]) -> None:
+    connection.executemany("DELETE FROM queued WHERE stream = ? AND id = ?", list(keys))
 
 
-def oldest(connection: sqlite3.Connection) -> Iterator[tuple[Row, bool]]:
-    """Rows by age, each with whether it is as it was written."""
+def oldest(connection: sqlite3.Connection, stream: str) -> Iterator[tuple[Row, bool]]:
+    """Rows of a stream by age, each with whether it is as it was written."""
     after = -1
     while True:
         found = connection.execute(
-            "SELECT id, topic, body, expiry_s, until, crc FROM messages WHERE id > ? ORDER BY id LIMIT ?",
-            (after, _BATCH),
+            "SELECT id, topic, body, expiry_s, until, at, boot, since_boot, crc FROM queued"
+            " WHERE stream = ? AND id > ? ORDER BY id LIMIT ?",
+            (stream, after, _BATCH),
         ).fetchall()
-        for number, topic, body, expiry_s, until, stored in found:
+        for number, topic, body, expiry_s, until, at, boot, since_boot, stored in found:
             after = number
-            row = Row(number, topic, body, expiry_s, until)
+            row = Row(stream, number, topic, body, expiry_s, until, at, boot, since_boot)
             yield row, _crc(row) == stored
         if len(found) < _BATCH:
             return
 
 
-def expired(connection: sqlite3.Connection, age_s: float) -> list[tuple[int, int]]:
-    """(id, size) of those among the oldest that expired; the others are met when their turn comes."""
+def first(connection: sqlite3.Connection, stream: str) -> tuple[int, float, float] | None:
+    """(boot, since_boot, until) of a stream's oldest."""
+    found: tuple[int, float, float] | None = connection.execute(
+        "SELECT boot, since_boot, until FROM queued WHERE stream = ? ORDER BY id LIMIT 1", (stream,)
+    ).fetchone()
+    return found
+
+
+def expired(connection: sqlite3.Connection, stream: str, age_s: float) -> list[tuple[int, int]]:
+    """(id, size) of those among a stream's oldest that expired; the others are met when their turn comes."""
     return connection.execute(
-        "SELECT id, size FROM (SELECT id, size, until FROM messages ORDER BY id LIMIT ?) WHERE until <= ?",
-        (_BATCH, age_s),
+        "SELECT id, size FROM (SELECT id, size, until FROM queued WHERE stream = ? ORDER BY id LIMIT ?)"
+        " WHERE until <= ?",
+        (stream, _BATCH, age_s),
     ).fetchall()
 
 
-def cheapest(connection: sqlite3.Connection) -> list[tuple[int, int]]:
-    """(id, size) of the first to be dropped for want of room: telemetry, then events, the oldest of each."""
+def sizes(connection: sqlite3.Connection, stream: str) -> list[tuple[int, int]]:
+    """(id, size) of a stream's oldest."""
     return connection.execute(
-        "SELECT id, size FROM messages ORDER BY priority, id LIMIT ?", (_BATCH,)
+        "SELECT id, size FROM queued WHERE stream = ? ORDER BY id LIMIT ?", (stream, _BATCH)
     ).fetchall()
 
 
 def _crc(row: Row) -> int:
-    return crc(row.topic, row.body, row.expiry_s or 0, row.until)
+    return crc(row.topic, row.body, row.expiry_s or 0, row.until, row.at, row.boot, row.since_boot)

@@ -1,40 +1,43 @@
-"""What waits to go up, in `queue.db`: the newest state per topic, and a bounded queue of messages.
+"""What waits to go up, in `queue.db`: the newest state per topic, and bounded streams of messages.
 
-Flash wears: telemetry is kept in memory and committed in groups, after 10 s or 256 KiB at the latest, if it
-was not sent before; while the link is up, a message of telemetry never touches the disk. Events are committed
-before `append` returns. What one commit writes (rows, deletions, counters) is one transaction, so that after a
-kill accepted = delivered + queued + dropped holds again; what was delivered since then goes up once more.
+Flash wears: a standard stream is kept in memory and committed in groups, after 10 s or 256 KiB at the latest,
+if it was not sent before; while the link is up, its messages never touch the disk. A durable one is committed
+before `append` returns; who appends meanwhile shares the next commit. What one commit writes (rows, deletions,
+counters) is one transaction, so that after a kill accepted = delivered + queued + dropped holds again, for each
+stream; what was delivered since then goes up once more.
 
 Ages count the time the agent ran, by a clock that does not jump: a device that boots in 1970 and learns the
-date later must not lose its queue to that.
+date later must not lose its queue to that. Messages made before it learned the date are stamped anew.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
-import sqlite3
 import threading
+from collections import deque
 from datetime import datetime
 from pathlib import Path
 from typing import Self
 
 from edgetender.clock import Clock, SystemClock
 from edgetender.errors import DiskFull
-from edgetender.model.upstream import Message, OutboxFigures
-from edgetender.store import messages
+from edgetender.model.upstream import Message, OutboxFigures, default_policy, stream_of
+from edgetender.store import messages, room
+from edgetender.store.boot import boot_number
 from edgetender.store.database import open_database
-from edgetender.store.messages import Counters, Row
+from edgetender.store.messages import Row
+from edgetender.store.restamping import restamped
 from edgetender.store.schema import QUEUE
+from edgetender.store.sharing import Policies, shares
 from edgetender.store.states import States
 
-MAX_BYTES = 32 * 1024 * 1024
-MAX_AGE_S = 7 * 86400.0
+MAX_BYTES = 256 * 1024 * 1024
 GROUP_S = 10.0
 _GROUP_BYTES = 256 * 1024
-_YOUNG_BYTES = 1024 * 1024  # in memory at most, while the disk is full
-_GONE = 100  # rows done with but still on the disk, before they are deleted in one go
-_JOURNAL_BYTES = 4 * 1024 * 1024
+_YOUNG_BYTES = 1024 * 1024  # in memory at most, while the disk is full or slow
+_GONE = 64  # rows done with but still on the disk, before they are deleted in one go
+_JOURNAL_BYTES = 1024 * 1024
+_PAGE_BYTES = 1024  # a commit writes whole pages
 
 
 class SqliteOutbox:
@@ -49,30 +52,37 @@ class SqliteOutbox:
         path: Path,
         *,
         max_bytes: int = MAX_BYTES,
-        max_age_s: float = MAX_AGE_S,
+        policies: Policies = default_policy,
         group_s: float = GROUP_S,
         clock: Clock | None = None,
+        boot: int | None = None,
     ) -> None:
-        """*group_s* 0 commits each message before `append` returns. Raises Permanent, DiskFull."""
+        """Raises Permanent, DiskFull."""
         self._clock = clock or SystemClock()
-        self._max_bytes, self._max_age_s, self._group_s = max_bytes, max_age_s, group_s
+        self._boot = boot_number() if boot is None else boot
+        self._bounds = room.Bounds(max_bytes, policies)
+        self._policies, self._group_s = policies, group_s
         self._lock = threading.Lock()
         self._database, self.lost = open_database(
-            path, QUEUE, now=self._clock.now(), journal_bytes=_JOURNAL_BYTES
+            path, QUEUE, now=self._clock.now(), journal_bytes=_JOURNAL_BYTES, page_bytes=_PAGE_BYTES
         )
         self.trouble: str | None = None
+        self._arrived: deque[Row] = deque()  # appended, not taken in yet; its own lock is the interpreter's
+        self._arrived_bytes = 0
         self._young: list[Row] = []  # accepted, not on the disk yet
-        self._gone: set[int] = set()  # done with, still on the disk
+        self._gone: dict[tuple[str, int], None] = {}  # done with, still on the disk
         self._due: float | None = None  # when something waits for its commit: at what age
         try:
             with self._database.reading() as connection:
-                self._counters = messages.read_counters(connection)
+                self._tally = messages.read_tally(connection)
                 self._states = States.read(connection)
-                self._next = messages.newest_id(connection) + 1
+                self._numbers = itertools.count(messages.newest_id(connection) + 1)
         except BaseException:
             self._database.close()
             raise
-        self._born = self._clock.monotonic() - self._counters.age_s
+        self._committed, self._settled = self._tally.copy(), 0
+        self._numbering = threading.Lock()
+        self._born = self._clock.monotonic() - self._tally.age_s
 
     @classmethod
     def open(
@@ -80,11 +90,11 @@ class SqliteOutbox:
         path: Path,
         *,
         max_bytes: int = MAX_BYTES,
-        max_age_s: float = MAX_AGE_S,
+        policies: Policies = default_policy,
         clock: Clock | None = None,
     ) -> tuple[Self, str | None]:
         """The outbox, and what was lost."""
-        outbox = cls(path, max_bytes=max_bytes, max_age_s=max_age_s, clock=clock)
+        outbox = cls(path, max_bytes=max_bytes, policies=policies, clock=clock)
         return outbox, outbox.lost
 
     def put_state(self, topic: str, body: bytes) -> bool:
@@ -94,37 +104,42 @@ class SqliteOutbox:
                 self._wait_at_most()
             return self._states.pending(topic)
 
-    def append(
-        self,
-        topic: str,
-        body: bytes,
-        now: datetime,  # noqa: ARG002  # ages go by a clock that does not jump
-        *,
-        expiry_s: int | None = None,
-    ) -> None:
-        """Queue it; an event is on the disk when this returns, telemetry *group_s* later at the latest.
+    def append(self, topic: str, body: bytes, now: datetime, *, expiry_s: int | None = None) -> None:
+        """Queue it; of a durable stream it is on the disk when this returns, else *group_s* later at the latest.
 
-        That limit is kept by whoever calls next: `append`, `head`, or `flush_due`.
+        That limit is kept by whoever calls next: `append`, `head`, or `flush_due`. A standard message does not
+        wait for a commit that is under way.
         """
-        with self._lock:
-            lifetime_s = self._max_age_s if expiry_s is None else min(self._max_age_s, expiry_s)
-            row = Row(self._next, topic, body, expiry_s, self._age_s() + lifetime_s)
-            self._next += 1
-            self._counters.accept(row.size)
-            if row.size > self._max_bytes:  # making room for it would cost everything else
-                self._counters.drop(row.size)
-                return
-            self._young.append(row)
-            self._wait_at_most()
-            if row.urgent or self._is_due() or self._is_crowded():
+        stream = stream_of(topic)
+        policy = self._policies(stream)
+        since_boot = self._clock.monotonic()
+        lifetime_s = policy.max_age_s if expiry_s is None else min(policy.max_age_s, expiry_s)
+        until = since_boot - self._born + lifetime_s
+        broker_s = policy.expiry_s if expiry_s is None else expiry_s
+        with self._numbering:  # numbers in the order of arrival
+            row = Row(
+                stream, next(self._numbers), topic, body, broker_s, until, now.timestamp(), self._boot, since_boot
+            )  # fmt: skip
+            self._arrived.append(row)
+            self._arrived_bytes += row.size
+            crowded = self._arrived_bytes > _YOUNG_BYTES
+        if not self._lock.acquire(blocking=policy.durable or crowded):
+            return  # who holds it takes this in, or who comes next
+        try:
+            self._take_in()
+            if (policy.durable and row.id > self._settled) or self._is_due() or self._is_crowded():
                 self._flush()
+        finally:
+            self._lock.release()
 
     def head(self, limit: int = 20) -> tuple[Message, ...]:
+        """State first; then a fair share of each stream, each in its order."""
         with self._lock:
+            self._take_in()
             if self._is_due() or self._states.unsafe:
                 self._flush()
             states = self._states.waiting()[:limit]
-            found = self._oldest(limit - len(states))
+            found = self._next(limit - len(states))
             if not states and not found and self._gone:
                 self._flush()  # drained: a kill hours later shall not send all of it once more
             return (*states, *found)
@@ -134,8 +149,10 @@ class SqliteOutbox:
             if message.retain:
                 if self._states.acknowledge(message.topic, message.body):
                     self._wait_at_most()
-            elif (size := self._release(message.id)) is not None:
-                self._counters.deliver(size)
+            else:
+                stream = stream_of(message.topic)
+                if (size := self._release((stream, message.id))) is not None:
+                    self._tally.deliver(stream, size)
             if len(self._gone) >= _GONE:
                 self._flush()
 
@@ -145,18 +162,16 @@ class SqliteOutbox:
 
     def figures(self) -> OutboxFigures:
         with self._lock:
-            return self._counters.figures()
+            self._take_in()
+            waited = {stream: self._waited_s(stream) for stream in self._tally.waiting()}
+            return self._tally.figures(waited)
 
     def flush_due(self) -> None:
         """Commit what has waited for its time; costs nothing when nothing has. For a caller with a tick."""
         with self._lock:
+            self._take_in()
             if self._is_due():
                 self._flush()
-
-    def flush(self) -> None:
-        """Commit everything now."""
-        with self._lock:
-            self._flush()
 
     def close(self) -> None:
         """Commit everything and close; what a full disk does not take is lost."""
@@ -164,6 +179,25 @@ class SqliteOutbox:
             self.flush()
         finally:
             self._database.close()
+
+    def flush(self) -> None:
+        """Commit everything now."""
+        with self._lock:
+            self._take_in()
+            self._flush()
+
+    def _take_in(self) -> None:
+        """What arrived becomes accepted, in its order."""
+        with self._numbering:
+            rows, self._arrived, self._arrived_bytes = self._arrived, deque(), 0
+        for row in rows:
+            self._tally.accept(row.stream, row.size)
+            if row.size > self._bounds.most(row.stream):  # making room for it would cost everything else
+                self._tally.drop(row.stream, row.size, "oversized")
+                continue
+            self._young.append(row)
+            due = row.since_boot - self._born + self._group_s
+            self._due = due if self._due is None else min(self._due, due)
 
     def _age_s(self) -> float:
         return self._clock.monotonic() - self._born
@@ -179,86 +213,87 @@ class SqliteOutbox:
 
     def _is_crowded(self) -> bool:
         young_bytes = sum(row.size for row in self._young)
-        return young_bytes > _GROUP_BYTES or self._counters.queued_bytes > self._max_bytes
+        return young_bytes > _GROUP_BYTES or self._bounds.exceeded(self._tally)
 
-    def _release(self, number: int) -> int | None:
+    def _release(self, key: tuple[str, int]) -> int | None:
         """Take a message out of the queue and return its size; None when it is not (any more) in it."""
         for place, row in enumerate(self._young):
-            if row.id == number:
+            if row.key == key:
                 del self._young[place]
                 self._is_due()  # with nothing left to commit the wait is over
                 return row.size
-        if number in self._gone:
+        if key in self._gone:
             return None
         with self._database.reading() as connection:
-            size = messages.size_of(connection, number)
+            size = messages.size_of(connection, *key)
         if size is not None:
-            self._gone.add(number)
+            self._gone[key] = None
             self._wait_at_most()
         return size
 
-    def _oldest(self, limit: int) -> tuple[Message, ...]:
+    def _next(self, limit: int) -> tuple[Message, ...]:
         """The next messages; those that expired or were damaged on the way here are dropped."""
-        found: list[Message] = []
-        useless: list[int] = []
+        found: list[Row] = []
+        wanted = shares(self._tally.waiting(), lambda stream: self._policies(stream).priority, limit)
+        for stream, count in wanted.items():
+            good, useless = self._oldest(stream, count)
+            found += good
+            for row, reason in useless:
+                if (size := self._release(row.key)) is not None:
+                    self._tally.drop(stream, size, reason)
+        return tuple(self._message(row) for row in sorted(found, key=lambda row: row.id))
+
+    def _oldest(self, stream: str, count: int) -> tuple[list[Row], list[tuple[Row, str]]]:
+        """The next *count* rows of a stream, and those before them that are of no use, each with the reason."""
+        good: list[Row] = []
+        useless: list[tuple[Row, str]] = []
         with self._database.reading() as connection:
-            on_disk = (pair for pair in messages.oldest(connection) if pair[0].id not in self._gone)
-            for row, intact in itertools.chain(on_disk, ((row, True) for row in self._young)):
-                if len(found) >= limit:
+            on_disk = (pair for pair in messages.oldest(connection, stream) if pair[0].key not in self._gone)
+            young = ((row, True) for row in self._young if row.stream == stream)
+            for row, intact in itertools.chain(on_disk, young):
+                if len(good) >= count:
                     break
                 if intact and row.until > self._age_s():
-                    found.append(row.message)
+                    good.append(row)
                 else:
-                    useless.append(row.id)
-        for number in useless:
-            if (size := self._release(number)) is not None:
-                self._counters.drop(size)
-        return tuple(found)
+                    useless.append((row, "age" if intact else "damaged"))
+        return good, useless
+
+    def _message(self, row: Row) -> Message:
+        body = restamped(row, self._clock.now(), self._boot, self._clock.monotonic())
+        return Message(row.topic, body, id=row.id, expiry_s=row.expiry_s)
+
+    def _waited_s(self, stream: str) -> float:
+        """How long the oldest has waited; of another boot, as long as this one lasts."""
+        good, useless = self._oldest(stream, 1)
+        row = next(iter([*(row for row, _ in useless), *good]), None)
+        if row is None:
+            return 0.0
+        now = self._clock.monotonic()
+        return max(0.0, now - row.since_boot) if row.boot == self._boot else now
 
     def _flush(self) -> None:
         """One transaction: what came, what went, what has to go for want of room, states and counters."""
-        counters = dataclasses.replace(self._counters, age_s=self._age_s())
+        tally = self._tally.copy()
+        tally.age_s = self._age_s()
         try:
             with self._database.transaction() as connection:
                 messages.delete(connection, self._gone)
                 messages.insert(connection, self._young)
-                self._expire(connection, counters)
-                self._make_room(connection, counters)
+                room.expire(connection, tally)
+                self._bounds.keep(connection, tally)
                 self._states.save(connection)
-                messages.write_counters(connection, counters)
+                messages.write_tally(connection, tally, self._committed)
         except DiskFull as error:
             self.trouble = str(error)
             self._due = self._age_s() + max(1.0, self._group_s)
-            self._trim_young()
+            for row in room.surplus(self._young, _YOUNG_BYTES, self._policies):
+                self._young.remove(row)
+                self._tally.drop(row.stream, row.size, "disk_full")
             return
         self.trouble, self._due = None, None
-        self._counters = counters
+        self._tally, self._committed = tally, tally.copy()
+        self._settled = max((row.id for row in self._young), default=self._settled)
         self._young.clear()
         self._gone.clear()
         self._states.saved()
-
-    def _expire(self, connection: sqlite3.Connection, counters: Counters) -> None:
-        while expired := messages.expired(connection, counters.age_s):
-            for _, size in expired:
-                counters.drop(size)
-            messages.delete(connection, [number for number, _ in expired])
-
-    def _make_room(self, connection: sqlite3.Connection, counters: Counters) -> None:
-        while counters.queued_bytes > self._max_bytes:
-            dropped = []
-            for number, size in messages.cheapest(connection):
-                if counters.queued_bytes <= self._max_bytes:
-                    break
-                dropped.append(number)
-                counters.drop(size)
-            messages.delete(connection, dropped)
-
-    def _trim_young(self) -> None:
-        """While nothing can be written: keep the newest, and events longest."""
-        surplus = sum(row.size for row in self._young) - _YOUNG_BYTES
-        for row in sorted(self._young, key=lambda row: (row.urgent, row.id)):
-            if surplus <= 0:
-                return
-            self._young.remove(row)
-            self._counters.drop(row.size)
-            surplus -= row.size

@@ -37,10 +37,21 @@ QUEUE: Migrations = (
         "CREATE INDEX messages_by_priority ON messages (priority, id, size)",
         "CREATE TABLE counters (name TEXT PRIMARY KEY, value REAL NOT NULL)",
     ),
+    (
+        # no released edgetender wrote `messages`: nothing is carried over
+        """CREATE TABLE queued (
+            id INTEGER PRIMARY KEY, stream TEXT NOT NULL, topic TEXT NOT NULL, body BLOB NOT NULL,
+            expiry_s INTEGER, until REAL NOT NULL, size INTEGER NOT NULL,
+            at REAL NOT NULL, boot INTEGER NOT NULL, since_boot REAL NOT NULL, crc INTEGER NOT NULL)""",
+        "CREATE INDEX queued_by_stream ON queued (stream, id)",
+        "DROP TABLE messages",
+    ),
 )
 
 
-def prepare(connection: sqlite3.Connection, migrations: Migrations, *, name: str, journal_bytes: int) -> None:
+def prepare(
+    connection: sqlite3.Connection, migrations: Migrations, *, name: str, journal_bytes: int, page_bytes: int
+) -> None:
     """Set *connection* up and bring its schema to the newest version.
 
     Raises Permanent, having written nothing, for a database of a newer edgetender; sqlite3.Error otherwise.
@@ -52,13 +63,14 @@ def prepare(connection: sqlite3.Connection, migrations: Migrations, *, name: str
             f"cannot open {name}: its schema is version {version}, this edgetender knows {len(migrations)};"
             " install the newer edgetender again, or move the file away to begin anew"
         )
+    connection.execute(f"PRAGMA page_size = {page_bytes}")  # counts for a new file alone
     connection.execute("PRAGMA trusted_schema = OFF")
     connection.execute("PRAGMA cell_size_check = ON")
     connection.execute("PRAGMA journal_mode = WAL")
     # NORMAL may lose the last commits at a power cut (in WAL mode): nothing acknowledged could rest on it
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute(f"PRAGMA journal_size_limit = {journal_bytes}")
-    connection.execute(f"PRAGMA wal_autocheckpoint = {max(64, journal_bytes // 4096)}")
+    connection.execute(f"PRAGMA wal_autocheckpoint = {max(64, journal_bytes // page_bytes)}")
     for number, statements in enumerate(migrations[version:], start=version + 1):
         connection.execute("BEGIN IMMEDIATE")
         for statement in statements:
@@ -76,7 +88,11 @@ def faults(connection: sqlite3.Connection, migrations: Migrations) -> str | None
     if found != ("ok",):
         return str(found[0]) if found else "the check gave no answer"
     tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+    statements = [statement.split() for group in migrations for statement in group]
+    gone = {words[2] for words in statements if words[0] == "DROP"}
     wanted = {
-        statement.split()[2] for group in migrations for statement in group if statement.startswith("CREATE")
+        words[2]
+        for words in statements
+        if words[0] == "CREATE" and not (words[2] in gone or (words[1] == "INDEX" and words[4] in gone))
     }
     return f"without {', '.join(sorted(wanted - tables))}" if wanted - tables else None

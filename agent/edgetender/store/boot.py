@@ -1,0 +1,17 @@
+"""Which boot of this machine is it? A number that differs from boot to boot: what did not jump counts within one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from edgetender.store.database import crc
+
+NO_BOOT = 0  # boots that look alike: nothing is concluded from them
+
+
+def boot_number(root: Path = Path("/")) -> int:
+    """A number made of the kernel's boot id; NO_BOOT where there is none."""
+    try:
+        return crc((root / "proc/sys/kernel/random/boot_id").read_text().strip())
+    except OSError:
+        return NO_BOOT
