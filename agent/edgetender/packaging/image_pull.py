@@ -1,11 +1,11 @@
 """How does an image get from a registry into a layout here? Blob by blob, each checked; what is here is not fetched."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 from edgetender.model.image import ImageReference
 from edgetender.packaging import oci_layout
+from edgetender.packaging.writer import writer
 from edgetender.registry.distribution import Registry
 from edgetender.registry.manifests import Manifest, decode
 
@@ -33,7 +33,7 @@ def pull(registry: Registry, reference: ImageReference, platform: str, blobs: Pa
             f"pulling {reference}: {len(missing)} of {len(wanted)} blobs, {sum(missing.values()) / 1e6:.1f} MB"
         )
     for digest in missing:
-        part = blobs / f".part-{os.getpid()}"
+        part = blobs / f".part-{writer()}"
         try:
             with part.open("wb") as out:
                 registry.blob(reference.repository, digest, out)

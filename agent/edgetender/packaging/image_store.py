@@ -1,6 +1,5 @@
 """Which images have been packaged or pulled here? OCI layouts by reference, in a directory made on first use."""
 
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from urllib.parse import quote, unquote
 from edgetender.errors import AgentError, NotFound
 from edgetender.packaging import oci_layout
 from edgetender.packaging.oci_layout import Image
+from edgetender.packaging.writer import writer
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class ImageStore:
     def making(self, reference: str) -> Iterator[Path]:
         """Yield a directory to write the layout to; at the end it is the store's, or gone on an exception."""
         final = self.place(reference)
-        part = self.root / f".part-{os.getpid()}-{final.name}"
+        part = self.root / f".part-{writer()}-{final.name}"
         self.root.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(part, ignore_errors=True)
         try:

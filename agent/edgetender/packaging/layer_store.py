@@ -8,6 +8,7 @@ from typing import Any
 from edgetender.codec import canonical, sha256_hex
 from edgetender.packaging import oci_layout
 from edgetender.packaging.layer import Layer
+from edgetender.packaging.writer import writer
 
 
 def default_store() -> Path:
@@ -50,7 +51,7 @@ class LayerStore:
         return found if isinstance(found, dict) else None
 
     def keep(self, key: str, content: dict[str, Any]) -> None:
-        part = self._notes / f".{key}.{os.getpid()}"
+        part = self._notes / f".{key}.{writer()}"
         part.write_bytes(canonical(content))
         part.replace(self._notes / f"{key}.json")
 

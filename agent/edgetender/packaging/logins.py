@@ -11,6 +11,7 @@ from typing import Any
 
 from edgetender.errors import CredentialUnusable, NotFound
 from edgetender.model.image import Credential
+from edgetender.packaging.writer import writer
 from edgetender.registry.distribution import Registry
 from edgetender.secret import Secret
 
@@ -76,7 +77,7 @@ class Logins:
         if default or content["default"] is None:
             content["default"] = login.address
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        part = self._path.with_name(f".{self._path.name}.{os.getpid()}")
+        part = self._path.with_name(f".{self._path.name}.{writer()}")
         with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
             json.dump(content, out, indent=2)
         part.replace(self._path)

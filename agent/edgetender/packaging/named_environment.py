@@ -11,6 +11,7 @@ from typing import Self
 from edgetender.codec import canonical
 from edgetender.errors import ConfigInvalid, NotFound, Problem
 from edgetender.packaging.model_store import check_name
+from edgetender.packaging.writer import writer
 
 
 @dataclass(slots=True)
@@ -62,7 +63,7 @@ class EnvironmentStore:
         version = environment.version or str(max(self._versions(folder), default=0) + 1)
         check_name(version)
         record = asdict(environment) | {"version": version}
-        part = folder / f".{version}.{os.getpid()}"
+        part = folder / f".{version}.{writer()}"
         part.write_bytes(canonical(record))
         try:
             os.link(part, folder / f"{version}.json")  # unlike a rename, it never replaces

@@ -14,6 +14,7 @@ from typing import Any
 from edgetender.codec import canonical, sha256_hex
 from edgetender.errors import ImageMissing, Permanent
 from edgetender.packaging.layer import GZIP, Layer
+from edgetender.packaging.writer import writer
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
@@ -141,7 +142,7 @@ def write_several(images: Sequence[Image], out: Path, *, name: str | None = None
     """
     if out.exists() and any(out.iterdir()) and not (out / "oci-layout").is_file():
         raise Permanent(f"cannot write the image to {out}: it is no image layout; name an empty directory")
-    part = out.parent / f".{out.name}.part-{os.getpid()}"
+    part = out.parent / f".{out.name}.part-{writer()}"
     target = part / "blobs" / "sha256"
     target.mkdir(parents=True)
     try:
