@@ -12,7 +12,10 @@ from typing import Protocol
 from edgetender.clock import Clock
 from edgetender.decide.admission import floor_held
 from edgetender.decide.bookkeeping import forget, fresh_deaths, intend, note_deaths, record, record_pull
+from edgetender.decide.failures import marked
+from edgetender.decide.holding import held
 from edgetender.decide.intake import entry_of
+from edgetender.decide.look import look_at
 from edgetender.decide.planner import plan
 from edgetender.decide.resolving import Resolution, aim, resolve
 from edgetender.decide.verdict import Accept, RollBack, Verdict, Wait, judge, settle
@@ -91,6 +94,8 @@ class Reconciler:
         target = self._aim(ledger, observed)
         ledger = self._bury(ledger, target, observed, now)
         ledger, until = self._judge(ledger, target, observed, now)
+        ledger = marked(ledger, look_at(self._hardware()), now)
+        ledger = held(ledger, self._resolved(ledger), now)
         target = self._aim(ledger, observed)
         ledger = forget(ledger, target, observed, now, self._resolved(ledger))
         stride = plan(target, observed, ledger, now)

@@ -95,7 +95,7 @@ def test_a_variant_that_gave_out_is_demoted_while_there_is_another():
     broken = looked(container(spec_of(VARIANTS), health=failing()))
     ledger = holding(ONE, VARIANTS)
     verdict = judged(VARIANTS, broken, ledger)
-    assert verdict == Demote("scorer", "fast", FAST, "not ready: answered 503")
+    assert verdict == Demote("scorer", "fast", FAST, "not ready: answered 503", "not_ready")
     ledger = settle(ledger, verdict, NOON)
     assert target(VARIANTS, ledger).spec("scorer").variant == "plain"
     last = looked(container(target(VARIANTS, ledger).spec("scorer"), health=failing()))

@@ -41,7 +41,9 @@ class _Judged:
 def accelerator(wanted: Accelerator, look: Look) -> tuple[tuple[Checked, ...], tuple[str, ...]]:
     """The predicates as the device that was picked, or comes closest, has them; and the keys of those picked."""
     judged = [_Judged(device, tuple(_device(wanted, device))) for device in look.devices]
-    good = sorted((one for one in judged if one.truth is Truth.TRUE), key=_rank)
+    good = sorted(
+        (one for one in judged if one.truth is Truth.TRUE), key=lambda one: _rank(one, look.preferred)
+    )
     if wanted.count is not None:
         held = ranged(wanted.count).holds((len(good),))
         number = Checked(
@@ -128,9 +130,14 @@ def _closeness(one: _Judged) -> tuple[int, int, str]:
     return false, unknown, one.device.key
 
 
-def _rank(one: _Judged) -> tuple[int, str, str]:
-    """Most free memory, then the lowest PCI address."""
+def _rank(one: _Judged, preferred: frozenset[str]) -> tuple[bool, int, str, str]:
+    """What it has already, then most free memory, then the lowest PCI address."""
     free = one.device.value("memory_free_bytes")
     total = one.device.value("memory_bytes")
     size = free if isinstance(free, int) else total if isinstance(total, int) else 0
-    return -size, str(one.device.value("pci") or one.device.key), one.device.key
+    return (
+        one.device.key not in preferred,
+        -size,
+        str(one.device.value("pci") or one.device.key),
+        one.device.key,
+    )

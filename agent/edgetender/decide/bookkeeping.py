@@ -151,6 +151,7 @@ def forget(
         deaths={name: death for name, death in ledger.deaths.items() if name in modules},
         resolved={k: v for k, v in ledger.resolved.items() if k.split(" ", 1)[0] in kept},
         traits={k: v for k, v in ledger.traits.items() if k.split(" ", 1)[0] in kept},
+        choices={k: v for k, v in ledger.choices.items() if k.split(" ", 1)[0] in kept},
         demotions=tuple(d for d in ledger.demotions if (d.module, d.variant, d.image) in variants),
     )
     if observed.engine_down is None:

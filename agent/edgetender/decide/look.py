@@ -18,6 +18,7 @@ class Look:
     machine: Mapping[str, Fact]
     devices: tuple[Device, ...]
     tables: Tables = field(default_factory=builtin)
+    preferred: frozenset[str] = frozenset()  # devices that a module has already, by key
 
     def fact(self, name: str) -> Fact:
         return self.machine.get(name, NOWHERE)

@@ -16,7 +16,7 @@ from edgetender.errors import ManifestInvalid, NotFound, Problem
 from edgetender.model.facts_json import hardware_of, plain
 from edgetender.model.hardware import Hardware
 from edgetender.model.image import ImageTraits
-from edgetender.model.ledger import Demotion, Ledger, Slot
+from edgetender.model.ledger import Choice, Demotion, Ledger, Slot
 from edgetender.model.manifest import SCHEMA, Manifest
 from edgetender.model.reading import manifest_of, read_manifest
 
@@ -43,7 +43,9 @@ def facts_document(device: str, hardware: Hardware, ledger: Ledger) -> dict[str,
         "hash": facts_hash(hardware),
         "facts": [plain(fact) for fact in hardware.facts],
         "manifest": _without_environments(decode(slot.body.encode())) if slot is not None else None,
-        "known": {name: _known(known(slot, module, ledger)) for name, module in manifest.modules.items()}
+        "known": {
+            name: _known(known(slot, name, module, ledger)) for name, module in manifest.modules.items()
+        }
         if manifest is not None and slot is not None
         else {},
     }
@@ -65,7 +67,7 @@ def explained(module: str, hardware: Hardware, ledger: Ledger, body: bytes | Non
 def _mine(module: str, manifest: Manifest, slot: Slot | None, ledger: Ledger) -> Known:
     if module not in manifest.modules or slot is None:
         return Known(ledger.demotions)
-    return known(slot, manifest.modules[module], ledger)
+    return known(slot, module, manifest.modules[module], ledger)
 
 
 def replayed(module: str, document: Any, manifest: Any = None) -> dict[str, Any]:
@@ -102,6 +104,7 @@ def _without_environments(document: Any) -> Any:
 def _known(found: Known) -> dict[str, Any]:
     return {
         "pinned": found.pinned,
+        "held": _held(found.held) if found.held is not None else None,
         "demotions": [
             {
                 "module": d.module, "variant": d.variant, "image": d.image, "reason": d.reason, "at": rfc3339(d.at),
@@ -139,4 +142,14 @@ def _known_of(found: Any) -> Known:
         )
         for image, t in found["images"].items()
     }
-    return Known(demotions, traits, found["pinned"])
+    held = found["held"]
+    return Known(demotions, traits, found["pinned"], _held_of(held) if held is not None else None)
+
+
+def _held(held: Choice) -> dict[str, Any]:
+    """As much of it as a verdict depends on."""
+    return {"variant": held.variant, "image": held.image, "devices": list(held.devices)}
+
+
+def _held_of(found: Any) -> Choice:
+    return Choice(found["variant"], found["image"], tuple(found["devices"]))

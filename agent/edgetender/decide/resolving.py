@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from edgetender.decide.fronting import mechanism
 from edgetender.decide.injecting import injection_of
-from edgetender.decide.look import look_at
-from edgetender.decide.variants import Known, considered, judged
+from edgetender.decide.look import Look, look_at
+from edgetender.decide.variants import CLIMBING, Judged, Known, considered, judged
 from edgetender.model.hardware import Hardware
 from edgetender.model.image import parse_reference
 from edgetender.model.ledger import Ledger, Slot
@@ -26,6 +26,19 @@ from edgetender.model.target import (
 
 
 @dataclass(frozen=True, slots=True)
+class Chosen:
+    """What a module runs as, with which accelerators, and which variant before it in the list could run too."""
+
+    module: str
+    variant: str
+    image: str
+    devices: tuple[str, ...] = ()
+    injection: Injection | None = None
+    better: str | None = None
+    better_image: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Resolution:
     """A manifest on this hardware. *wanted* are all its images, *containers* those whose image is pinned."""
 
@@ -34,6 +47,7 @@ class Resolution:
     wanted: tuple[ImageWanted, ...] = ()
     considered: tuple[Considered, ...] = ()
     blocked: tuple[tuple[str, str], ...] = ()
+    choices: tuple[Chosen, ...] = ()
 
     def here(self, observed: Observed) -> bool:
         """Whether nothing needs to be fetched: every image is local, or its container is there already."""
@@ -54,33 +68,56 @@ def resolve(slot: Slot, manifest: Manifest, hardware: Hardware, ledger: Ledger) 
     wanted: list[ImageWanted] = []
     verdicts: list[Considered] = []
     blocked: list[tuple[str, str]] = []
+    choices: list[Chosen] = []
     look = look_at(hardware)
     for name, module in manifest.modules.items():
-        found = judged(name, module, look, known(slot, module, ledger))
+        mine = known(slot, name, module, ledger)
+        found = judged(name, module, look, mine)
         verdicts += considered(name, found)
         chosen = next((each for each in found if each.verdict == "chosen"), None)
         if chosen is None:
             why = "; ".join(f"{each.variant.name}: {each.because}" for each in found)
             blocked.append((name, f"no variant fits this device ({why})"))
             continue
-        variant = chosen.variant
+        variant, injection = chosen.variant, _injection(chosen, look, mine)
+        choices.append(_choice(name, chosen, found, injection))
         reference = parse_reference(variant.image)
         access = manifest.registries.get(reference.registry)
         wanted.append(ImageWanted(name, variant.image, access.credential if access else None))
         if (pinned := pinned_image(slot, variant.image, ledger)) is not None:
             front = mechanism(module, manifest.update, hardware, gpu=wants_nvidia(variant))
-            containers.append(_spec(name, module, variant, pinned, front, injection_of(chosen.devices, look)))
-    return Resolution(slot, tuple(containers), tuple(wanted), tuple(verdicts), tuple(blocked))
+            containers.append(_spec(name, module, variant, pinned, front, injection))
+    return Resolution(slot, tuple(containers), tuple(wanted), tuple(verdicts), tuple(blocked), tuple(choices))
 
 
-def known(slot: Slot, module: Module, ledger: Ledger) -> Known:
+def _choice(name: str, chosen: Judged, found: tuple[Judged, ...], injection: Injection | None) -> Chosen:
+    better = next((each.variant for each in found if each.code == CLIMBING), None)
+    return Chosen(
+        name, chosen.variant.name, chosen.variant.image, chosen.devices, injection,
+        better.name if better else None, better.image if better else "",
+    )  # fmt: skip
+
+
+def _injection(chosen: Judged, look: Look, mine: Known) -> Injection | None:
+    """How the accelerators are handed over; what runs keeps its own while nobody can say it better."""
+    now = injection_of(chosen.devices, look)
+    before = (
+        mine.held.injection if mine.held is not None and mine.held.variant == chosen.variant.name else None
+    )
+    if before is not None and (chosen.code == "held" or now is None or (before.ids and not now.ids)):
+        return before
+    return now
+
+
+def known(slot: Slot, name: str, module: Module, ledger: Ledger) -> Known:
     """What is remembered of a module's variants: their failures, and what their images ask for."""
     traits = {
         variant.image: found
         for variant in module.choices
         if (found := ledger.traits.get(resolution_key(slot, variant.image))) is not None
     }
-    return Known(ledger.demotions, traits)
+    held = ledger.choices.get(resolution_key(slot, name))
+    return Known(ledger.demotions, traits, ledger.pins.get(name), held)
 
 
 def pinned_image(slot: Slot, reference: str, ledger: Ledger) -> str | None:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from edgetender.decide.admitted import admitted
 from edgetender.decide.checked import Checked, Truth
-from edgetender.decide.fingerprint import fingerprint
+from edgetender.decide.failures import stands
 from edgetender.decide.implied import implied
 from edgetender.decide.look import Look, look_at
 from edgetender.decide.predicates import predicates
 from edgetender.model.hardware import Hardware
 from edgetender.model.image import ImageTraits
-from edgetender.model.ledger import Demotion
+from edgetender.model.ledger import Choice, Demotion
 from edgetender.model.manifest import Module, Variant
 from edgetender.model.target import Considered
 
@@ -29,6 +29,7 @@ class Known:
     demotions: tuple[Demotion, ...] = ()
     traits: Mapping[str, ImageTraits] = field(default_factory=lambda: _NO_TRAITS)
     pinned: str | None = None  # the variant a person wants, whatever was remembered of it
+    held: Choice | None = None  # what it runs as; left only for a reason that is certain
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,8 @@ def judged(name: str, module: Module, look: Look, known: Known) -> tuple[Judged,
     cannot = next((d for d in known.demotions if d.code in NO_INJECTION and stands(d, look)), None)
     found: list[Judged] = []
     chosen = False
+    if known.held is not None:
+        look = replace(look, preferred=frozenset(known.held.devices))
     for variant in module.choices:
         checks, devices = checked(variant, look, known.traits.get(variant.image))
         demotion = fallen.get((variant.name, variant.image)) or (cannot if _injected(look, devices) else None)
@@ -65,7 +68,60 @@ def judged(name: str, module: Module, look: Look, known: Known) -> tuple[Judged,
         else:
             chosen, verdict, because, code = True, "chosen", _fits(checks), FITS
         found.append(Judged(variant, verdict, because, code, checks, devices, demotion))
-    return tuple(found)
+    return _kept(found, module, known) if known.held is not None and known.pinned is None else tuple(found)
+
+
+def _kept(found: list[Judged], module: Module, known: Known) -> tuple[Judged, ...]:
+    """The same with what runs already as the chosen one, as long as nothing certain speaks against it."""
+    held = known.held
+    place = next(
+        (
+            n
+            for n, one in enumerate(found)
+            if held and (one.variant.name, one.variant.image) == (held.variant, held.image)
+        ),
+        None,
+    )
+    if held is None or place is None:
+        return tuple(found)
+    mine = found[place]
+    if mine.verdict == "rejected" and (why := _only_doubted(mine, module)):
+        mine = replace(mine, because=why, code="held", devices=mine.devices or held.devices)
+    elif mine.verdict not in ("chosen", "eligible"):
+        return tuple(found)
+    elif mine.verdict == "eligible":
+        mine = replace(mine, because=_fits(mine.checks), code=FITS)
+    out = []
+    for number, one in enumerate(found):
+        if number == place:
+            out.append(replace(mine, verdict="chosen"))
+        elif one.verdict in ("chosen", "eligible"):
+            because, code = (_CLIMBS, CLIMBING) if number < place else ("not reached", "not_reached")
+            out.append(replace(one, verdict="eligible", because=because, code=code))
+        else:
+            out.append(one)
+    return tuple(out)
+
+
+CLIMBING = "climbing"
+_CLIMBS = "could run; taken when it has been so for 5 minutes"
+_LOST = ("no_device", "gpu_lost", "not_healthy", "not_driven", "driver_missing")
+
+
+def _only_doubted(mine: Judged, module: Module) -> str:
+    """Why what runs is kept although it does not fit now: nobody knows, or a restart would only make it worse."""
+    false = [one for one in mine.checks if one.truth is Truth.FALSE]
+    codes = {one.code for one in false}
+    if not false:
+        unknown = [one for one in mine.checks if one.truth is Truth.UNKNOWN]
+        if any(one.code == "unknown_predicate" for one in unknown):
+            return ""
+        return "kept: " + ", ".join(f"{one.name} is unknown now" for one in unknown)
+    if codes <= {"driver_library_mismatch"}:
+        return "kept while it runs: the driver was changed, start the machine anew"
+    if module.on_device_loss == "hold" and codes <= set(_LOST):
+        return f"waits for its accelerator: {_because(false[0])}"
+    return ""
 
 
 def checked(
@@ -111,11 +167,6 @@ def misfit(variant: Variant, hardware: Hardware) -> str | None:
 NO_INJECTION = frozenset(
     {"toolkit_missing", "cdi_not_enabled_in_daemon", "cdi_spec_missing", "runtime_not_registered"}
 )
-
-
-def stands(demotion: Demotion, look: Look) -> bool:
-    """Whether what was remembered still holds: the part of the hardware it depended on is the same."""
-    return not demotion.part or demotion.fingerprint == fingerprint(look, demotion.part)
 
 
 def _injected(look: Look, devices: tuple[str, ...]) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from edgetender.decide.exits import describe_exit
+from edgetender.decide.failures import CONCLUSIVE
 from edgetender.decide.stride import front_key, is_done, on_trial, reached, run_key
 from edgetender.model.ledger import Condemnation, Demotion, Desired, Ledger, Slot
 from edgetender.model.observed import Container, Observed, Readiness, Status
@@ -34,6 +35,7 @@ class Demote:
     variant: str
     image: str
     reason: str
+    code: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,8 @@ def judge(
                 return RollBack(f"module {spec.module}: {why}")
             continue
         if any(c.module == spec.module and c.verdict == "eligible" for c in target.considered):
-            return Demote(spec.module, spec.variant, images.get(spec.module, spec.image), reason)
+            image = images.get(spec.module, spec.image)
+            return Demote(spec.module, spec.variant, image, reason, _code(spec, ledger))
         if on_trial(target, ledger) and ledger.accepted is not None:
             return RollBack(f"module {spec.module}: {reason}")
     if not on_trial(target, ledger):
@@ -102,8 +105,8 @@ def settle(ledger: Ledger, verdict: Verdict, now: datetime) -> Ledger:
                 settling_since=None,
                 desired=_desired(ledger, slot.version, 200, "running", now),
             )
-        case Demote(module, variant, image, reason):
-            fallen = Demotion(module, variant, image, reason, now)
+        case Demote(module, variant, image, reason, code):
+            fallen = Demotion(module, variant, image, reason, now, code)
             return replace(ledger, demotions=(*ledger.demotions, fallen), settling_since=None)
         case RollBack(reason):
             slot = ledger.candidate
@@ -140,9 +143,16 @@ def _gave_out(spec: ContainerSpec, target: Target, observed: Observed, ledger: L
         if _failed_for_good(spec, container, ledger):
             return f"{describe_exit(container)}; restart: never"
     attempt = ledger.attempts.get(run_key(spec.module, spec.digest))
-    if attempt is None or attempt.failures < TRIES or any(container.ready for container in mine):
+    if attempt is None or any(container.ready for container in mine):
+        return None
+    if attempt.failures < TRIES and attempt.code not in CONCLUSIVE:
         return None
     return attempt.reason
+
+
+def _code(spec: ContainerSpec, ledger: Ledger) -> str:
+    attempt = ledger.attempts.get(run_key(spec.module, spec.digest))
+    return attempt.code if attempt is not None else "not_ready"
 
 
 def _unreachable(spec: ContainerSpec, ledger: Ledger) -> str | None:

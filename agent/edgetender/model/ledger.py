@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from edgetender.model.image import ImageTraits
+from edgetender.model.target import Injection
 
 _NONE: Mapping[str, Any] = MappingProxyType({})
 
@@ -61,6 +62,20 @@ class Demotion:
 
 
 @dataclass(frozen=True, slots=True)
+class Choice:
+    """The variant a module runs as, with the accelerators it got, and since when a better one could run."""
+
+    variant: str
+    image: str
+    devices: tuple[str, ...] = ()
+    injection: Injection | None = None
+    since: datetime | None = None
+    better: str = ""
+    better_since: datetime | None = None
+    climbed_at: datetime | None = None  # when it last went up by itself
+
+
+@dataclass(frozen=True, slots=True)
 class Condemnation:
     """A manifest, by digest, that is not to be tried again by itself."""
 
@@ -105,6 +120,10 @@ class Ledger:
     resolved: Mapping[str, str] = field(default_factory=lambda: _NONE)  # reference as written -> pinned
     demotions: tuple[Demotion, ...] = ()
     traits: Mapping[str, ImageTraits] = field(default_factory=lambda: _NONE)  # by the key of `resolved`
+    choices: Mapping[str, Choice] = field(
+        default_factory=lambda: _NONE
+    )  # by the key of `resolved`, of a module
+    pins: Mapping[str, str] = field(default_factory=lambda: _NONE)  # module -> the variant a person wants
     condemned: Mapping[str, Condemnation] = field(default_factory=lambda: _NONE)  # by manifest sha256
     restart_wanted: frozenset[str] = (
         frozenset()

@@ -1,0 +1,44 @@
+"""When does a module leave the variant it runs? Down at once, up only after the better one stood for a while. Pure.
+
+Without it a driver that comes and goes would restart a module again and again. What is not known moves nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from edgetender.decide.resolving import Chosen, Resolution, resolution_key
+from edgetender.model.ledger import Choice, Ledger
+
+STABLE = timedelta(minutes=5)
+BETWEEN = timedelta(hours=1)
+
+
+def held(ledger: Ledger, resolutions: Iterable[Resolution], now: datetime) -> Ledger:
+    """The ledger with what each module runs as, and since when a better variant could run."""
+    choices = dict(ledger.choices)
+    for resolution in resolutions:
+        for chosen in resolution.choices:
+            key = resolution_key(resolution.slot, chosen.module)
+            choices[key] = _next(choices.get(key), chosen, now)
+    return ledger if choices == dict(ledger.choices) else replace(ledger, choices=choices)
+
+
+def _next(before: Choice | None, chosen: Chosen, now: datetime) -> Choice:
+    if before is None or (before.variant, before.image) != (chosen.variant, chosen.image):
+        climbed = before.climbed_at if before else None
+        before = Choice(
+            chosen.variant, chosen.image, chosen.devices, chosen.injection, now, climbed_at=climbed
+        )
+    else:
+        before = replace(before, devices=chosen.devices, injection=chosen.injection)
+    if chosen.better is None:
+        return replace(before, better="", better_since=None)
+    if before.better != chosen.better or before.better_since is None or now < before.better_since:
+        return replace(before, better=chosen.better, better_since=now)
+    rested = before.climbed_at is None or not timedelta(0) <= now - before.climbed_at < BETWEEN
+    if now - before.better_since < STABLE or not rested:
+        return before
+    return Choice(chosen.better, chosen.better_image, (), None, now, climbed_at=now)
