@@ -31,6 +31,7 @@ class HandPuller:
 
     engine: Any
     registry: set[str] = field(default_factory=set)
+    tags: dict[str, str] = field(default_factory=dict)  # as written -> by digest
     errors: dict[str, AgentError] = field(default_factory=dict)
     submitted: list[str] = field(default_factory=list)
     _done: list[PullOutcome] = field(default_factory=list)
@@ -39,9 +40,9 @@ class HandPuller:
         self.submitted.append(image.reference)
         if image.reference in self.errors:
             self._done.append(PullOutcome(image, None, self.errors[image.reference]))
-        elif image.reference in self.registry:
-            self.engine.world.images.add(image.reference)
-            self._done.append(PullOutcome(image, image.reference))
+        elif (pinned := self.tags.get(image.reference, image.reference)) in self.registry:
+            self.engine.world.images.add(pinned)
+            self._done.append(PullOutcome(image, pinned))
 
     def forget(self) -> None:
         """It dies with its process: images stay, the news of them does not."""

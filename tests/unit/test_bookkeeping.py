@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from edgetender.decide.bookkeeping import forget, intend, note_deaths, record, record_pull
+from edgetender.decide.bookkeeping import EARLIER_IMAGES, forget, intend, note_deaths, record, record_pull
 from edgetender.decide.exits import describe_exit
 from edgetender.decide.resolving import pinned_image
 from edgetender.decide.stride import pull_key, run_key
@@ -168,7 +168,6 @@ def test_nothing_is_kept_of_what_no_slot_and_no_container_names():
         attempts={"run:gone:123": gone, "pull:gone": gone, KEY: gone},
         restarts={"gone": 3, "scorer": 1},
         deaths={"gone": Death(NOON, 1, "x"), "scorer": Death(NOON, 1, "x")},
-        resolved={"0123456789abcdef r.example/x:1": "pinned"},
         demotions=(
             Demotion("gone", "fast", "x", "x", NOON),
             Demotion("scorer", "default", SCORER, "x", NOON),
@@ -179,7 +178,13 @@ def test_nothing_is_kept_of_what_no_slot_and_no_container_names():
     left = forgotten(ledger, looked())
     assert (set(left.attempts), set(left.restarts), set(left.deaths)) == (set(), {"scorer"}, {"scorer"})
     assert [one.module for one in left.demotions] == ["scorer"]
-    assert (left.resolved, left.restart_wanted, left.stopped) == ({}, frozenset(), frozenset())
+    assert (left.restart_wanted, left.stopped) == (frozenset(), frozenset())
+
+
+def test_what_earlier_versions_called_their_images_is_kept_the_newest_first():
+    names = [f"0123456789abcdef r.example/x:{number}" for number in range(EARLIER_IMAGES + 2)]
+    left = forgotten(holding(ONE, resolved=dict.fromkeys(names, "pinned")), looked())
+    assert list(left.resolved) == names[2:]
 
 
 def test_while_the_engine_is_down_no_wish_is_forgotten():

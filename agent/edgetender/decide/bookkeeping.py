@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from edgetender.decide.backoff import FORGET_AFTER_S
 from edgetender.decide.exits import describe_exit
@@ -29,6 +30,9 @@ from edgetender.model.plan import (
 )
 from edgetender.model.target import Target
 
+T = TypeVar("T")
+
+EARLIER_IMAGES = 128  # names resolved for versions that were left, kept for a rollback
 _WORDS_LINES, _WORDS_CHARS = 20, 500
 
 
@@ -132,6 +136,7 @@ def forget(
 
     That is: failures of what has been ready long enough, and notes on modules, images, variants and containers
     that belong neither to *slots* (what the candidate and the accepted slot resolve to) nor to the engine.
+    What earlier versions called their images stays for a while: a rollback must not need the registry.
     """
     healthy = {
         run_key(spec.module, spec.digest)
@@ -149,9 +154,9 @@ def forget(
         attempts={k: a for k, a in ledger.attempts.items() if k in keys and k not in healthy},
         restarts={name: count for name, count in ledger.restarts.items() if name in modules},
         deaths={name: death for name, death in ledger.deaths.items() if name in modules},
-        resolved={k: v for k, v in ledger.resolved.items() if k.split(" ", 1)[0] in kept},
-        traits={k: v for k, v in ledger.traits.items() if k.split(" ", 1)[0] in kept},
-        choices={k: v for k, v in ledger.choices.items() if k.split(" ", 1)[0] in kept},
+        resolved=_newest(ledger.resolved, kept),
+        traits=_newest(ledger.traits, kept),
+        choices=_newest(ledger.choices, kept),
         demotions=tuple(d for d in ledger.demotions if (d.module, d.variant, d.image) in variants),
     )
     if observed.engine_down is None:
@@ -159,6 +164,13 @@ def forget(
         ended = {container.id for container in observed.containers if not container.running}
         fresh = replace(fresh, restart_wanted=ledger.restart_wanted & runs, stopped=ledger.stopped & ended)
     return fresh if fresh != ledger else ledger
+
+
+def _newest(notes: Mapping[str, T], kept: Collection[str]) -> dict[str, T]:
+    """Those of the manifests in *kept*, and the newest of earlier ones."""
+    earlier = [key for key in notes if key.split(" ", 1)[0] not in kept]
+    gone = frozenset(earlier[:-EARLIER_IMAGES])
+    return {key: note for key, note in notes.items() if key not in gone}
 
 
 def _ready_for_long(container: Container, now: datetime) -> bool:
