@@ -294,19 +294,3 @@ def test_a_container_that_prints_a_megabyte_in_one_line_leaves_a_line_of_last_wo
     loop.engine.crash(serving(loop), 1)
     loop.run(2)
     assert sum(map(len, loop.last.ledger.deaths["scorer"].log)) < 11_000
-
-
-def test_a_rollback_needs_no_registry_also_where_the_manifest_named_tags():
-    loop = Loop()
-    loop.puller.registry |= {SCORER, NEXT}
-    loop.puller.tags |= {"registry.example/scorer:1": SCORER, "registry.example/scorer:2": NEXT}
-    for version in (1, 2):
-        loop.push(manifest(version, scorer=module(image=f"registry.example/scorer:{version}")))
-        loop.run(30)
-    assert running(loop) == {"scorer": NEXT}
-    loop.puller.registry.clear()
-    asked_before = len(loop.puller.submitted)
-    loop.store.deliver("rollback", "cli", b'{"to": 1}', loop.clock.now())
-    loop.run(30)
-    assert running(loop) == {"scorer": SCORER}
-    assert loop.puller.submitted[asked_before:] == []
