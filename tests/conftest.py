@@ -6,4 +6,5 @@ pytest_plugins = [
     "tests.services.registry",
     "tests.services.front_image",
     "tests.services.packaged",
+    "tests.services.hub",
 ]
