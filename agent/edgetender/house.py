@@ -11,12 +11,15 @@ from edgetender.checks.finding import Result
 from edgetender.clock import Clock
 from edgetender.codec import MAX_BYTES
 from edgetender.config.settings import Settings
+from edgetender.decide.insight import insight
 from edgetender.decide.planning import plan_document
 from edgetender.decide.replay import explained, facts_document
 from edgetender.errors import NotFound
 from edgetender.eventlog import EventLog
 from edgetender.model.hardware import Hardware
 from edgetender.model.ledger import Decision, HistoryEntry
+from edgetender.model.plan import Plan
+from edgetender.model.target import Target
 from edgetender.ports import Engine, Store
 from edgetender.publisher import Publisher
 
@@ -95,6 +98,14 @@ class DaemonHouse:
 
     def events(self, limit: int, *, follow: bool) -> Iterator[dict[str, Any]]:
         return self._events.follow(limit) if follow else iter(self._events.recent(limit))
+
+    def insight(self) -> dict[str, Any]:
+        snapshot = self._publisher.snapshot()
+        target, plan = (snapshot.target, snapshot.plan) if snapshot else (Target(), Plan())
+        return insight(target, plan, self._hardware())
+
+    def wait(self, turn: int, timeout_s: float) -> int:
+        return self._events.wait(turn, timeout_s)
 
     def config(self) -> tuple[tuple[str, Any, str], ...]:
         return self._settings.entries()

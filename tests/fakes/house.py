@@ -69,6 +69,11 @@ class FakeHouse:
     ledger: Ledger = field(default_factory=Ledger)
     found: tuple[tuple[Result, datetime], ...] = ()
     happened: list[dict[str, Any]] = field(default_factory=list)
+    insights: dict[str, Any] = field(
+        default_factory=lambda: {"plan": {"steps": [], "held": []}, "variants": [], "hardware": []}
+    )
+    turn: int = 0
+    changed: threading.Condition = field(default_factory=threading.Condition)
     errors: dict[str, Exception] = field(default_factory=dict)
     asked: list[tuple[Any, ...]] = field(default_factory=list)
     submitted: list[tuple[str, str, bytes]] = field(default_factory=list)
@@ -130,6 +135,20 @@ class FakeHouse:
     def events(self, limit: int, *, follow: bool) -> Iterator[dict[str, Any]]:
         self.asked.append(("events", limit, follow))
         return iter(self.happened[-limit:])
+
+    def insight(self) -> dict[str, Any]:
+        return self.insights
+
+    def wait(self, turn: int, timeout_s: float) -> int:
+        with self.changed:
+            self.changed.wait_for(lambda: self.turn != turn, timeout_s)
+            return self.turn
+
+    def change(self) -> None:
+        """Something is worth another look."""
+        with self.changed:
+            self.turn += 1
+            self.changed.notify_all()
 
     def config(self) -> tuple[tuple[str, Any, str], ...]:
         return (("device", "line3-cam7", "/etc/edgetender/config.toml:1"), ("pull.concurrent", 2, "default"))

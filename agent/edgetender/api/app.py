@@ -16,6 +16,8 @@ from starlette.routing import Route as Mounted
 
 from edgetender.api import answers
 from edgetender.api.house import House
+from edgetender.api.page import HEADERS
+from edgetender.api.page.live import Live
 from edgetender.api.peer import Peer, is_trusted
 from edgetender.api.routes import ROUTES, Access, Answer, Call, Route
 from edgetender.api.streaming import Streams, close
@@ -24,6 +26,7 @@ from edgetender.errors import AgentError
 
 log = logging.getLogger(__name__)
 
+_VIEWERS = 8
 _LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -36,6 +39,7 @@ class Trust:
     own_uid: int
     group: int | None = None
     streams: Streams = field(default_factory=Streams)
+    viewers: Streams = field(default_factory=lambda: Streams(_VIEWERS))  # pages: they take no log's place
 
 
 class _Refused(Exception):
@@ -56,7 +60,7 @@ def _endpoint(route: Route, house: House, trust: Trust) -> Endpoint:
     async def answer(request: Request) -> Response:
         try:
             call = await _admit(request, route.access, trust)
-            return _response(await run_in_threadpool(route.endpoint, house, call), trust.streams)
+            return _response(await run_in_threadpool(route.endpoint, house, call), trust)
         except _Refused as refused:
             return refused.response
         except AgentError as error:
@@ -101,25 +105,27 @@ async def _body(request: Request) -> bytes:
     return bytes(body)
 
 
-def _response(answer: Answer, streams: Streams) -> Response:
+def _response(answer: Answer, trust: Trust) -> Response:
     match answer:
         case dict():
             return _json(answer, 200)
         case (media_type, body):
-            return Response(body, media_type=media_type)
+            return Response(body, media_type=media_type, headers=HEADERS)
+        case Live():
+            return _stream(answer, trust.viewers, "text/event-stream")
         case _:
-            return _stream(answer, streams)
+            return _stream(answer, trust.streams, "text/plain; charset=utf-8")
 
 
-def _stream(lines: Iterator[str], streams: Streams) -> Response:
+def _stream(lines: Iterator[str], streams: Streams, media_type: str) -> Response:
     if not streams.admit():
         close(lines)
-        raise _Refused(503, "api.busy", "cannot follow the log: too many are followed already; end one")
-    return StreamingResponse(streams.chunks(lines), media_type="text/plain; charset=utf-8")
+        raise _Refused(503, "api.busy", "cannot follow: too many are followed already; end one")
+    return StreamingResponse(streams.chunks(lines), media_type=media_type, headers=HEADERS)
 
 
 def _json(body: dict[str, Any], status: int) -> Response:
-    return JSONResponse(body, status)
+    return JSONResponse(body, status, headers=HEADERS)
 
 
 async def _no_route(_: Request, error: Exception) -> Response:

@@ -82,6 +82,14 @@ class House(Protocol):
         """The newest events, oldest first; with *follow* it goes on with what happens, until it is closed."""
         ...
 
+    def insight(self) -> dict[str, Any]:
+        """The last cycle's plan, the variants with their verdicts, the hardware (decide/insight.py)."""
+        ...
+
+    def wait(self, turn: int, timeout_s: float) -> int:
+        """Return the turn now, at once if it is not *turn* any more: each cycle and each event is one."""
+        ...
+
     def config(self) -> tuple[tuple[str, Any, str], ...]:
         """(key, value, origin) of every setting."""
         ...

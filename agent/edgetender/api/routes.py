@@ -9,6 +9,8 @@ from typing import Any
 
 from edgetender.api import answers
 from edgetender.api.house import House
+from edgetender.api.page import asset
+from edgetender.api.page.live import Live, page_document
 from edgetender.api.streaming import Closing
 from edgetender.clock import parse_rfc3339
 from edgetender.codec import canonical, decode
@@ -106,6 +108,29 @@ def _events(house: House, call: Call) -> Answer:
     return Closing((canonical(event).decode() for event in events), events)
 
 
+def _page(house: House, _: Call) -> Answer:
+    return page_document(house)
+
+
+def _live(house: House, _: Call) -> Answer:
+    return Live(house)
+
+
+def _index(_: House, __: Call) -> Answer:
+    return _asset("index.html")
+
+
+def _page_file(_: House, call: Call) -> Answer:
+    return _asset(call.path["name"])
+
+
+def _asset(name: str) -> Answer:
+    found = asset(name)
+    if found is None:
+        raise NotFound("cannot answer: there is no such path or method")
+    return found
+
+
 def _decision(house: House, call: Call) -> Answer:
     delivery = call.path["id"]
     if not (delivery.isascii() and delivery.isdigit() and len(delivery) < _DIGITS):
@@ -161,6 +186,10 @@ ROUTES = (
     Route("GET", "/healthz", Access.ANYBODY, _healthz),
     Route("GET", "/metrics", Access.ANYBODY, _metrics),
     Route("GET", "/v1/status", Access.ANYBODY, _status),
+    Route("GET", "/", Access.ANYBODY, _index),
+    Route("GET", "/page/{name}", Access.ANYBODY, _page_file),
+    Route("GET", "/v1/page", Access.ANYBODY, _page),
+    Route("GET", "/v1/live", Access.ANYBODY, _live),
     Route("GET", "/v1/checks", Access.ANYBODY, _checks),
     Route("POST", "/v1/checks", Access.TRUSTED, _check),
     Route("GET", "/v1/hardware", Access.TRUSTED, _hardware),

@@ -15,7 +15,6 @@ from edgetender.api.app import Trust, application
 from edgetender.api.house import House
 from edgetender.api.listeners import bind_tcp, bind_unix, group_id
 from edgetender.api.peer import peer_of
-from edgetender.api.streaming import Streams
 
 _GRACE_S = 1  # requests still under way are cut after this long
 _MAX_CONNECTIONS = 64
@@ -42,9 +41,10 @@ class ApiServer:
         self._group = group_id(group) if group else None
         self._sockets: list[socket.socket] = []
         self._inode: int | None = None
-        self._streams = Streams()
+        trust = Trust(os.geteuid(), self._group)
+        self._streams = (trust.streams, trust.viewers)
         config = uvicorn.Config(
-            application(house, Trust(os.geteuid(), self._group, self._streams)),
+            application(house, trust),
             http=_Protocol,
             ws="none",
             loop="asyncio",
@@ -85,7 +85,8 @@ class ApiServer:
     def stop(self) -> None:
         """Make `run` return, within about a second; requests under way are finished or cut."""
         self._server.should_exit = True
-        self._streams.end()
+        for streams in self._streams:
+            streams.end()
 
     def _close(self) -> None:
         for listener in self._sockets:

@@ -78,7 +78,7 @@ class ApiSettings:
     """The admin socket and its group; *listen* is the read-only loopback listener, "" for none."""
 
     socket: Annotated[Path, values.socket_path, "the admin socket, mode 0660"] = ADMIN_SOCKET
-    listen: Annotated[str, values.loopback, "/healthz, /metrics and /v1/status, without a password"] = (
+    listen: Annotated[str, values.loopback, "the device page, /metrics and /healthz, without a password"] = (
         "127.0.0.1:8787"
     )
     group: Annotated[Text, "whose members may give orders, beside root and the daemon's user"] = "edgetender"

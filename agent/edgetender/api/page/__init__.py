@@ -1,0 +1,30 @@
+"""The device page: which files it is made of, and how they are served. No build step, nothing from elsewhere."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+ASSETS = {
+    "index.html": "text/html; charset=utf-8",
+    "app.js": "text/javascript; charset=utf-8",
+    "view.js": "text/javascript; charset=utf-8",
+    "style.css": "text/css; charset=utf-8",
+    "favicon.svg": "image/svg+xml",
+}
+# nothing but this origin's own files; no page of anybody else may show it in a frame
+HEADERS = {
+    "Content-Security-Policy": "default-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+
+
+@cache
+def asset(name: str) -> tuple[str, bytes] | None:
+    """(media type, bytes); None for a name that is none of ours."""
+    if name not in ASSETS:
+        return None
+    return ASSETS[name], (Path(__file__).parent / name).read_bytes()

@@ -1,0 +1,35 @@
+// Listens to the agent and shows what it says; a section is drawn again only when its part changed.
+import { draw } from "/page/view.js";
+
+const link = document.getElementById("link");
+const shown = {};
+const samples = {};
+
+function remember(status) {
+  for (const module of status.modules) {
+    const mine = (samples[module.name] ??= []);
+    if (module.cpu !== null) mine.push(module.cpu);
+    if (mine.length > 120) mine.shift();
+  }
+}
+
+function show(page) {
+  remember(page.status);
+  for (const [id, part, nodes] of draw(page, samples)) {
+    const text = JSON.stringify(part);
+    if (shown[id] === text) continue;
+    shown[id] = text;
+    document.getElementById(id).replaceChildren(...nodes());
+  }
+  document.title = `${page.status.device}: ${page.status.health}`;
+  document.body.dataset.shown = String(Number(document.body.dataset.shown ?? 0) + 1);
+}
+
+const source = new EventSource("/v1/live");
+source.addEventListener("page", (event) => {
+  link.textContent = "";
+  show(JSON.parse(event.data));
+});
+source.addEventListener("error", () => {
+  link.textContent = "▲ The agent does not answer; what is shown below is old. It is asked again.";
+});

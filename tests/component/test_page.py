@@ -1,0 +1,175 @@
+"""The device page in a real browser: what it shows, how it follows, that anybody can read it, and nothing else runs."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from edgetender.checks import all_checks
+from edgetender.checks.finding import Result, fail, ok
+from tests.builders.answers import module, status, verdict
+from tests.fakes.clock import NOON
+from tests.fakes.house import FakeHouse
+from tests.services.api import served
+from tests.services.browser import browser
+
+__all__ = ["browser"]
+
+HOSTILE = '<img src=x onerror="window.hacked=1">'
+CONTRAST = """(() => {
+  const canvas = document.createElement("canvas").getContext("2d", {willReadFrequently: true});
+  const rgb = (text) => { canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = text; canvas.fillRect(0, 0, 1, 1);
+    return [...canvas.getImageData(0, 0, 1, 1).data]; };
+  const lum = ([r, g, b]) => [r, g, b].map((v) => v / 255).map((v) => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+  const ground = (node) => { for (; node; node = node.parentElement) { const found = rgb(getComputedStyle(node).backgroundColor);
+    if (found[3] === 255) return found; } return [255, 255, 255]; };
+  const bad = [];
+  for (const node of document.querySelectorAll("body *")) {
+    if (![...node.childNodes].some((one) => one.nodeType === 3 && one.data.trim())) continue;
+    const [a, b] = [lum(rgb(getComputedStyle(node).color)), lum(ground(node))];
+    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    if (ratio < 4.5) bad.push(`${node.tagName} ${node.className} ${ratio.toFixed(2)}`);
+  }
+  return bad;
+})()"""
+FAULTS = """(() => {
+  const bad = [];
+  for (const one of document.querySelectorAll("th")) if (!one.scope) bad.push("th without scope");
+  for (const one of document.querySelectorAll("section, [role=region], progress, [role=img]"))
+    if (!one.getAttribute("aria-label")) bad.push(`${one.tagName} without a name`);
+  for (const one of document.querySelectorAll(".scroll")) if (one.tabIndex !== 0) bad.push("a region no key reaches");
+  for (const one of document.querySelectorAll("a")) if (!one.textContent.trim()) bad.push("a link without words");
+  if (document.querySelectorAll("h1").length !== 1) bad.push("not one h1");
+  if (!document.documentElement.lang || !document.title) bad.push("no language or title");
+  const ids = [...document.querySelectorAll("[id]")].map((one) => one.id);
+  if (new Set(ids).size !== ids.length) bad.push("an id twice");
+  return bad;
+})()"""
+
+
+def checks(**findings):
+    named = {name.replace("_", "-"): finding for name, finding in findings.items()}
+    return tuple((Result(c, named[c.id]), NOON) for c in all_checks() if c.id in named)
+
+
+@pytest.fixture
+def house() -> FakeHouse:
+    made = FakeHouse(
+        statuses=[status(module(), module("ocr", state="waiting", ready=False, why=f"no image {HOSTILE}"))]
+    )
+    made.found = checks(
+        clock=ok("set by a time server"), dns=fail("hub.example: no answer", "getent hosts hub.example")
+    )
+    made.insights = {
+        "plan": {"steps": ["fetch the image of ocr"], "held": [{"module": "ocr", "why": "again in 20 s"}]},
+        "variants": [
+            {"module": "scorer", "variant": "tensorrt", "verdict": "rejected", "because": "needs accelerator nvidia, here is none"},
+            {"module": "scorer", "variant": "cpu", "verdict": "chosen", "because": ""},
+        ],
+        "hardware": [{"name": "memory_bytes", "value": 16 * 1024**3, "detail": ""}],
+    }  # fmt: skip
+    made.happened = [
+        {
+            "id": "1",
+            "type": "check.failed",
+            "device": "line3-cam7",
+            "at": "2026-11-24T12:00:00.000Z",
+            "check": "dns",
+            "said": HOSTILE,
+        }
+    ]
+    return made
+
+
+@pytest.fixture
+def page(house, browser, tmp_path):
+    with served(house, tmp_path / "admin.sock", listen="127.0.0.1:0") as api:
+        browser.complaints.clear()
+        browser.size(1200)
+        browser.scheme("light")
+        browser.open(f"http://127.0.0.1:{api.port}/")
+        browser.until("document.body?.dataset.shown")
+        yield browser
+        browser.open("about:blank")
+        browser.until("location.href === 'about:blank'")
+
+
+def test_it_shows_the_state_and_why_the_plan_the_checks_and_what_happened(page):
+    text = page.text()
+    for words in (
+        "line3-cam7", "● healthy", "line3 version 14", "● running", "◌ waiting", f"no image {HOSTILE}", "41 %", "612.0 MiB",
+        "fetch the image of ocr", "ocr waits: again in 20 s", "✗ error", "hub.example: no answer", "getent hosts hub.example",
+        "✗ rejected", "needs accelerator nvidia, here is none", "16.0 GiB", "check.failed",
+    ):  # fmt: skip
+        assert words in text, words
+    assert page.look("document.title") == "line3-cam7: healthy"
+
+
+def test_it_follows_a_deployment_without_being_asked(page, house):
+    pulling = {"doneBytes": 50 * 1024**2, "totalBytes": 200 * 1024**2, "bytesPerSecond": 1024**2}
+    house.statuses = [
+        status(module(), module("ocr", state="pulling", pull=pulling), candidate=15, health="degraded")
+    ]
+    house.change()
+    page.until("document.querySelector('progress')?.value === 50 * 1024 * 1024")
+    assert "50.0 MiB of 200.0 MiB" in page.text()
+    assert "→ 15, not accepted yet" in page.text()
+    house.statuses = [
+        status(
+            lastDesiredVersion=15,
+            lastDesiredStatus=verdict(400, "it has faults", ("modules.x", "e", "no image")),
+        )
+    ]
+    house.change()
+    page.until("document.body.innerText.includes('modules.x: no image')")
+    assert page.look("document.querySelectorAll('progress').length") == 0
+
+
+def test_what_did_not_change_is_not_drawn_again(page, house):
+    page.look("document.querySelector('#checks table').dataset.kept = 'yes'")
+    before = page.look("document.body.dataset.shown")
+    house.statuses = [status(module(state="unhealthy"))]
+    house.change()
+    page.until(f"document.body.dataset.shown !== '{before}'")
+    assert page.look("document.querySelector('#checks table').dataset.kept") == "yes"
+
+
+def test_what_modules_and_manifests_wrote_is_text_and_nothing_is_refused_or_missing(page):
+    assert page.look("window.hacked ?? 'safe'") == "safe"
+    assert page.look("document.querySelectorAll('img').length") == 0
+    assert page.complaints == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1200, 390])
+def test_anybody_can_read_it(page, scheme, width):
+    page.size(width)
+    page.scheme(scheme)
+    assert page.look("document.documentElement.scrollWidth <= innerWidth")
+    assert page.look(CONTRAST) == []
+    assert page.look(FAULTS) == []
+    assert page.picture().startswith(b"\x89PNG")
+
+
+def test_an_agent_that_ends_is_said_to_be_gone(house, browser, tmp_path):
+    with served(house, tmp_path / "admin.sock", listen="127.0.0.1:0") as api:
+        browser.open(f"http://127.0.0.1:{api.port}/")
+        browser.until("document.body?.dataset.shown")
+    browser.until("document.getElementById('link').textContent.includes('does not answer')")
+    assert "line3-cam7" in browser.text()
+    browser.open("about:blank")
+
+
+def test_the_page_is_this_origins_alone():
+    from edgetender.api.page import ASSETS, HEADERS, asset
+
+    assert "unsafe" not in HEADERS["Content-Security-Policy"]
+    for name in ASSETS:
+        found = asset(name)
+        assert found is not None
+        text = re.sub(rb'xmlns="[^"]*"|http://www.w3.org/2000/svg', b"", found[1])
+        assert b"http" not in text.replace(b"https:", b"http") or b"://" not in text, name
+        assert b"style=" not in text
+        assert b"innerHTML" not in text
