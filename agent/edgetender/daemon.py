@@ -15,6 +15,8 @@ from edgetender.checks.checker import Checker
 from edgetender.checks.looking import Means, looking, wanted_images
 from edgetender.clock import SystemClock
 from edgetender.config.settings import Settings
+from edgetender.detecting import Eyes
+from edgetender.detector import Detector
 from edgetender.engine.docker_engine import DockerEngine
 from edgetender.engine.front.docker_fronts import DockerFronts
 from edgetender.engine.http_probe import http_probe
@@ -25,11 +27,11 @@ from edgetender.lock import StateLock
 from edgetender.logs import Format, configure
 from edgetender.metrics import Metrics
 from edgetender.model import front as front_words
-from edgetender.model.hardware import Fact, Hardware, merged, native_architecture
+from edgetender.model.compat import put_in_force
+from edgetender.model.hardware import Fact, Hardware, native_architecture
 from edgetender.observing import Observer
 from edgetender.ports import Sink
 from edgetender.prober import Prober
-from edgetender.probes import detect
 from edgetender.probes.host import HostFigures
 from edgetender.publisher import Publisher
 from edgetender.puller import Puller
@@ -120,8 +122,17 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
     notes = tuple(note for note in (lost_state, lost_queue) if note)
     for note in notes:
         log.error("state was lost", extra={"fields": {"why": note}})
-    hardware = merged(detect().facts, (_front_fact(settings),))
+    if settings.hardware.compat is not None:
+        put_in_force(settings.hardware.compat)
     engine = DockerEngine(settings.engine.socket, settings.device)
+    detector = Detector(
+        Eyes(settings, engine, clock, lambda: (_front_fact(settings),)),
+        clock,
+        interval_s=settings.hardware.interval_s,
+        changed=flags.wake.set,
+        stopping=flags.stopping,
+    )
+    hardware = detector.hardware
     front = DockerFronts(
         settings.engine.socket,
         settings.device,
@@ -136,7 +147,7 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
         images,
         credentials,
         clock,
-        architecture=_architecture(hardware),
+        architecture=_architecture(hardware()),
         stall_s=settings.pull.stall_timeout_s,
         wake=flags.wake.set,
         stopping=flags.stopping,
@@ -158,7 +169,7 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
         clock=clock,
         outbox=outbox,
         link=transport.link,
-        hardware=lambda: hardware,
+        hardware=hardware,
         figures=sampler.latest,
         gauges=metrics,
         told=_telling(notifier, uplink),
@@ -173,7 +184,7 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
         observer=Observer(engine, front, puller.progress, prober),
         puller=puller,
         clock=clock,
-        hardware=lambda: hardware,
+        hardware=hardware,
         publish=publisher.publish,
         wake=flags.wake,
         stopping=flags.stopping,
@@ -182,8 +193,8 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
     checker = Checker(
         look=lambda: looking(
             config,
-            Means(settings, engine, images, credentials, clock, lambda: hardware),
-            wanted=wanted_images(store.ledger(), hardware),
+            Means(settings, engine, images, credentials, clock, hardware),
+            wanted=wanted_images(store.ledger(), hardware()),
             link=transport.link(),
         ),
         clock=clock,
@@ -198,7 +209,7 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
         store=store,
         engine=engine,
         publisher=publisher,
-        hardware=lambda: hardware,
+        hardware=hardware,
         exposition=metrics.exposition,
         wake=flags.wake.set,
         checker=checker,
@@ -210,11 +221,12 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
     api.bind()
     pulls = settings.pull.concurrent
     workers = [
-        Worker("events", lambda: watch(engine, flags), flags.crash),
+        Worker("events", lambda: watch(engine, flags, detector.poke), flags.crash),
         *(Worker(f"puller-{number}", puller.work, flags.crash) for number in range(pulls)),
         Worker("prober", prober.work, flags.crash),
         Worker("uplink", uplink.work, flags.crash),
         Worker("sampler", sampler.work, flags.crash),
+        Worker("detector", detector.work, flags.crash),
         Worker("checker", checker.work, flags.crash),
         Worker("api", api.run, flags.crash),
     ]
@@ -231,6 +243,7 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
         lambda: puller.close(pulls),
         prober.close,
         uplink.wake,
+        detector.poke,
         api.stop,
     ]
     return Daemon(flags, reconciler, workers, endings, notifier)

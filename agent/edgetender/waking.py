@@ -52,11 +52,12 @@ def accepting(store: Store, clock: Clock, source: str, flags: Flags) -> Callable
     return accept
 
 
-def watch(engine: Engine, flags: Flags) -> None:
-    """Wake the loop at each event of our containers; come back when the engine does."""
+def watch(engine: Engine, flags: Flags, back: Callable[[], None] = lambda: None) -> None:
+    """Wake the loop at each event of our containers; call *back* when the engine was away, it may be another."""
     while not flags.stopping.is_set():
         try:
             engine.watch(flags.wake.set, flags.stopping.is_set)
         except EngineDown:
             flags.stopping.wait(_ENGINE_RETRY_S)
+            back()
         flags.wake.set()

@@ -18,7 +18,7 @@ WORDS = {"model", "errors", "codec", "clock", "secret", "__version__"}
 PORTS = {"ports", "metrics"}
 LOOP = {
     "reconciler", "memory", "executor", "observing", "puller", "prober", "uplink", "sampler", "worker",
-    "snapshot", "publisher", "eventlog", "waking",
+    "snapshot", "publisher", "eventlog", "waking", "detector",
 }  # fmt: skip
 HANDS = {"logs", "systemd", "lock", "engine", "registry", "transports", "probes", "sinks", "store", "trust"}
 
@@ -47,8 +47,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "checks": WORDS | HANDS | PORTS | {"config", "decide", "eventlog"},
     "support": WORDS | {"api", "checks", "config", "engine"},  # the labels of what is ours
     "linking": WORDS | PORTS | {"config", "transports"},
+    "detecting": WORDS | PORTS | {"config", "probes"},
     "house": WORDS | PORTS | {"decide", "config", "publisher", "eventlog", "checks"},
-    "daemon": WORDS | PORTS | LOOP | HANDS | {"config", "api", "house", "linking", "checks"},
+    "daemon": WORDS | PORTS | LOOP | HANDS | {"config", "api", "house", "linking", "checks", "detecting"},
     # doors
     "cli": WORDS | {"api", "checks", "config", "packaging", "fleet", "documents", "support", "convert"},
     # beside
@@ -58,10 +59,9 @@ MAY_IMPORT: dict[str, set[str]] = {
 
 # A command that is the agent itself, or looks with its eyes; imported when it is called.
 DOORS_TO_MORE = {
-    "cli/daemon.py": {"daemon"},
-    "cli/hardware.py": {"probes"},
+    "cli/daemon.py": {"daemon"}, "cli/explain.py": {"decide"}, "cli/hardware.py": {"probes"},
     "cli/push.py": {"transports"},
-}
+}  # fmt: skip
 
 # Third-party libraries, and the only places that may know them.
 LIBRARIES: dict[str, tuple[str, ...]] = {

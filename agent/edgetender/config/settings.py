@@ -78,7 +78,7 @@ class ApiSettings:
     """The admin socket and its group; *listen* is the read-only loopback listener, "" for none."""
 
     socket: Annotated[Path, values.socket_path, "the admin socket, mode 0660"] = ADMIN_SOCKET
-    listen: Annotated[str, values.loopback, "the device page, /metrics and /healthz, without a password"] = (
+    listen: Annotated[str, values.loopback, "/healthz, /metrics and /v1/status, without a password"] = (
         "127.0.0.1:8787"
     )
     group: Annotated[Text, "whose members may give orders, beside root and the daemon's user"] = "edgetender"
@@ -148,6 +148,18 @@ class FrontSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class HardwareSettings:
+    """Where the hardware is looked for, and what is taken for true whatever is found."""
+
+    root: Annotated[Place, "the directory that stands for /"] = Path("/")
+    interval_s: Annotated[float, values.seconds(60), "looked at again, also when nothing shows a change"] = (
+        3600.0
+    )
+    compat: Annotated[MaybePlace, "compatibility tables newer than this release's own"] = None
+    override: Annotated[MaybePlace, "a JSON object of facts by name that win over what is found"] = None
+
+
+@dataclass(frozen=True, slots=True)
 class LogSettings:
     """The daemon's log, on stderr."""
 
@@ -178,6 +190,7 @@ class Settings:
     checks: ChecksSettings = field(default_factory=ChecksSettings)
     pull: PullSettings = field(default_factory=PullSettings)
     front: FrontSettings = field(default_factory=FrontSettings)
+    hardware: HardwareSettings = field(default_factory=HardwareSettings)
     log: LogSettings = field(default_factory=LogSettings)
     labels: Mapping[str, Text] = field(default_factory=dict)
     origins: Mapping[str, str] = field(default_factory=dict, repr=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from edgetender.model.compat import Tables, builtin
+from edgetender.model.compat import Tables, in_force
 from edgetender.model.hardware import Device, Fact, Hardware, Value
 
 NOWHERE = Fact("", None, "nowhere", "no probe of this agent looks for it", code="not_probed")
@@ -17,7 +17,7 @@ class Look:
 
     machine: Mapping[str, Fact]
     devices: tuple[Device, ...]
-    tables: Tables = field(default_factory=builtin)
+    tables: Tables = field(default_factory=in_force)
     preferred: frozenset[str] = frozenset()  # devices that a module has already, by key
 
     def fact(self, name: str) -> Fact:
@@ -35,7 +35,7 @@ def look_at(hardware: Hardware, tables: Tables | None = None) -> Look:
     devices = hardware.devices
     if not any(device.value("vendor") == "nvidia" for device in devices):
         devices = (*devices, *_legacy(machine))
-    return Look(machine, devices, tables or builtin())
+    return Look(machine, devices, tables or in_force())
 
 
 def _legacy(machine: Mapping[str, Fact]) -> tuple[Device, ...]:

@@ -157,6 +157,19 @@ def builtin() -> Tables:
     return Tables(json.loads(files("edgetender.model").joinpath("compat.json").read_text()))
 
 
+_IN_FORCE: list[Tables] = []
+
+
+def in_force() -> Tables:
+    """The edition that decisions are made by: this release's, unless a file's was put in its place."""
+    return _IN_FORCE[0] if _IN_FORCE else builtin()
+
+
+def put_in_force(path: Path) -> None:
+    """From now on, in this process, the tables of a file. Called once, at the start. Raises ConfigInvalid."""
+    _IN_FORCE[:] = [tables_of(path)]
+
+
 def tables_of(path: Path) -> Tables:
     """The edition in a file; what it leaves out is this release's. Raises ConfigInvalid."""
     try:

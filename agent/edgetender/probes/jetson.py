@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from edgetender.model.compat import Known, Tables, builtin
+from edgetender.model.compat import Known, Tables, in_force
 from edgetender.model.hardware import Fact, Layer
 from edgetender.probes.memory import total_bytes
 from edgetender.probes.nvidia import TEGRA_NODES, is_tegra
@@ -19,7 +19,7 @@ _STATUS_BYTES = 16 * 1024 * 1024
 
 
 def probe(root: Path, programs: Programs = no_programs, tables: Tables | None = None) -> Iterator[Fact]:  # noqa: ARG001
-    tree, tables = Tree(root), tables or builtin()
+    tree, tables = Tree(root), tables or in_force()
     if not is_tegra(tree):
         yield Fact("tegra", value=False, source=tree.shown(_COMPATIBLE))
         return

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from edgetender.model.compat import Tables, builtin
+from edgetender.model.compat import Tables, in_force
 from edgetender.model.hardware import Fact, Layer
 from edgetender.probes import kernel_log, pci
 from edgetender.probes.nvidia_gpus import card_facts
@@ -28,7 +28,7 @@ _FAILED = ("driver_library_mismatch", "driver_too_old", "forward_compatibility_u
 
 def probe(root: Path, programs: Programs = no_programs, tables: Tables | None = None) -> Iterator[Fact]:
     """`accelerator` is nvidia only where a driver runs *and* its device node is there for containers."""
-    tree, tables = Tree(root), tables or builtin()
+    tree, tables = Tree(root), tables or in_force()
     sources = ask(tree, programs) if _signs(tree) else ()
     version, how = _driver(tree)
     where = tree.shown(VERSION)

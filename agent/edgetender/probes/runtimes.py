@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from edgetender.model.figures import EngineFacts
 from edgetender.model.hardware import Fact, Layer
 from edgetender.probes.nvidia_sources import RECORDED
 from edgetender.probes.programs import Programs, no_programs
@@ -47,6 +48,16 @@ def of_engine(version: Mapping[str, Any], info: Mapping[str, Any]) -> Iterator[F
             limits = bool(info["MemoryLimit"])
             why = "" if limits else "memory limits are not applied: cgroup_enable=memory is missing at boot"
             yield Fact("memory_limits", limits, "Docker /info", why)
+
+
+def of_engine_facts(facts: EngineFacts) -> Iterator[Fact]:
+    """The same of what the engine port says."""
+    said = {"Arch": facts.architecture, "Version": facts.version}
+    info: dict[str, Any] = {
+        "Runtimes": dict.fromkeys(facts.runtimes),
+        "CDISpecDirs": ["…"] if facts.cdi else [],
+    }
+    yield from of_engine(said, info)
 
 
 def _specs(tree: Tree) -> Iterator[str]:

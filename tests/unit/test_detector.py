@@ -1,0 +1,149 @@
+"""When is the hardware looked at again, and what is it put together of?"""
+
+from __future__ import annotations
+
+import json
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from edgetender.config.settings import HardwareSettings, Settings
+from edgetender.detecting import Eyes, from_environment
+from edgetender.detector import Detector
+from edgetender.errors import ConfigInvalid
+from edgetender.model.compat import builtin, tables_of
+from edgetender.model.hardware import Hardware
+from edgetender.probes.signs import signs
+from edgetender.probes.tree import Tree
+from tests.builders.hardware import machine
+from tests.builders.machines import write
+from tests.fakes.clock import FakeClock
+from tests.fakes.engine import FakeEngine
+
+
+@dataclass
+class Looking:
+    hardware: Hardware = field(default_factory=machine)
+    shown: int = 0
+    looks: int = 0
+
+    def look(self) -> Hardware:
+        self.looks += 1
+        return self.hardware
+
+    def signs(self) -> object:
+        return self.shown
+
+
+def detector() -> tuple[Detector, Looking, FakeClock, list[str]]:
+    looking, clock, woken = Looking(), FakeClock(), []
+    made = Detector(
+        looking, clock, interval_s=3600, changed=lambda: woken.append("!"), stopping=threading.Event()
+    )
+    return made, looking, clock, woken
+
+
+def test_it_looks_at_the_start_and_then_only_when_there_is_a_reason():
+    made, looking, clock, woken = detector()
+    clock.advance(3000)
+    assert not made.step()
+    assert looking.looks == 1
+    clock.advance(601)
+    assert not made.step()  # it looked, and all is as before
+    assert (looking.looks, woken) == (2, [])
+
+
+@pytest.mark.parametrize("reason", ["signs", "poke"])
+def test_a_sign_of_a_change_or_the_engine_s_return_is_a_reason(reason: str):
+    made, looking, _, woken = detector()
+    looking.hardware = machine(cuda="13.0")
+    if reason == "signs":
+        looking.shown = 1
+    else:
+        made.poke()
+    assert made.step()
+    assert woken == ["!"]
+    assert made.hardware().value("cuda") == "13.0"
+    assert not made.step()
+
+
+def test_what_goes_up_and_down_by_itself_wakes_nobody():
+    made, looking, _, woken = detector()
+    looking.hardware = machine(memory_available_bytes=5)
+    made.poke()
+    assert not made.step()
+    assert woken == []
+    assert made.hardware().value("memory_available_bytes") == 5
+
+
+def test_new_nodes_drivers_and_specifications_are_signs(tmp_path: Path):
+    root = write(tmp_path, {"etc/cdi/other.yaml": "kind: x\n", "dev/null": ""})
+    seen = [signs(Tree(root))]
+    for name, text in (
+        ("dev/nvidia0", ""), ("proc/driver/nvidia/version", "535"), ("dev/hailo0", ""),
+        ("sys/bus/pci/devices/0000:01:00.0/vendor", "0x10de"), ("sys/bus/pci/devices/0000:01:00.0/class", "0x030000"),
+        ("var/log/kern.log", "NVRM: Xid (PCI:0000:01:00): 79, GPU has fallen off the bus."),
+    ):  # fmt: skip
+        write(root, {name: text})
+        if not name.endswith("vendor"):
+            seen.append(signs(Tree(root)))
+    assert len(set(seen)) == len(seen)
+    write(root, {"var/log/kern.log": (root / "var/log/kern.log").read_text() + "\nsomething else\n"})
+    assert signs(Tree(root)) == seen[-1]
+
+
+def eyes(tmp_path: Path, engine: FakeEngine | None = None, **hardware: object) -> Eyes:
+    settings = Settings(
+        device="x", hardware=HardwareSettings(root=tmp_path, **hardware), labels={"site": "north"}
+    )  # type: ignore[arg-type]
+    return Eyes(settings, engine or FakeEngine(), FakeClock(), lambda: ())
+
+
+def test_the_engine_s_architecture_counts_and_its_last_word_while_it_is_away(tmp_path: Path):
+    write(tmp_path, {"proc/sys/kernel/arch": "aarch64\n"})
+    engine = FakeEngine()
+    mine = eyes(tmp_path, engine)
+    found = mine.look()
+    assert found.value("arch") == engine.facts().architecture
+    assert found.fact("arch").source == "Docker /version"  # type: ignore[union-attr]
+    engine.down = "it is restarted"
+    assert mine.look().value("docker") == found.value("docker")
+
+
+def test_labels_are_facts(tmp_path: Path):
+    assert eyes(tmp_path).look().value("label.site") == "north"
+
+
+def test_what_a_person_writes_wins_and_says_so(tmp_path: Path):
+    file = tmp_path / "facts.json"
+    file.write_text(json.dumps({"cuda": "12.4", "gpu0": {"vendor": "nvidia", "compute_capability": "8.6"}}))
+    found = eyes(tmp_path, override=file).look()
+    fact = found.fact("cuda")
+    assert fact is not None
+    assert (fact.value, fact.detail, fact.source) == ("12.4", "overridden", str(file))
+    assert found.value("compute_capability", "gpu0") == "8.6"
+    file.write_text("{")
+    assert eyes(tmp_path, override=file).look().fact("cuda") is None
+
+
+def test_a_variable_of_the_environment_overrides_a_fact():
+    (fact,) = from_environment({"EDGETENDER_FACT_CUDA": "12.4", "PATH": "/bin"})
+    assert (fact.name, fact.value) == ("cuda", "12.4")
+
+
+def test_tables_of_a_file_stand_beside_this_release_s_own(tmp_path: Path):
+    file = tmp_path / "compat.json"
+    file.write_text(
+        json.dumps(
+            {"schema": "edgetender/compat/v1", "version": "2027-01", "driver_to_cuda": {"700": "14.0"}}
+        )
+    )
+    newer = tables_of(file)
+    assert newer.version == "2027-01"
+    assert newer.cuda_of_driver("700.1").value == "14.0"  # type: ignore[union-attr]
+    assert newer.soc("tegra234") == builtin().soc("tegra234")
+    file.write_text("[]")
+    with pytest.raises(ConfigInvalid, match="no compatibility tables"):
+        tables_of(file)
