@@ -25,6 +25,11 @@ class Subject:
     started_at: datetime
     spec: HealthSpec
 
+    @property
+    def question(self) -> tuple[object, ...]:
+        """What is asked of which run: answers to another question are none to this one."""
+        return (self.started_at, self.address, self.spec.port, self.spec.path)
+
 
 class Prober:
     """Threads: `watch` and `health` from the reconciler, `work` on a thread of its own, `close` from any."""
@@ -40,15 +45,17 @@ class Prober:
         self._began: dict[str, float] = {}  # by a clock that does not jump: a date learned late fails nobody
 
     def watch(self, subjects: Iterable[Subject]) -> None:
-        """Ask exactly these from now on; one that was started again begins anew."""
+        """Ask exactly these from now on; one that was started again, or is asked something else, begins anew."""
         wanted = {subject.container: subject for subject in subjects}
         with self._lock:
             for container, subject in wanted.items():
                 known = self._subjects.get(container)
-                if known is None or known.started_at != subject.started_at:
+                if known is None or known.question != subject.question:
                     self._asked[container] = Asked()
                     self._due[container] = self._clock.monotonic()
-                    ran_s = (self._clock.now() - subject.started_at).total_seconds()
+                    # who is asked something new while it runs has the whole deadline for it
+                    anew = known is not None and known.started_at == subject.started_at
+                    ran_s = 0.0 if anew else (self._clock.now() - subject.started_at).total_seconds()
                     self._began[container] = self._clock.monotonic() - max(0.0, ran_s)
                     self._changed.set()
             for container in self._subjects.keys() - wanted.keys():

@@ -90,10 +90,14 @@ class Reconciler:
         now = self._clock.now()
         ledger = self._collect_pulls(self._memory.ledger, now)
         observed = self._observer.look(self._judged(ledger))
+        seen = ledger
         ledger = self._memory.take_deliveries(floor_held(ledger, observed), observed)
+        observed = self._seen_by(ledger, seen, observed)
         target = self._aim(ledger, observed)
         ledger = self._bury(ledger, target, observed, now)
+        seen = ledger
         ledger, until = self._judge(ledger, target, observed, now)
+        observed = self._seen_by(ledger, seen, observed)
         ledger = marked(ledger, look_at(self._hardware()), now)
         ledger = held(ledger, self._resolved(ledger), now)
         target = self._aim(ledger, observed)
@@ -112,6 +116,12 @@ class Reconciler:
         if failed:  # what failed waits for its back-off by now, not for the next interval
             stride = plan(target, observed, ledger, now)
         return self._pause_s(now, stride.wake_at, until)
+
+    def _seen_by(self, ledger: Ledger, before: Ledger, observed: Observed) -> Observed:
+        """Readiness is seen with the candidate's eyes: another one, or none, asks at a path of its own."""
+        if ledger.candidate == before.candidate:
+            return observed
+        return self._observer.look(self._judged(ledger))
 
     def _pause_s(self, now: datetime, *moments: datetime | None) -> float:
         due = [(moment - now).total_seconds() for moment in moments if moment is not None]

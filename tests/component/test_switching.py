@@ -132,6 +132,25 @@ def test_a_version_that_never_gets_ready_never_gets_a_request():
     assert service.loop.last.ledger.desired.code == 417
 
 
+def test_a_version_that_only_asks_for_another_path_is_judged_by_it_and_touches_no_container():
+    service = Service()
+    service.live(version(1, ONE))
+    before = service.container(ONE)
+    asks_in_vain = version(2, NEVER_READY)["modules"]["scorer"] | {"image": ONE}
+    service.live({**manifest(2, scorer=asks_in_vain), "update": {"settle": 2}})
+    assert (service.accepted, service.container(ONE), service.refused) == (1, before, [])
+    assert ("stop", before) not in service.loop.engine.effects
+    assert service.loop.last.observed.containers[0].ready
+
+
+def test_without_a_time_to_settle_a_version_is_still_judged_by_its_own_question():
+    service = Service()
+    service.live(version(1, ONE))
+    asks_in_vain = version(2, NEVER_READY)["modules"]["scorer"] | {"image": ONE}
+    service.live({**manifest(2, scorer=asks_in_vain), "update": {"settle": 0}})
+    assert (service.accepted, service.refused) == (1, [])
+
+
 def test_a_version_that_dies_while_settling_gives_the_requests_back_at_once():
     service = Service()
     service.live(version(1, ONE))

@@ -150,6 +150,20 @@ def test_a_new_interval_counts_without_asking_anew_and_keeps_what_is_known() -> 
     assert len(bench.asked) == 5
 
 
+def test_another_question_is_asked_anew_and_has_the_whole_deadline_to_be_answered() -> None:
+    bench = Bench()
+    bench.prober.watch([SCORER])
+    bench.run(300)
+    assert bench.readiness() is Readiness.READY
+    bench.refusals["172.17.0.2"] = "GET /v2 on port 5001 answered 404"
+    bench.prober.watch([replace(SCORER, spec=replace(SPEC, path="/v2", deadline_s=3.0))])
+    assert bench.readiness() is Readiness.UNKNOWN
+    bench.run(2)
+    assert bench.readiness() is Readiness.UNKNOWN
+    bench.run(2)
+    assert bench.readiness() is Readiness.FAILING
+
+
 def test_a_wall_clock_set_forward_fails_nobody() -> None:
     bench = Bench()
     bench.refusals["172.17.0.2"] = "503: the model is loading"

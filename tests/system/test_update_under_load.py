@@ -1,0 +1,176 @@
+"""Updates, roll-backs and a killed agent under load, on real parts: no request of any client fails."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from demo.narrator import Terminal
+from demo.parts.dockerd import client
+from demo.parts.load import Load
+from demo.parts.waiting import until
+from demo.steps import deploying, making
+from demo.world import HOST_PORT, World, started
+from tests.services.engine import REPOSITORY, why_no_engine
+
+pytestmark = [
+    pytest.mark.system,
+    pytest.mark.engine,
+    pytest.mark.broker,
+    pytest.mark.registry,
+    pytest.mark.timeout(240),
+]
+
+BODY = json.dumps({"data": [list(range(1, 11))]}).encode()
+PER_S = 100
+NEVER = {"http": {"port": 5001, "path": "/nowhere"}, "interval": 1, "timeout": 2, "deadline": 3}
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory, front_archive: Path) -> Iterator[World]:
+    if reason := why_no_engine():
+        pytest.skip(reason)
+    home = tmp_path_factory.mktemp("load")
+    for cache in ("base", "store", "front"):
+        kept = REPOSITORY / ".demo" / cache
+        kept.mkdir(parents=True, exist_ok=True)
+        (home / cache).symlink_to(kept)
+    with started(home, Terminal(), private_engine=True) as everything:
+        making.train_and_package(everything)
+        making.push_to_the_registry(everything)
+        deploying.deploy(everything)
+        assert everything.fronts("diabetes"), "without a front there is nothing to prove"
+        yield everything
+
+
+@pytest.fixture
+def load() -> Iterator[Load]:
+    with Load(HOST_PORT, "/score", kept=3, fresh=3, per_s=PER_S, body=BODY) as running:
+        running.go_on(PER_S // 2)
+        yield running
+
+
+def push(world: World, **module: Any) -> float:
+    """The next version, with these keys of the serving module changed."""
+    document = copy.deepcopy(world.facts["manifest"])
+    document["version"] = world.facts["version"] = world.facts.get("version", document["version"]) + 1
+    document["modules"]["diabetes"] |= module
+    world.facts["pushed"] = document
+    return deploying.push(world, document)
+
+
+def applied(world: World, since: float) -> None:
+    deploying.wait_until_applied(world, world.facts["version"], since=since, within_s=40)
+    world.facts["manifest"] = world.facts["pushed"]
+
+
+def reported(world: World, code: int, since: float) -> Any:
+    version = world.facts["version"]
+    said = world.upstream.wait(
+        "reported",
+        f"version {version} with code {code}",
+        lambda body: body["lastDesiredVersion"] == version and body["lastDesiredStatus"]["code"] == code,
+        within_s=60,
+        since=since,
+    )
+    return said.body
+
+
+def unharmed(load: Load) -> None:
+    load.go_on(PER_S // 2)
+    assert not load.failures, str(load)
+
+
+def serving(world: World) -> str:
+    """The environment value of the container that new requests come to."""
+    (container,) = world.containers("diabetes")
+    return next(line for line in container["Config"]["Env"] if line.startswith("SITE="))
+
+
+def test_updates_one_after_the_other_fail_no_request(world: World, load: Load) -> None:
+    for number in range(1, 4):
+        applied(world, push(world, env={"SITE": f"hall {number}"}))
+        assert serving(world) == f"SITE=hall {number}"
+    unharmed(load)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"command": ["python3", "-c", "raise SystemExit(3)"]},
+        {"command": ["python3", "-c", "import time; time.sleep(600)"]},
+        {"health": NEVER, "env": {"SITE": "nowhere"}},
+        {"health": NEVER},  # of the container that runs
+    ],
+    ids=["exits", "hangs", "never ready", "asks for what is not there"],
+)
+def test_a_bad_version_is_rolled_back_and_never_gets_a_request(
+    world: World, load: Load, bad: dict[str, Any]
+) -> None:
+    (before,) = world.containers("diabetes")
+    health = {"http": {"port": 5001, "path": "/"}, "interval": 1, "timeout": 2, "deadline": 3}
+    body = reported(world, 417, push(world, **({"health": health} | bad)))
+    assert "diabetes" in body["lastDesiredStatus"]["description"]
+    until(lambda: len(world.containers("diabetes", all_states=True)) == 1, "the end of it", within_s=15)
+    (after,) = world.containers("diabetes")
+    assert after["Id"] == before["Id"]
+    assert after["State"]["StartedAt"] == before["State"]["StartedAt"]
+    unharmed(load)
+
+
+@pytest.mark.parametrize("after_s", [0.0, 0.4, 0.8, 1.2, 1.8, 2.6])
+def test_an_agent_killed_in_the_middle_of_an_update_fails_no_request(
+    world: World, load: Load, after_s: float
+) -> None:
+    push(world, env={"SITE": f"killed after {after_s:g} s"})
+    until(lambda: len(world.containers("diabetes", all_states=True)) > 1, "the new container", within_s=20)
+    deadline = time.monotonic() + after_s
+    until(lambda: time.monotonic() >= deadline, "the moment", within_s=after_s + 1)
+    world.device.kill()
+    load.go_on(PER_S // 2)
+    began = time.monotonic()
+    world.device.start()
+    applied(world, began)
+    assert serving(world) == f"SITE=killed after {after_s:g} s"
+    unharmed(load)
+
+
+def test_a_restarted_agent_disturbs_nobody(world: World, load: Load) -> None:
+    (before,) = world.containers("diabetes")
+    (front,) = world.fronts("diabetes")
+    world.device.stop()
+    load.go_on(PER_S)
+    world.device.start()
+    until(lambda: all_ready(world), "adoption", within_s=15)
+    (after,), (front_after,) = world.containers("diabetes"), world.fronts("diabetes")
+    assert (after["State"]["StartedAt"], front_after["Id"]) == (before["State"]["StartedAt"], front["Id"])
+    unharmed(load)
+
+
+def all_ready(world: World) -> bool:
+    modules = world.device.status().get("modules", [])
+    rows = modules.values() if isinstance(modules, dict) else modules
+    return bool(rows) and all(row["ready"] for row in rows)
+
+
+def test_a_killed_front_is_back_by_itself_and_serves_the_right_container(world: World) -> None:
+    (front,) = world.fronts("diabetes")
+    (serves,) = world.containers("diabetes")
+    world.device.stop()  # nobody else is there to put it right
+    try:
+        with client(world.engine) as engine:
+            pid = engine.containers.get(front["Id"]).attrs["State"]["Pid"]
+        os.kill(pid, signal.SIGKILL)
+        took = deploying.wait_until_serving(world, within_s=10)
+        assert took < 5
+        assert world.containers("diabetes")[0]["Id"] == serves["Id"]
+    finally:
+        world.device.start()
