@@ -12,6 +12,7 @@
     ├── Permanent              the same input fails again; a person or a new manifest must act
     │   ├── ManifestInvalid      carries every fault with its path
     │   ├── ManifestRefused      readable, but not to be taken (lower version, equivocation, ...)
+    │   ├── TrustRefused         not signed by those whose word counts here; says by whom, or how, and where
     │   ├── RegistryDenied       401 or 403
     │   ├── ImageMissing         the registry has no such image
     │   ├── EngineRefused        the engine said no to these arguments
@@ -125,6 +126,13 @@ class ManifestRefused(Permanent):
     def __init__(self, message: str, *, code: str) -> None:
         super().__init__(message)
         self.code = code  # type: ignore[misc]  # the one class whose reason is data
+
+
+class TrustRefused(WithProblems):
+    code = "trust.refused"
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        super().__init__("cannot trust it", problems)
 
 
 class RegistryDenied(Permanent):
