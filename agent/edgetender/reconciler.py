@@ -114,6 +114,7 @@ class Reconciler:
         if done and not failed:
             return 0.0
         if failed:  # what failed waits for its back-off by now, not for the next interval
+            now = self._clock.now()  # of before the failure, it would look as if the clock had gone backwards
             stride = plan(target, observed, ledger, now)
         return self._pause_s(now, stride.wake_at, until)
 

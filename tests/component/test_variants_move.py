@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from edgetender.model.hardware import Hardware
 from tests.builders.hardware import gpu, machine, variant
 from tests.builders.loops import Loop, deployed
 from tests.builders.manifests import image, manifest
+from tests.fakes.clock import FakeClock
 
 CARD = gpu(uuid="GPU-1")
 VARIANTS = [
@@ -224,3 +226,20 @@ def test_nothing_fits_is_refused_before_anything_stops_with_every_reason():
     ((_, why),) = made.last.target.blocked
     assert "trt: needs an NVIDIA accelerator" in why
     assert "cuda: needs an NVIDIA accelerator" in why
+
+
+class TickingClock(FakeClock):
+    """Time goes on while something is done: a tenth of a second with each look at it."""
+
+    def now(self) -> datetime:
+        self.advance(0.1)
+        return super().now()
+
+
+def test_a_step_that_took_time_to_fail_is_tried_again_by_its_back_off_not_at_the_next_interval():
+    made = Loop(clock=TickingClock(), hardware=machine(CARD))
+    made.puller.registry |= {image("cpu")}
+    made.push(manifest(1, scorer={"variants": VARIANTS[2:]}))
+    made.engine.fail_on("start", EngineRefused("port is already allocated"), times=1)
+    pauses = [made.cycle() for _ in range(5)]
+    assert max(pauses) < 2
