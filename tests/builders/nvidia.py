@@ -1,0 +1,25 @@
+"""A machine with one NVIDIA card, in files; and a libcuda to be compiled for it."""
+
+from __future__ import annotations
+
+DRIVER = "NVRM version: NVIDIA UNIX x86_64 Kernel Module  535.104.05  Thu Oct  6 21:38:55 UTC 2022\nGCC version: x\n"
+CARD = "0000:01:00.0"
+BOX = {
+    "proc/driver/nvidia/version": DRIVER,
+    "dev/nvidiactl": "",
+    f"sys/bus/pci/devices/{CARD}/vendor": "0x10de\n",
+    f"sys/bus/pci/devices/{CARD}/class": "0x030200\n",
+    f"sys/bus/pci/devices/{CARD}/device": "0x2204\n",
+    "proc/meminfo": "MemTotal: 16000000 kB\nMemAvailable: 8000000 kB\n",
+}
+CUDA_STUB = """
+#include <string.h>
+int cuInit(int f){return %(init)s;}
+int cuDriverGetVersion(int*v){*v=12020;return 0;}
+int cuDeviceGetCount(int*c){*c=1;return 0;}
+int cuDeviceGet(int*d,int n){*d=n;return 0;}
+int cuDeviceGetName(char*b,int n,int d){strncpy(b,"Graphics Device",n);return 0;}
+int cuDeviceGetAttribute(int*v,int a,int d){*v=a==75?7:a==76?5:0;return 0;}
+int cuDeviceTotalMem_v2(unsigned long*v,int d){*v=6442450944UL;return 0;}
+int cuDeviceGetPCIBusId(char*b,int n,int d){strncpy(b,"0000:01:00.0",n);return 0;}
+"""
