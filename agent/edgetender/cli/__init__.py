@@ -46,6 +46,7 @@ COMMANDS = {
     "pull": ("images:pull", "Bring an image here, and give it to the container engine."),
     "run": ("images:run", "Start an image in the container engine of this machine."),
     "registry": ("registry:registry", "Log in to image registries."),
+    "fleet": ("fleet:fleet", "Look at all devices of a broker at once."),
     "push": ("push:push", "Publish a manifest to a device."),
     "completion": ("completion:completion", "Print the script that completes commands in a shell."),
     "daemon": ("daemon:daemon", "Run the agent."),

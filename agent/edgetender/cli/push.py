@@ -77,7 +77,7 @@ def push(
     It is kept by the broker, so a device that is away gets it when it comes back. With --follow the exit
     code is the device's verdict: 0 running, 1 refused, 6 invalid, 9 none in time, 10 rolled back.
     """
-    settings = _settings(broker, ca, certificate, key, username)
+    settings = broker_settings(broker, ca, certificate, key, username)
     document = ManifestFile(file)
     with document.faults_located():
         if document.is_iotedge != (version is not None):
@@ -89,9 +89,10 @@ def push(
     return _push(session, settings, device, manifest, timeout_s=timeout_s, follow=follow)
 
 
-def _settings(
+def broker_settings(
     broker: str, ca: Path | None, certificate: Path | None, key: Path | None, username: str | None
 ) -> MqttSettings:
+    """How to reach the broker that people wrote as a URL; the password comes from the environment."""
     url = urlsplit(broker)
     try:
         host, port = url.hostname, url.port

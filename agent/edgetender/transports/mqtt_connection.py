@@ -32,7 +32,8 @@ _NAMES = {5: "5", 4: "3.1.1"}
 
 
 class Connection:
-    """*level* 5 is MQTT 5, 4 is 3.1.1. *on_message* returns whether the message may be acknowledged.
+    """*level* 5 is MQTT 5, 4 is 3.1.1. *on_message* returns whether the message may be acknowledged; *on_topic*,
+    for who listens to more than one topic, is called instead of it.
 
     Threads: `run` blocks, and calls *on_up* and *on_message*; the rest may be called from any thread.
     """
@@ -45,9 +46,10 @@ class Connection:
         *,
         on_up: Callable[[Connection], None],
         on_message: Callable[[bytes], bool],
+        on_topic: Callable[[str, bytes], bool] | None = None,
     ) -> None:
         self._settings, self._level, self._party = settings, level, party
-        self._on_up, self._on_message = on_up, on_message
+        self._on_up, self._on_message = on_up, on_topic or (lambda _, body: on_message(body))
         self._client = self._new_client()
         self._context: ClientContext | None = None
         self._state = threading.Condition()
@@ -255,7 +257,7 @@ class Connection:
             self._hang_up()
 
     def _received(self, _client: object, _userdata: object, message: paho.MQTTMessage) -> None:
-        if not self._on_message(bytes(message.payload)):
+        if not self._on_message(message.topic, bytes(message.payload)):
             # paho 1.6 acknowledges whatever comes back from here; only a dead socket keeps it from doing so
             self._why = "a message could not be taken and is left unacknowledged"
             self._hang_up()
