@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from edgetender.model.ledger import Demotion, Ledger
+from edgetender.model.ledger import Decision, Demotion, Ledger
 from tests.builders.golden import same
 from tests.builders.hardware import gpu, machine, variant
 from tests.builders.machines import RECORDINGS, write
@@ -137,3 +137,28 @@ def test_a_recorded_card_shows_with_its_facts(lonely, tmp_path):
     out = lonely.run("hardware", "--root", "tree").out
     assert "NVIDIA A10G" in out
     assert "22.5 GiB" in out
+
+
+def test_a_variant_is_pinned_let_go_and_forgotten_by_a_delivery(shell, house):
+    house.decisions = {n: Decision(n, 200, "done") for n in (1, 2, 3, 4)}
+    for words in (
+        ("pin", "scorer", "cpu"),
+        ("unpin", "scorer"),
+        ("forget", "scorer"),
+        ("forget", "scorer", "cuda"),
+    ):
+        assert shell.run("variant", *words).code == 0
+    assert [json.loads(body) for kind, _, body in house.submitted] == [
+        {"module": "scorer", "action": "pin", "variant": "cpu"},
+        {"module": "scorer", "action": "unpin", "variant": None},
+        {"module": "scorer", "action": "forget", "variant": None},
+        {"module": "scorer", "action": "forget", "variant": "cuda"},
+    ]
+    assert {kind for kind, _, _ in house.submitted} == {"variant"}
+
+
+def test_a_wish_that_is_refused_ends_with_its_code(shell, house):
+    house.decisions = {1: Decision(1, 404, "cannot pin 'tpu': scorer has no such variant (it has: cpu)")}
+    said = shell.run("variant", "pin", "scorer", "tpu")
+    assert said.code == 4
+    assert "no such variant" in said.err

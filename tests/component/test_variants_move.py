@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from typing import Any
 
@@ -243,3 +244,45 @@ def test_a_step_that_took_time_to_fail_is_tried_again_by_its_back_off_not_at_the
     made.engine.fail_on("start", EngineRefused("port is already allocated"), times=1)
     pauses = [made.cycle() for _ in range(5)]
     assert max(pauses) < 2
+
+
+def wish(made: Loop, **said: Any) -> Any:
+    number = made.store.deliver(
+        "variant", "cli", json.dumps({"module": "scorer"} | said).encode(), made.clock.now()
+    )
+    made.run(20)
+    return made.store.decision(number)
+
+
+def test_a_person_s_pin_wins_over_order_and_memory_until_it_is_let_go():
+    made = loop(machine(CARD))
+    made.run(30)
+    assert wish(made, action="pin", variant="cpu").code == 200
+    assert runs(made) == ["cpu"]
+    wait(made, 30)
+    assert runs(made) == ["cpu"]
+    assert wish(made, action="unpin").code == 200
+    assert runs(made) == ["trt"]
+
+
+def test_what_is_forgotten_is_tried_again_at_once():
+    made = loop(machine(CARD))
+    made.engine.fail_on("start", REFUSED, times=1)
+    made.run(30)
+    assert runs(made) == ["cpu"]
+    assert wish(made, action="forget", variant="trt").code == 200
+    assert runs(made) == ["trt"]
+    assert made.last.ledger.demotions == ()
+
+
+def test_a_wish_that_makes_no_sense_is_refused_with_what_there_is():
+    made = loop(machine(CARD))
+    made.run(30)
+    said = wish(made, action="pin", variant="tpu")
+    assert (said.code, said.description) == (
+        404,
+        "cannot pin 'tpu': scorer has no such variant (it has: trt, cuda, cpu)",
+    )
+    assert wish(made, module="ocr", action="unpin").code == 404
+    assert wish(made, action="dance").code == 400
+    assert runs(made) == ["trt"]

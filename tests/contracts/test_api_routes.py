@@ -265,5 +265,6 @@ def test_every_route_is_one_of_those_tested_here():
         "POST /v1/plan",
         "POST /v1/apply",
         "POST /v1/modules/{module}/restart",
+        "POST /v1/modules/{module}/variant",
         "POST /v1/rollback",
     ]

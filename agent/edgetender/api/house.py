@@ -34,7 +34,8 @@ class House(Protocol):
     def submit(self, kind: str, source: str, body: bytes) -> int:
         """Write a wish down, wake the reconciler and return the delivery's id.
 
-        *kind* is `manifest` (the manifest's JSON), `restart` ({"module": name}) or `rollback` ({"to": version
+        *kind* is `manifest` (the manifest's JSON), `restart` ({"module": name}), `variant` ({"module", "action",
+        "variant"}) or `rollback` ({"to": version
         or null}).
         """
         ...

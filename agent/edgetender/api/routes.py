@@ -150,6 +150,18 @@ def _restart(house: House, call: Call) -> Answer:
     return _delivery(house.submit("restart", call.source, canonical({"module": call.path["module"]})))
 
 
+def _variant(house: House, call: Call) -> Answer:
+    wish = decode(call.body) if call.body else {}
+    action = wish.get("action") if isinstance(wish, dict) else None
+    if action not in ("pin", "unpin", "forget"):
+        raise ManifestInvalid((Problem("action", "value", "say pin, unpin or forget"),))
+    name = wish.get("variant")
+    if name is not None and not isinstance(name, str):
+        raise ManifestInvalid((Problem("variant", "value", "name a variant, or none"),))
+    said = {"module": call.path["module"], "action": action, "variant": name}
+    return _delivery(house.submit("variant", call.source, canonical(said)))
+
+
 def _rollback(house: House, call: Call) -> Answer:
     wish = decode(call.body) if call.body else {}
     to = wish.get("to") if isinstance(wish, dict) else 0
@@ -204,5 +216,6 @@ ROUTES = (
     Route("POST", "/v1/plan", Access.TRUSTED, _plan),
     Route("POST", "/v1/apply", Access.TRUSTED, _apply),
     Route("POST", "/v1/modules/{module}/restart", Access.TRUSTED, _restart),
+    Route("POST", "/v1/modules/{module}/variant", Access.TRUSTED, _variant),
     Route("POST", "/v1/rollback", Access.TRUSTED, _rollback),
 )

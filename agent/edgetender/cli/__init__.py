@@ -29,6 +29,7 @@ COMMANDS = {
     "hardware": ("hardware:hardware", "Show the facts that variants are chosen by."),
     "explain": ("explain:explain", "Show why a module runs as this variant."),
     "facts": ("facts:facts", "Save what variants are chosen by."),
+    "variant": ("variant:variant", "Say which variant a module runs as."),
     "logs": ("logs:logs", "Show a module's log."),
     "restart": ("restart:restart", "Restart a module."),
     "check": ("check:check", "Check this device, and say what repairs it."),

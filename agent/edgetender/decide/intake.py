@@ -10,6 +10,7 @@ from edgetender.codec import decode
 from edgetender.decide.admission import admit, take
 from edgetender.decide.changes import changes, summary
 from edgetender.decide.verdict import condemn
+from edgetender.decide.wishes import variant_wish
 from edgetender.errors import ManifestInvalid
 from edgetender.model.ledger import Decision, Delivery, Desired, HistoryEntry, Ledger, Slot
 from edgetender.model.manifest import Manifest
@@ -44,10 +45,19 @@ def digest(
     match delivery.kind:
         case "restart":
             return _restart(delivery, wish, ledger, observed)
+        case "variant":
+            return _variant(delivery, wish, ledger, manifest_of)
         case "rollback":
             return _rollback(delivery, wish, ledger, versions, manifest_of)
         case _:
             return _refused(delivery, ledger, 400, f"cannot do {delivery.kind!r}: unknown to this agent")
+
+
+def _variant(
+    delivery: Delivery, wish: dict[str, Any], ledger: Ledger, manifest_of: Callable[[Slot], Manifest]
+) -> Intake:
+    slot = ledger.candidate or ledger.accepted
+    return Intake(*variant_wish(delivery, wish, ledger, manifest_of(slot) if slot is not None else None))
 
 
 def _refused(delivery: Delivery, ledger: Ledger, code: int, why: str) -> Intake:
