@@ -28,6 +28,7 @@ from edgetender.logs import Format, configure
 from edgetender.metrics import Metrics
 from edgetender.model import front as front_words
 from edgetender.model.compat import put_in_force
+from edgetender.model.examined import Identity
 from edgetender.model.hardware import Fact, Hardware, native_architecture
 from edgetender.observing import Observer
 from edgetender.ports import Sink
@@ -44,6 +45,7 @@ from edgetender.store.outbox import SqliteOutbox
 from edgetender.store.state import SqliteStore
 from edgetender.systemd import Notifier
 from edgetender.trust.credentials import CredentialFiles
+from edgetender.trust.device import DeviceTrust
 from edgetender.uplink import Uplink
 from edgetender.waking import Flags, accepting, watch
 from edgetender.worker import Worker
@@ -140,6 +142,10 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
         archive=settings.front.archive,
     )
     credentials = CredentialFiles(settings.credentials.directory, systemd_directory=_systemd_credentials())
+    identity = Identity(settings.device, settings.trust.groups, _architecture(hardware()))
+    trust = DeviceTrust(settings.trust.directory, identity, required=settings.trust.mode == "signed")
+    for note in trust.notes():
+        log.warning("manifests", extra={"fields": {"why": note}})
     transport = transport_of(settings, credentials)
     images = RegistryImages({h: RegistrySettings(r.ca, r.plain_http) for h, r in settings.registries.items()})
     puller = Puller(
@@ -148,6 +154,7 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
         credentials,
         clock,
         architecture=_architecture(hardware()),
+        level=_level(hardware()),
         stall_s=settings.pull.stall_timeout_s,
         wake=flags.wake.set,
         stopping=flags.stopping,
@@ -176,6 +183,7 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
         events=events,
         ledger=store.ledger(),
         notes=notes,
+        advice=trust.notes,
     )
     reconciler = Reconciler(
         store=store,
@@ -189,6 +197,7 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
         wake=flags.wake,
         stopping=flags.stopping,
         interval_s=_interval_s(settings, notifier),
+        trust=trust,
     )
     checker = Checker(
         look=lambda: looking(
@@ -271,6 +280,12 @@ def _interval_s(settings: Settings, notifier: Notifier) -> float:
 
 def _architecture(hardware: Hardware) -> str:
     return str(hardware.value("arch") or native_architecture())
+
+
+def _level(hardware: Hardware) -> str:
+    """The processor's level, as images of an index name it; empty where it is not known."""
+    names = {"amd64": "x86_level", "arm64": "arm64_level", "arm": "oci_variant"}
+    return str(hardware.value(names.get(_architecture(hardware), "")) or "")
 
 
 def _front_fact(settings: Settings) -> Fact:

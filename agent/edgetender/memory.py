@@ -7,12 +7,14 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from edgetender.decide.intake import Intake, digest
+from edgetender.decide.trusting import trusted_time
 from edgetender.errors import DiskFull, ManifestInvalid
+from edgetender.model.examined import AS_IT_IS
 from edgetender.model.ledger import Decision, Delivery, HistoryEntry, Ledger, Slot
 from edgetender.model.manifest import Manifest
 from edgetender.model.observed import Observed
 from edgetender.model.reading import read_manifest
-from edgetender.ports import Store
+from edgetender.ports import Store, Trust
 
 log = logging.getLogger(__name__)
 
@@ -24,8 +26,9 @@ class Memory:
     be promises that a restart breaks.
     """
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, store: Store, trust: Trust | None = None) -> None:
+        """Without *trust* manifests are taken as they are."""
+        self._store, self._trust = store, trust
         self._manifests: dict[str, Manifest] = {}
         self._saved = store.ledger()
         self.ledger = self._saved
@@ -78,7 +81,10 @@ class Memory:
         self, delivery: Delivery, ledger: Ledger, observed: Observed, versions: dict[int, HistoryEntry]
     ) -> Intake:
         try:
-            return digest(delivery, ledger, observed, versions, self.manifest_of)
+            examined = AS_IT_IS
+            if self._trust is not None and delivery.kind == "manifest":
+                examined = self._trust.examine(delivery.body, trusted_time(delivery.received_at, ledger))
+            return digest(delivery, ledger, observed, versions, self.manifest_of, examined)
         except Exception as error:  # it waits on the disk: ending the daemon now would end it at every start
             log.exception("a delivery could not be judged", extra={"fields": {"delivery": delivery.id}})
             return Intake(ledger, Decision(delivery.id, 500, f"this agent failed on it: {error!r:.200}"))

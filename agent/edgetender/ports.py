@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Protocol
 
+from edgetender.model.examined import Examined
 from edgetender.model.figures import ContainerFigures, EngineFacts
 from edgetender.model.front import FrontSpec, FrontState, Member
 from edgetender.model.hardware import Fact
@@ -128,6 +129,14 @@ class Credentials(Protocol):
 
     def get(self, name: str) -> Credential:
         """Raises CredentialUnusable, with the command that repairs it."""
+        ...
+
+
+class Trust(Protocol):
+    """Whose word counts here. From any thread."""
+
+    def examine(self, body: bytes, now: datetime) -> Examined:
+        """What is to be thought of *body*, a manifest as it arrived; *now* is trusted time. Never raises."""
         ...
 
 

@@ -49,10 +49,12 @@ class Publisher:
         events: EventLog,
         ledger: Ledger,
         notes: tuple[str, ...] = (),
+        advice: Callable[[], tuple[str, ...]] = tuple,
     ) -> None:
         self._device, self._clock, self._outbox, self._link = device, clock, outbox, link
         self._hardware, self._figures, self._gauges, self._told = hardware, figures, gauges, told
         self._notes, self._ledger, self._events = notes, ledger, events
+        self._advice = advice
         self._started_at: datetime = clock.now()
         self._snapshot: Snapshot | None = None
         self._reports: tuple[ModuleReport, ...] | None = None
@@ -76,7 +78,7 @@ class Publisher:
             plan=cycle.plan,
             hardware=self._hardware(),
             outbox=self._outbox.figures(),
-            notes=self._notes if cycle.trouble is None else (*self._notes, cycle.trouble),
+            notes=(*self._notes, *self._advice(), *([cycle.trouble] if cycle.trouble else [])),
         )
         reports = module_reports(cycle.target, cycle.observed, cycle.ledger, cycle.plan)
         if self._reports is not None or cycle.ledger.desired != self._ledger.desired:

@@ -28,7 +28,7 @@ from edgetender.model.observed import Observed
 from edgetender.model.plan import Plan, PullOutcome
 from edgetender.model.target import HealthSpec, Target
 from edgetender.observing import Observer
-from edgetender.ports import Engine, Front, Store
+from edgetender.ports import Engine, Front, Store, Trust
 
 log = logging.getLogger(__name__)
 
@@ -70,12 +70,13 @@ class Reconciler:
         wake: threading.Event,
         stopping: threading.Event,
         interval_s: float,
+        trust: Trust | None = None,
     ) -> None:
         self._engine, self._observer, self._puller = engine, observer, puller
         self._clock, self._hardware, self._publish = clock, hardware, publish
         self._wake, self._stopping, self._interval_s = wake, stopping, interval_s
         self._executor = Executor(engine, front, puller, stopping)
-        self._memory = Memory(store)
+        self._memory = Memory(store, trust)
 
     def run(self) -> None:
         """Cycle until `stopping`. The wake flag is cleared before the look, so no wake-up is ever lost."""
@@ -135,7 +136,7 @@ class Reconciler:
                 log.warning(
                     "pull failed", extra={"fields": {"image": image, "code": error.code, "why": str(error)}}
                 )
-            else:
+            elif outcome.pinned is not None:
                 log.info(
                     "image pulled",
                     extra={"fields": {"image": outcome.pinned, "seconds": round(outcome.seconds, 1)}},

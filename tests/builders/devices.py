@@ -95,6 +95,7 @@ def device(folder: Path, **more: Any) -> Device:
         state_dir=state,
         transport=TransportSettings(**more.pop("transport", {})),
         registries=more.pop("registries", {}),
+        trust=more.pop("trust", TrustSettings(directory=folder / "trust")),
         credentials=CredentialsSettings(folder / "credentials"),
     )
     parts: dict[str, Any] = {

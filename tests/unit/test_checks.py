@@ -13,6 +13,7 @@ import pytest
 
 from edgetender.checks import CHECKS, all_checks
 from edgetender.checks.finding import Severity
+from edgetender.config.settings import TrustSettings
 from edgetender.errors import EngineRefused, Problem
 from edgetender.model.hardware import Fact, Hardware
 from edgetender.store.outbox import SqliteOutbox
@@ -26,6 +27,7 @@ from tests.builders.devices import (
     mqtt,
     says,
 )
+from tests.builders.signing import Keys, signed_root
 from tests.fakes.engine import FakeEngine
 
 OK, WARN, ERROR, SKIPPED = Severity.OK, Severity.WARN, Severity.ERROR, Severity.SKIPPED
@@ -50,9 +52,25 @@ def test_every_file_of_a_check_is_registered() -> None:
     assert found == set(CHECKS)
 
 
-@pytest.mark.parametrize("name", CHECKS)
+@pytest.mark.parametrize("name", [name for name in CHECKS if name != "trust_root"])
 def test_on_a_new_device_nothing_fails(name: str, tmp_path: Path) -> None:
     assert look(name, tmp_path).severity in (OK, SKIPPED)
+
+
+def test_a_new_device_is_told_that_it_trusts_whoever_reaches_it(tmp_path: Path) -> None:
+    says(look("trust_root", tmp_path), WARN, "no trust root is installed", "edgetender init")
+
+
+def test_a_device_that_wants_signatures_fails_without_a_root_and_is_well_with_one(tmp_path: Path) -> None:
+    signed = {"trust": TrustSettings("signed", tmp_path / "trust")}
+    says(look("trust_root", tmp_path, **signed), ERROR, "no manifest is taken", "edgetender init")
+
+    (tmp_path / "trust").mkdir()
+    (tmp_path / "trust/root.json").write_bytes(signed_root(Keys()))
+    says(look("trust_root", tmp_path, **signed), OK, "version 1", "1 key signed")
+
+    (tmp_path / "trust/root.json").write_bytes(b"")
+    says(look("trust_root", tmp_path, **signed), ERROR, "edgetender trust show")
 
 
 # --- configuration ---

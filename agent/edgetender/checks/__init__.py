@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 CHECKS = (
     "config_parse",
     "permissions",
+    "trust_root",
     "docker_api",
     "docker_log_rotation",
     "disk_space",

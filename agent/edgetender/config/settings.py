@@ -74,11 +74,28 @@ class CredentialsSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class TrustSettings:
+    """Who decides what runs here. Where a trust root is installed, only what its keys signed does."""
+
+    mode: Annotated[
+        str,
+        values.one_of("open", "signed"),
+        "without a trust root: open takes manifests from anyone who reaches the device, signed takes none",
+    ] = "open"
+    directory: Annotated[Place, "root.json, the trust root; root's own"] = DIRECTORY / "trust"
+    groups: Annotated[
+        tuple[str, ...],
+        values.words,
+        "the groups of devices this one is in, as manifests are signed for them",
+    ] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ApiSettings:
     """The admin socket and its group; *listen* is the read-only loopback listener, "" for none."""
 
     socket: Annotated[Path, values.socket_path, "the admin socket, mode 0660"] = ADMIN_SOCKET
-    listen: Annotated[str, values.loopback, "/healthz, /metrics and /v1/status, without a password"] = (
+    listen: Annotated[str, values.loopback, "the device page, /metrics and /healthz, without a password"] = (
         "127.0.0.1:8787"
     )
     group: Annotated[Text, "whose members may give orders, beside root and the daemon's user"] = "edgetender"
@@ -183,6 +200,7 @@ class Settings:
     transport: TransportSettings = field(default_factory=TransportSettings)
     registries: Mapping[str, RegistrySettings] = field(default_factory=dict)
     credentials: CredentialsSettings = field(default_factory=CredentialsSettings)
+    trust: TrustSettings = field(default_factory=TrustSettings)
     api: ApiSettings = field(default_factory=ApiSettings)
     telemetry: TelemetrySettings = field(default_factory=TelemetrySettings)
     outbox: OutboxSettings = field(default_factory=OutboxSettings)

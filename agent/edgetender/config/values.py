@@ -87,6 +87,15 @@ def path(value: Any) -> Path:
     return Path(value)
 
 
+def words(value: Any) -> tuple[str, ...]:
+    """list of words"""
+    if not isinstance(value, list) or not all(
+        isinstance(one, str) and re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", one) for one in value
+    ):
+        raise ValueError(f'{value!r} is no list of words like ["line3", "cameras"]')
+    return tuple(value)
+
+
 def socket_path(value: Any) -> Path:
     """absolute path, 107 bytes at most"""
     if len(os.fsencode(text(value))) > _MAX_SOCKET_PATH:

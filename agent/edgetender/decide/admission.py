@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
 
 from edgetender.codec import MAX_BYTES, canonical, decode, sha256_hex
 from edgetender.convert.iotedge import delivered
+from edgetender.decide.trusting import floor_of, misdirected, trusted_time, unbelievable
 from edgetender.errors import ManifestInvalid, Problem
+from edgetender.model.examined import AS_IT_IS, Examined
 from edgetender.model.ledger import Delivery, Desired, Ledger, Slot
 from edgetender.model.manifest import MAX_VERSION, Manifest
 from edgetender.model.observed import Observed
 from edgetender.model.reading import manifest_of
 
 _PROBLEMS_KEPT, _TEXT_KEPT = 50, 500  # what is wrong is told upstream: nobody reads the thousandth fault
-TAKEN, APPLYING, INVALID, CONFLICT, BLOCKED, FAILED = 200, 406, 400, 409, 412, 417
+TAKEN, APPLYING, INVALID, FORBIDDEN, CONFLICT, BLOCKED, FAILED = 200, 406, 400, 403, 409, 412, 417
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,24 +27,20 @@ class Admission:
     desired: Desired
     slot: Slot | None = None
     seen: bool = False
+    trusted_at: datetime | None = None  # what is known of the time by then
 
 
-def admit(delivery: Delivery, ledger: Ledger) -> Admission:
+def admit(delivery: Delivery, ledger: Ledger, examined: Examined = AS_IT_IS) -> Admission:
     """Judge the manifest in *delivery* against the highest version taken so far; change nothing.
 
     The version only ever rises: a lower one is an old message or a replay, the same one with other content is
     two authors who do not know of each other. What was condemned here is not tried again by redelivery.
+    *examined* is what trust said of it; what runs already goes on when its time is over.
     """
-    try:
-        document = decode(delivery.body)
-    except ManifestInvalid as error:
-        return _invalid(delivery, None, error)
-    received = document
-    try:
-        document = delivered(received)
-        manifest = manifest_of(document)
-    except ManifestInvalid as error:
-        return _invalid(delivery, _version(received), error)
+    read = _read(delivery, examined)
+    if isinstance(read, Admission):
+        return read
+    document, manifest = read
     body = canonical(document)
     if len(body) > MAX_BYTES:  # 1e15 is longer when written out; what is kept must be readable again
         what = f"{len(body)} bytes when written out; at most {MAX_BYTES} are taken"
@@ -52,24 +52,70 @@ def admit(delivery: Delivery, ledger: Ledger) -> Admission:
             return Admission(ledger.desired, seen=True)
         why = f"version {manifest.version} was taken back here: {gone.reason}; send a new version"
         return _refused(delivery, manifest.version, FAILED, "manifest.condemned", why)
-    if manifest.version < ledger.floor:
+    return _against_the_floor(delivery, ledger, examined, manifest, sha256) or _taken(
+        delivery, ledger, examined, manifest, body
+    )
+
+
+def _read(delivery: Delivery, examined: Examined) -> tuple[Any, Manifest] | Admission:
+    """The document and its manifest, or why there is none for this device."""
+    if examined.refused:
+        return _untrusted(delivery, examined.claimed, examined.refused)
+    signed = examined.deployment
+    try:
+        received = decode(delivery.body) if signed is None else signed.manifest
+    except ManifestInvalid as error:
+        return _invalid(delivery, None, error)
+    try:
+        document = delivered(received) if signed is None else received
+        manifest = manifest_of(document)
+    except ManifestInvalid as error:
+        return _invalid(delivery, _version(received), error)
+    if (problem := misdirected(examined)) is not None:
+        return _untrusted(delivery, manifest.version, (problem,))
+    return document, manifest
+
+
+def _against_the_floor(
+    delivery: Delivery, ledger: Ledger, examined: Examined, manifest: Manifest, sha256: str
+) -> Admission | None:
+    """None for a version that is new here."""
+    floor = floor_of(ledger, _epoch(examined, ledger))
+    if manifest.version < floor:
         why = (
-            f"version {manifest.version} is lower than {ledger.floor}, which this device has taken already; "
-            f"send version {ledger.floor + 1} or higher"
+            f"version {manifest.version} is lower than {floor}, which this device has taken already; "
+            f"send version {floor + 1} or higher"
         )
         return _refused(delivery, manifest.version, CONFLICT, "manifest.rollback", why)
-    if manifest.version == ledger.floor and sha256 == ledger.floor_sha256:
+    if manifest.version == floor and sha256 == ledger.floor_sha256:
         return Admission(_known(delivery, manifest, sha256, ledger), seen=True)
-    if manifest.version == ledger.floor and ledger.floor_sha256:
+    if manifest.version == floor and ledger.floor_sha256:
         why = (
             f"version {manifest.version} is known here with other content; "
-            f"send what you mean as version {ledger.floor + 1}"
+            f"send what you mean as version {floor + 1}"
         )
         return _refused(delivery, manifest.version, CONFLICT, "manifest.equivocation", why)
+    return None
+
+
+def _taken(
+    delivery: Delivery, ledger: Ledger, examined: Examined, manifest: Manifest, body: bytes
+) -> Admission:
+    at, version, sure = delivery.received_at, manifest.version, None
+    if (signed := examined.deployment) is not None:
+        if (problem := unbelievable(signed, version, ledger, at)) is not None:
+            return _untrusted(delivery, version, (problem,))
+        sure = max(trusted_time(at, ledger), signed.issued_at)
+    epoch = _epoch(examined, ledger)
     slot = Slot(
-        manifest.deployment, manifest.version, sha256, body.decode(), delivery.source, delivery.received_at
+        manifest.deployment, version, sha256_hex(body), body.decode(), delivery.source, at, epoch=epoch
     )
-    return Admission(Desired(slot.version, APPLYING, "being applied", delivery.received_at), slot)
+    return Admission(Desired(version, APPLYING, "being applied", at), slot, trusted_at=sure)
+
+
+def _epoch(examined: Examined, ledger: Ledger) -> int:
+    """What is not signed belongs to the epoch that is."""
+    return ledger.floor_epoch if examined.deployment is None else examined.deployment.epoch
 
 
 def take(ledger: Ledger, admission: Admission) -> Ledger:
@@ -84,6 +130,8 @@ def take(ledger: Ledger, admission: Admission) -> Ledger:
         candidate=admission.slot,
         floor=admission.slot.version,
         floor_sha256=admission.slot.sha256,
+        floor_epoch=admission.slot.epoch,
+        trusted_at=admission.trusted_at or ledger.trusted_at,
         settling_since=None,
     )
 
@@ -92,7 +140,10 @@ def floor_held(ledger: Ledger, observed: Observed) -> Ledger:
     """Raise the floor to what the containers' labels say was taken here: the state database may be younger.
 
     What that version said is not known then; whoever sends it again is believed, a lower one is refused.
+    Labels do not say in which epoch they were written: where one is remembered, they are not asked.
     """
+    if ledger.floor_epoch:
+        return ledger
     newest = max((container.version for container in observed.containers), default=0)
     return ledger if newest <= ledger.floor else replace(ledger, floor=newest, floor_sha256="")
 
@@ -119,6 +170,12 @@ def _invalid(delivery: Delivery, version: int | None, error: ManifestInvalid) ->
     return Admission(
         Desired(version, INVALID, _short(str(error), 4 * _TEXT_KEPT), delivery.received_at, problems)
     )
+
+
+def _untrusted(delivery: Delivery, version: int | None, problems: tuple[Problem, ...]) -> Admission:
+    kept = tuple((_short(one.path), one.code, _short(one.message)) for one in problems[:_PROBLEMS_KEPT])
+    why = _short("; ".join(map(str, problems)), 4 * _TEXT_KEPT)
+    return Admission(Desired(version, FORBIDDEN, why, delivery.received_at, kept))
 
 
 def _short(text: str, limit: int = _TEXT_KEPT) -> str:

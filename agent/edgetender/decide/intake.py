@@ -12,6 +12,7 @@ from edgetender.decide.changes import changes, summary
 from edgetender.decide.verdict import condemn
 from edgetender.decide.wishes import variant_wish
 from edgetender.errors import ManifestInvalid
+from edgetender.model.examined import AS_IT_IS, Examined
 from edgetender.model.ledger import Decision, Delivery, Desired, HistoryEntry, Ledger, Slot
 from edgetender.model.manifest import Manifest
 from edgetender.model.observed import Observed
@@ -32,10 +33,14 @@ def digest(
     observed: Observed,
     versions: Mapping[int, HistoryEntry],
     manifest_of: Callable[[Slot], Manifest],
+    examined: Examined = AS_IT_IS,
 ) -> Intake:
-    """Decide one delivery. *versions* are the history's entries, *manifest_of* reads a slot's body."""
+    """Decide one delivery. *versions* are the history's entries, *manifest_of* reads a slot's body.
+
+    *examined* is what trust said of a manifest.
+    """
     if delivery.kind == "manifest":
-        return _manifest(delivery, ledger, versions, manifest_of)
+        return _manifest(delivery, ledger, versions, manifest_of, examined)
     try:
         wish = decode(delivery.body or b"{}")
     except ManifestInvalid as error:
@@ -69,8 +74,9 @@ def _manifest(
     ledger: Ledger,
     versions: Mapping[int, HistoryEntry],
     manifest_of: Callable[[Slot], Manifest],
+    examined: Examined,
 ) -> Intake:
-    admission = admit(delivery, ledger)
+    admission = admit(delivery, ledger, examined)
     desired = admission.desired
     decision = Decision(delivery.id, desired.code, desired.description, desired.version, desired.problems)
     if admission.seen or admission.slot is None:

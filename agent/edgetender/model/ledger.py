@@ -24,6 +24,7 @@ class Slot:
     body: str
     source: str
     received_at: datetime
+    epoch: int = 0  # of the trust root it was signed under; 0: it was not signed
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +115,8 @@ class Ledger:
     desired: Desired | None = None
     floor: int = 0  # the highest version ever admitted
     floor_sha256: str = ""
+    floor_epoch: int = 0  # a later epoch of the trust root begins the versions anew
+    trusted_at: datetime | None = None  # it is no earlier than this, whatever the clock says
     attempts: Mapping[str, Attempt] = field(default_factory=lambda: _NONE)
     restarts: Mapping[str, int] = field(default_factory=lambda: _NONE)
     deaths: Mapping[str, Death] = field(default_factory=lambda: _NONE)

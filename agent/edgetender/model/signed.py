@@ -16,6 +16,7 @@ DEPLOYMENT_TYPE = "application/vnd.edgetender.deployment.v1+json"
 ROOT_TYPE = "application/vnd.edgetender.root.v1+json"
 DEPLOYMENT_SCHEMA: Literal["edgetender/deployment/v1"] = "edgetender/deployment/v1"
 ROOT_SCHEMA: Literal["edgetender/root/v1"] = "edgetender/root/v1"
+RELEASED = datetime(2026, 11, 1, tzinfo=UTC)  # it cannot be earlier than this release
 LONGEST_VALIDITY = timedelta(days=180)
 DEFAULT_VALIDITY = timedelta(days=30)
 MOST_KEYS = 32

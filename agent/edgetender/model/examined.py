@@ -1,0 +1,35 @@
+"""What did trust say of something that arrived? Values: the loop carries them from the hand to the decision."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edgetender.errors import Problem
+from edgetender.model.signed import Deployment
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who this device is to those who sign for it."""
+
+    device: str = ""
+    groups: tuple[str, ...] = ()
+    architecture: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """*deployment* is what was signed and verified; *refused* says why it is not to be trusted.
+
+    Neither: it is not signed, and this device takes what is not. *claimed* is the version it says it is of,
+    whoever wrote it; *epoch* is the trust root's.
+    """
+
+    deployment: Deployment | None = None
+    refused: tuple[Problem, ...] = ()
+    claimed: int | None = None
+    epoch: int = 0
+    identity: Identity = Identity()
+
+
+AS_IT_IS = Examined()

@@ -1,0 +1,109 @@
+"""What does this device trust? The root document that was installed here, asked about each thing that arrives."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from datetime import datetime
+from pathlib import Path
+
+from edgetender.codec import MAX_BYTES
+from edgetender.errors import CredentialUnusable, Problem, TrustRefused
+from edgetender.model.examined import Examined, Identity
+from edgetender.model.manifest import MAX_VERSION
+from edgetender.model.signed import Root
+from edgetender.trust.envelope import is_envelope, read_envelope
+from edgetender.trust.verification import first_root, verify
+
+ROOT_FILE = "root.json"
+_OTHERS_WRITE = 0o022
+_INSTALL = "install one: edgetender init --root root.json"
+_OPEN = f"no trust root is installed: whoever reaches this device decides what runs on it; {_INSTALL}"
+_CLOSED = f"no trust root is installed, and trust.mode is signed: no manifest is taken; {_INSTALL}"
+
+
+class DeviceTrust:
+    """Keeps the Trust port. Where a root is installed, it counts, whatever *required* says. From any thread.
+
+    The file is looked at each time: a root that was brought in counts from the next manifest on.
+    """
+
+    def __init__(self, directory: Path, identity: Identity, *, required: bool) -> None:
+        self._path, self._identity, self._required = directory / ROOT_FILE, identity, required
+        self._known: tuple[tuple[int, ...], Root] | None = None
+
+    def root(self) -> Root | None:
+        """The root installed here, None where none is. Raises CredentialUnusable, TrustRefused."""
+        try:
+            descriptor = os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise _unusable(self._path, error.strerror or "it cannot be opened") from None
+        with os.fdopen(descriptor, "rb") as stream:
+            found = os.fstat(stream.fileno())
+            mark = (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+            _check(self._path, found)
+            if self._known is None or self._known[0] != mark:
+                self._known = mark, first_root(stream.read(MAX_BYTES + 1))
+        return self._known[1]
+
+    def examine(self, body: bytes, now: datetime) -> Examined:
+        """What is to be thought of *body*, a manifest as it arrived; *now* is trusted time."""
+        try:
+            root = self.root()
+        except (CredentialUnusable, TrustRefused) as error:
+            return Examined(refused=(Problem("", "trust.root_unusable", str(error)),), claimed=_claimed(body))
+        if root is None and not self._required:
+            if not _is_signed(body):
+                return Examined(identity=self._identity)
+            said = f"it is signed, and nothing here can tell by whom; {_INSTALL}"
+            return Examined(refused=(Problem("", "trust.no_root", said),), claimed=_claimed(body))
+        if root is None:
+            return Examined(refused=(Problem("", "trust.no_root", _CLOSED),), claimed=_claimed(body))
+        try:
+            deployment = verify(body, root, now)
+        except TrustRefused as error:
+            return Examined(refused=error.problems, claimed=_claimed(body))
+        return Examined(deployment, epoch=root.epoch, identity=self._identity)
+
+    def notes(self) -> tuple[str, ...]:
+        """What an operator should know of it; nothing where all is well."""
+        try:
+            if self.root() is not None:
+                return ()
+        except (CredentialUnusable, TrustRefused) as error:
+            return (f"no manifest is taken: {error}",)
+        return (_CLOSED if self._required else _OPEN,)
+
+
+def _check(path: Path, found: os.stat_result) -> None:
+    if not stat.S_ISREG(found.st_mode):
+        raise _unusable(path, "it is no regular file")
+    if found.st_uid not in {0, os.geteuid()} or found.st_mode & _OTHERS_WRITE:
+        raise _unusable(path, "others can change it; run: chown root: and chmod 644")
+
+
+def _unusable(path: Path, why: str) -> CredentialUnusable:
+    return CredentialUnusable(f"cannot use the trust root {path}: {why}")
+
+
+def _is_signed(body: bytes) -> bool:
+    try:
+        return is_envelope(json.loads(body[: MAX_BYTES + 1]))
+    except (ValueError, RecursionError):
+        return False
+
+
+def _claimed(body: bytes) -> int | None:
+    """The version *body* says it is, so that its author recognises the refusal. Nothing else rests on it."""
+    try:
+        document = json.loads(body)
+        if is_envelope(document):
+            document = json.loads(read_envelope(body).payload)["manifest"]
+        version = document["version"]
+    except (ValueError, RecursionError, KeyError, TypeError, TrustRefused):
+        return None
+    sound = isinstance(version, int) and not isinstance(version, bool) and 0 < version <= MAX_VERSION
+    return version if sound else None
