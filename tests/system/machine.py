@@ -99,7 +99,7 @@ class Machine:
 
     def start(self) -> None:
         """Return when basic.target is reached."""
-        self._cgroups_before = _cgroups()
+        self._cgroups_before = cgroups()
         binds = [f"--bind-ro={source}:{target}" for source, target in self.binds.items()]
         command = [
             "systemd-nspawn",
@@ -143,8 +143,7 @@ class Machine:
             self.part.stop()
         for mounted in (self.root, self.home / "disk"):
             subprocess.run(["umount", "--lazy", mounted], check=False, capture_output=True)
-        # nspawn with --keep-unit leaves the halves it divided our own cgroup into
-        for path in sorted(_cgroups() - self._cgroups_before, reverse=True):
+        for path in sorted(cgroups() - self._cgroups_before, reverse=True):
             with contextlib.suppress(OSError):
                 path.rmdir()
 
@@ -166,8 +165,10 @@ class Machine:
         return self.run("systemctl", "is-active", unit).stdout.strip() == "active"
 
 
-def _cgroups() -> set[Path]:
-    return {path for path in Path("/sys/fs/cgroup").rglob("*") if path.is_dir()}
+def cgroups() -> set[Path]:
+    """The halves that nspawn with --keep-unit divides our own cgroup into, and leaves; nobody else's."""
+    everything = Path("/sys/fs/cgroup").rglob("*")
+    return {path for path in everything if {"payload", "supervisor"} & set(path.parts) and path.is_dir()}
 
 
 def install(machine: Machine) -> None:

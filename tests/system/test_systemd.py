@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from demo.parts.waiting import until
-from tests.system.machine import Machine, booted, why_not
+from tests.system.machine import Machine, booted, cgroups, why_not
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -130,7 +130,7 @@ def test_a_machine_leaves_neither_mounts_nor_cgroups_nor_processes(tmp_path: Pat
     if reason := why_not():
         pytest.skip(reason)
     mounts = Path("/proc/self/mounts").read_text()
-    cgroups = {path for path in Path("/sys/fs/cgroup").rglob("*") if path.is_dir()}
+    before = cgroups()
     machine = Machine(tmp_path, "edgetender-short")
     try:
         machine.prepare()
@@ -142,4 +142,4 @@ def test_a_machine_leaves_neither_mounts_nor_cgroups_nor_processes(tmp_path: Pat
         machine.stop()
     assert not init.runs
     assert Path("/proc/self/mounts").read_text() == mounts
-    assert {path for path in Path("/sys/fs/cgroup").rglob("*") if path.is_dir()} == cgroups
+    assert cgroups() == before
