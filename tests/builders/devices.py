@@ -18,6 +18,7 @@ from edgetender.config.settings import (
     CredentialsSettings,
     Settings,
     TransportSettings,
+    TrustSettings,
 )
 from edgetender.model.hardware import Fact, Hardware
 from tests.fakes.clock import FakeClock
