@@ -33,6 +33,7 @@ class Load:
     failures: list[str] = field(default_factory=list)
     answers: Counter[str] = field(default_factory=Counter)
     _moments: list[float] = field(default_factory=list)
+    _took: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._lock, self._over = threading.Lock(), threading.Event()
@@ -62,6 +63,11 @@ class Load:
         moments = sorted(self._moments)
         return max((b - a for a, b in itertools.pairwise(moments)), default=0.0)
 
+    @property
+    def p99_s(self) -> float:
+        """Of the answered requests' times."""
+        return sorted(self._took)[len(self._took) * 99 // 100] if self._took else 0.0
+
     def __str__(self) -> str:
         kinds = ", ".join(f"{count} {why}" for why, count in Counter(self.failures).most_common(5))
         why = f" ({kinds})" if kinds else ""
@@ -81,6 +87,7 @@ class Load:
                 else:
                     self.answers[said] += 1
                     self._moments.append(time.monotonic())
+                    self._took.append(self._moments[-1] - began)
             if why or not keep:
                 connection.close()
                 connection = None
