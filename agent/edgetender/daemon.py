@@ -15,7 +15,7 @@ from edgetender.checks.checker import Checker
 from edgetender.checks.looking import Means, looking, wanted_images
 from edgetender.clock import SystemClock
 from edgetender.config.settings import Settings
-from edgetender.detecting import Eyes
+from edgetender.detecting import Eyes, architecture, front_fact, level
 from edgetender.detector import Detector
 from edgetender.engine.docker_engine import DockerEngine
 from edgetender.engine.front.docker_fronts import DockerFronts
@@ -26,10 +26,8 @@ from edgetender.linking import policies_of, transport_of
 from edgetender.lock import StateLock
 from edgetender.logs import Format, configure
 from edgetender.metrics import Metrics
-from edgetender.model import front as front_words
 from edgetender.model.compat import put_in_force
 from edgetender.model.examined import Identity
-from edgetender.model.hardware import Fact, Hardware, native_architecture
 from edgetender.observing import Observer
 from edgetender.ports import Sink
 from edgetender.prober import Prober
@@ -128,7 +126,7 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
         put_in_force(settings.hardware.compat)
     engine = DockerEngine(settings.engine.socket, settings.device)
     detector = Detector(
-        Eyes(settings, engine, clock, lambda: (_front_fact(settings),)),
+        Eyes(settings, engine, clock, lambda: (front_fact(settings),)),
         clock,
         interval_s=settings.hardware.interval_s,
         changed=flags.wake.set,
@@ -142,7 +140,7 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
         archive=settings.front.archive,
     )
     credentials = CredentialFiles(settings.credentials.directory, systemd_directory=_systemd_credentials())
-    identity = Identity(settings.device, settings.trust.groups, _architecture(hardware()))
+    identity = Identity(settings.device, settings.trust.groups, architecture(hardware()))
     trust = DeviceTrust(settings.trust.directory, identity, required=settings.trust.mode == "signed")
     for note in trust.notes():
         log.warning("manifests", extra={"fields": {"why": note}})
@@ -153,8 +151,8 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
         images,
         credentials,
         clock,
-        architecture=_architecture(hardware()),
-        level=_level(hardware()),
+        architecture=architecture(hardware()),
+        level=level(hardware()),
         stall_s=settings.pull.stall_timeout_s,
         wake=flags.wake.set,
         stopping=flags.stopping,
@@ -276,28 +274,6 @@ def _interval_s(settings: Settings, notifier: Notifier) -> float:
     """The pause between cycles leaves the watchdog half of its time."""
     watchdog_s = notifier.watchdog_s
     return min(settings.engine.interval_s, watchdog_s / 2) if watchdog_s else settings.engine.interval_s
-
-
-def _architecture(hardware: Hardware) -> str:
-    return str(hardware.value("arch") or native_architecture())
-
-
-def _level(hardware: Hardware) -> str:
-    """The processor's level, as images of an index name it; empty where it is not known."""
-    names = {"amd64": "x86_level", "arm64": "arm64_level", "arm": "oci_variant"}
-    return str(hardware.value(names.get(_architecture(hardware), "")) or "")
-
-
-def _front_fact(settings: Settings) -> Fact:
-    """Whether requests can be switched between containers here: not a property of hardware, but of the device."""
-    archive, source = settings.front.archive, "configuration"
-    if archive is None:
-        return Fact(front_words.FACT, False, source, "front.archive is not set")
-    if not settings.engine.socket.startswith("unix://"):
-        return Fact(front_words.FACT, False, source, "the engine is not on this machine")
-    if not archive.exists():
-        return Fact(front_words.FACT, False, source, f"{archive} is not there")
-    return Fact(front_words.FACT, True, source)
 
 
 def _systemd_credentials() -> Path | None:

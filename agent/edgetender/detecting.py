@@ -13,8 +13,9 @@ from typing import Any
 from edgetender.clock import Clock
 from edgetender.config.settings import Settings
 from edgetender.errors import AgentError, ConfigInvalid, Problem
+from edgetender.model import front as front_words
 from edgetender.model.figures import EngineFacts
-from edgetender.model.hardware import Fact, Hardware, merged
+from edgetender.model.hardware import Fact, Hardware, merged, native_architecture
 from edgetender.ports import Engine
 from edgetender.probes import detect
 from edgetender.probes.programs import Children
@@ -114,3 +115,25 @@ def _written(path: Path | None) -> int | None:
         return path.stat().st_mtime_ns if path is not None else None
     except OSError:
         return None
+
+
+def architecture(hardware: Hardware) -> str:
+    return str(hardware.value("arch") or native_architecture())
+
+
+def level(hardware: Hardware) -> str:
+    """The processor's level, as images of an index name it; empty where it is not known."""
+    names = {"amd64": "x86_level", "arm64": "arm64_level", "arm": "oci_variant"}
+    return str(hardware.value(names.get(architecture(hardware), "")) or "")
+
+
+def front_fact(settings: Settings) -> Fact:
+    """Whether requests can be switched between containers here: not a property of hardware, but of the device."""
+    archive, source = settings.front.archive, "configuration"
+    if archive is None:
+        return Fact(front_words.FACT, False, source, "front.archive is not set")
+    if not settings.engine.socket.startswith("unix://"):
+        return Fact(front_words.FACT, False, source, "the engine is not on this machine")
+    if not archive.exists():
+        return Fact(front_words.FACT, False, source, f"{archive} is not there")
+    return Fact(front_words.FACT, True, source)

@@ -9,8 +9,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from edgetender.clock import Clock
+from edgetender.decide.implied import traits_of
 from edgetender.errors import DiskFull, Permanent, Transient
-from edgetender.model.image import Credential
+from edgetender.model.image import Credential, ImageFacts, ImageReference
 from edgetender.model.observed import PullProgress
 from edgetender.model.plan import PullOutcome
 from edgetender.model.quantity import size_text
@@ -21,6 +22,7 @@ log = logging.getLogger(__name__)
 
 # A compressed layer and what it unpacks to lie on the disk together for a while (durability.md §7).
 _UNPACK_FACTOR = 2.2
+_ENGINE_CHOOSES = ("", "v5", "v6", "v7", "v8")
 _RESERVE_BYTES = 512 * 1024 * 1024
 
 
@@ -38,12 +40,13 @@ class Puller:
         clock: Clock,
         *,
         architecture: str,
+        level: str = "",
         stall_s: float,
         wake: Callable[[], None],
         stopping: threading.Event,
     ) -> None:
         self._engine, self._images, self._credentials, self._clock = engine, images, credentials, clock
-        self._architecture, self._stall_s = architecture, stall_s
+        self._architecture, self._level, self._stall_s = architecture, level, stall_s
         self._wake, self._stopping = wake, stopping
         self._lock = threading.Lock()
         self._queue: queue.SimpleQueue[ImageWanted | None] = queue.SimpleQueue()
@@ -78,8 +81,7 @@ class Puller:
         while (image := self._queue.get()) is not None and not self._stopping.is_set():
             began = self._clock.monotonic()
             try:
-                pinned, size_bytes = self._fetch(image)
-                outcome = PullOutcome(image, pinned, None, self._clock.monotonic() - began, size_bytes)
+                outcome = self._fetched(image, began)
             except (Transient, Permanent) as error:
                 outcome = PullOutcome(image, None, error, self._clock.monotonic() - began)
             with self._lock:
@@ -88,20 +90,32 @@ class Puller:
                     self._finished.append(outcome)
             self._wake()
 
-    def _fetch(self, image: ImageWanted) -> tuple[str, int]:
+    def _fetched(self, image: ImageWanted, began: float) -> PullOutcome:
         reference = image.parsed
         credential: Credential | None = None
         if image.credential is not None:
             credential = self._credentials.get(image.credential)
-        facts = self._images.resolve(reference, credential=credential, architecture=self._architecture)
-        pinned = reference.pinned(reference.digest or facts.index_digest)
-        if str(pinned) in self._engine.images():
-            return str(pinned), 0
-        self._check_disk(str(reference), facts.download_bytes)
+        facts = self._images.resolve(
+            reference, credential=credential, architecture=self._architecture, variant=self._level
+        )
+        traits = traits_of(facts)
+        if not image.looked:  # whether it is wanted at all is decided first, on what it asks of the device
+            return PullOutcome(image, None, None, self._clock.monotonic() - began, 0, traits)
+        pinned = reference.pinned(_digest(reference, facts))
+        size_bytes = 0
+        if str(pinned) not in self._engine.images():
+            size_bytes = facts.download_bytes
+            self._check_disk(str(reference), size_bytes, image.disk_bytes)
+            self._pull(image, pinned, credential, size_bytes)
+        return PullOutcome(image, str(pinned), None, self._clock.monotonic() - began, size_bytes, traits)
+
+    def _pull(
+        self, image: ImageWanted, pinned: ImageReference, credential: Credential | None, size_bytes: int
+    ) -> None:
         watch = _StallWatch(self._clock, self._stall_s)
 
         def note(progress: PullProgress) -> bool:
-            total = progress.total_bytes or facts.download_bytes or None
+            total = progress.total_bytes or size_bytes or None
             with self._lock:
                 if (mine := self._under_way.get(image.reference)) is not None:
                     self._under_way[image.reference] = replace(
@@ -109,19 +123,28 @@ class Puller:
                     )
             return not self._stopping.is_set() and watch.goes_on(progress)
 
-        log.info("pulling", extra={"fields": {"image": str(pinned), "bytes": facts.download_bytes}})
+        log.info("pulling", extra={"fields": {"image": str(pinned), "bytes": size_bytes}})
         self._engine.pull(pinned, credential, note)
-        return str(pinned), facts.download_bytes
 
-    def _check_disk(self, name: str, download_bytes: int) -> None:
+    def _check_disk(self, name: str, download_bytes: int, asked_bytes: int) -> None:
         """Refuse before the first byte what would fill the disk."""
         free = self._engine.free_bytes()
-        needed = int(download_bytes * _UNPACK_FACTOR) + _RESERVE_BYTES
+        needed = max(int(download_bytes * _UNPACK_FACTOR) + _RESERVE_BYTES, asked_bytes)
         if free is not None and free < needed:
             raise DiskFull(
                 f"cannot pull {name}: it needs about {size_text(needed)} on the engine's disk, "
                 f"{size_text(free)} are free; remove what is not needed there"
             )
+
+
+def _digest(reference: ImageReference, facts: ImageFacts) -> str:
+    """The index' digest, by which every device knows the image; the child's where the engine would take another.
+
+    Docker never chooses by the processor's level, so an image of a level is pulled as what it is.
+    """
+    if facts.variant in _ENGINE_CHOOSES:
+        return reference.digest or facts.index_digest
+    return facts.digest
 
 
 class _StallWatch:

@@ -71,12 +71,15 @@ def record_pull(ledger: Ledger, outcome: PullOutcome, now: datetime) -> Ledger:
     reference = outcome.image.reference
     if outcome.error is not None:
         return _failed(ledger, pull_key(reference), outcome.error, now)
-    resolved = dict(ledger.resolved)
-    if outcome.pinned is not None:
-        for slot in (ledger.candidate, ledger.accepted):
-            if slot is not None:
-                resolved.setdefault(resolution_key(slot, reference), outcome.pinned)
-    return replace(ledger, resolved=resolved, attempts=_without(ledger.attempts, pull_key(reference)))
+    resolved, traits = dict(ledger.resolved), dict(ledger.traits)
+    for slot in (ledger.candidate, ledger.accepted):
+        if slot is not None and outcome.pinned is not None:
+            resolved.setdefault(resolution_key(slot, reference), outcome.pinned)
+        if slot is not None and outcome.traits is not None:
+            traits.setdefault(resolution_key(slot, reference), outcome.traits)
+    return replace(
+        ledger, resolved=resolved, traits=traits, attempts=_without(ledger.attempts, pull_key(reference))
+    )
 
 
 def note_deaths(

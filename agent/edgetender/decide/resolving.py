@@ -83,7 +83,12 @@ def resolve(slot: Slot, manifest: Manifest, hardware: Hardware, ledger: Ledger) 
         choices.append(_choice(name, chosen, found, injection))
         reference = parse_reference(variant.image)
         access = manifest.registries.get(reference.registry)
-        wanted.append(ImageWanted(name, variant.image, access.credential if access else None))
+        looked = resolution_key(slot, variant.image) in ledger.traits
+        wanted.append(
+            ImageWanted(
+                name, variant.image, access.credential if access else None, looked, variant.needs.disk or 0
+            )
+        )
         if (pinned := pinned_image(slot, variant.image, ledger)) is not None:
             front = mechanism(module, manifest.update, hardware, gpu=wants_nvidia(variant))
             containers.append(_spec(name, module, variant, pinned, front, injection))
@@ -123,7 +128,8 @@ def known(slot: Slot, name: str, module: Module, ledger: Ledger) -> Known:
 def pinned_image(slot: Slot, reference: str, ledger: Ledger) -> str | None:
     """The name by digest of what *slot* calls *reference*; None while a tag is not resolved yet."""
     parsed = parse_reference(reference)
-    return str(parsed) if parsed.digest else ledger.resolved.get(resolution_key(slot, reference))
+    # of an index, the child that fits this processor's level may be what was pulled
+    return ledger.resolved.get(resolution_key(slot, reference)) or (str(parsed) if parsed.digest else None)
 
 
 def resolution_key(slot: Slot, reference: str) -> str:

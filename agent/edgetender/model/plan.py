@@ -7,6 +7,7 @@ from datetime import datetime
 
 from edgetender.errors import AgentError
 from edgetender.model.front import FrontSpec, Member
+from edgetender.model.image import ImageTraits
 from edgetender.model.target import ContainerSpec, ImageWanted
 
 
@@ -107,10 +108,11 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class PullOutcome:
-    """A finished pull: the digest it is pinned to now, or why it failed."""
+    """A finished pull: the digest it is pinned to now, or why it failed; neither after a mere look at it."""
 
     image: ImageWanted
     pinned: str | None = None
     error: AgentError | None = None
     seconds: float = 0.0
     size_bytes: int = 0
+    traits: ImageTraits | None = None  # what its configuration asks of the device

@@ -105,11 +105,17 @@ class ContainerSpec:
 
 @dataclass(frozen=True, slots=True)
 class ImageWanted:
-    """An image some module needs here: what the manifest wrote, and by which named credential to get it."""
+    """An image some module needs here: what the manifest wrote, and by which named credential to get it.
+
+    *looked* False: what it asks of the device is not known yet, so it is looked at before it is fetched.
+    *disk_bytes* must be free for it.
+    """
 
     module: str
     reference: str
     credential: str | None = None
+    looked: bool = True
+    disk_bytes: int = 0
 
     @property
     def parsed(self) -> ImageReference:

@@ -25,6 +25,15 @@ _RUNS: dict[tuple[str, str], tuple[str, ...]] = {
     ("arm64", ""): ("v8", ""),
     ("arm64", "v8"): ("v8", ""),
     ("amd64", ""): ("", "v1"),
+    ("amd64", "v1"): ("", "v1"),
+    ("amd64", "v2"): ("v2", "", "v1"),
+    ("amd64", "v3"): ("v3", "v2", "", "v1"),
+    ("amd64", "v4"): ("v4", "v3", "v2", "", "v1"),
+    **{
+        ("arm64", f"v8.{minor}"): (*(f"v8.{each}" for each in range(minor, 0, -1)), "v8", "")
+        for minor in range(1, 10)
+    },
+    ("arm64", "v9"): ("v9", *(f"v8.{each}" for each in range(5, 0, -1)), "v8", ""),
 }
 
 
