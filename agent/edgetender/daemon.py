@@ -179,6 +179,7 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
         gauges=metrics,
         told=_telling(notifier, uplink),
         events=events,
+        pulls=puller.progress,
         ledger=store.ledger(),
         notes=notes,
         advice=trust.notes,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -16,7 +17,7 @@ from edgetender.eventlog import EventLog
 from edgetender.model.figures import CycleFigures, ModuleFigures
 from edgetender.model.hardware import Hardware
 from edgetender.model.ledger import Ledger
-from edgetender.model.observed import Observed
+from edgetender.model.observed import Observed, PullProgress
 from edgetender.model.target import Target
 from edgetender.model.upstream import Link
 from edgetender.ports import Outbox
@@ -47,13 +48,14 @@ class Publisher:
         gauges: Gauges,
         told: Callable[[str], None],
         events: EventLog,
+        pulls: Callable[[], tuple[PullProgress, ...]],
         ledger: Ledger,
         notes: tuple[str, ...] = (),
         advice: Callable[[], tuple[str, ...]] = tuple,
     ) -> None:
         self._device, self._clock, self._outbox, self._link = device, clock, outbox, link
         self._hardware, self._figures, self._gauges, self._told = hardware, figures, gauges, told
-        self._notes, self._ledger, self._events = notes, ledger, events
+        self._notes, self._ledger, self._events, self._pulls = notes, ledger, events, pulls
         self._advice = advice
         self._started_at: datetime = clock.now()
         self._snapshot: Snapshot | None = None
@@ -97,7 +99,7 @@ class Publisher:
         self._events.nudge()
 
     def status(self) -> dict[str, Any]:
-        """The status document of the last cycle, with the link as it is now."""
+        """The status document of the last cycle, with the link and the pulls as they are now."""
         snapshot = self._snapshot
         document = status_document(
             device=self._device,
@@ -108,11 +110,18 @@ class Publisher:
             target=snapshot.target if snapshot else Target(),
             observed=snapshot.observed if snapshot else Observed(),
             ledger=snapshot.ledger if snapshot else self._ledger,
-            reports=self._reports or (),
+            reports=tuple(map(self._with_pull, self._reports or ())),
             figures=self._figures(),
             notes=snapshot.notes if snapshot else self._notes,
         )
         return document if snapshot else document | {"health": "starting"}  # nothing was looked at yet
+
+    def _with_pull(self, report: ModuleReport) -> ModuleReport:
+        """A pull takes minutes and no cycle: its progress is asked for when somebody looks."""
+        if report.pull is None:
+            return report
+        newest = {pull.reference: pull for pull in self._pulls()}
+        return replace(report, pull=newest.get(report.pull.reference, report.pull))
 
     @staticmethod
     def headline(reports: tuple[ModuleReport, ...], snapshot: Snapshot) -> str:

@@ -115,5 +115,6 @@ def test_without_an_agent_it_says_so_and_gathers_what_the_machine_says(lonely, f
     (made,) = folder.glob("edgetender-*-20261124T120000Z.tar.gz")
     files = unpacked(made.read_bytes())
     assert said.code == 0
-    assert "systemctl start edgetender" in files["README.txt"]
+    assert files["README.txt"].count("systemctl start edgetender") == 1
+    assert len(said.err.splitlines()) == 2
     assert "system/uname.txt" in files

@@ -94,6 +94,16 @@ def test_only_time_passing_is_no_news(api, house):
     connection.close()
 
 
+def test_while_something_is_fetched_it_looks_again_every_second_by_itself(api, house):
+    house.statuses = [status(module(pull={"doneBytes": 1, "totalBytes": 9, "bytesPerSecond": 1}))]
+    connection, answer = get(api, "/v1/live")
+    stream = messages(answer)
+    next(stream)
+    house.statuses = [status(module(pull={"doneBytes": 5, "totalBytes": 9, "bytesPerSecond": 1}))]
+    assert next(stream)[1]["status"]["modules"][0]["pull"]["doneBytes"] == 5  # nobody said that it changed
+    connection.close()
+
+
 def test_a_stop_ends_the_streams_of_open_pages_too(api):
     connection, answer = get(api, "/v1/live")
     next(messages(answer))

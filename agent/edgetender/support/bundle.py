@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
-from edgetender.api.client import Client
+from edgetender.api.client import Client, Unreachable
 from edgetender.errors import AgentError
 from edgetender.support.collecting import COMMANDS, Missing, inspected, journal, plugins, run_program
 from edgetender.support.redacting import Redactor, fingerprint, secret_values, without_environment
@@ -104,14 +104,20 @@ class Bundle:
         except Missing:
             return
         except (AgentError, OSError) as error:
-            self.problems.append(f"{name}: {error}")
+            self._note(name, error)
 
     def _asked(self, target: str) -> bytes | None:
         try:
             return self._client.get(target)
         except AgentError as error:
-            self.problems.append(f"{target}: {error}")
+            self._note(target, error)
             return None
+
+    def _note(self, what: str, error: Exception) -> None:
+        """An agent that does not answer is one problem, not one for each question."""
+        told = f"what the agent knows: {error}" if isinstance(error, Unreachable) else f"{what}: {error}"
+        if told not in self.problems:
+            self.problems.append(told)
 
 
 def _lines(client: Client, target: str) -> str:

@@ -31,7 +31,7 @@ class Live(Iterator[str]):
 
     def __init__(self, house: House) -> None:
         self._house = house
-        self._turn, self._before = -1, ""
+        self._turn, self._before, self._pulling = -1, "", False
         self._lines: list[str] = []
         self._closed = False
 
@@ -49,11 +49,12 @@ class Live(Iterator[str]):
         silent_s = 0.0
         while self._before and not self._closed and silent_s < _SILENT_S:
             turn = self._house.wait(self._turn, _SOONEST_S)
-            if turn != self._turn:
+            if turn != self._turn or self._pulling:
                 break
             silent_s += _SOONEST_S
         self._turn = self._house.wait(-1, 0)
         document = page_document(self._house)
+        self._pulling = any(module["pull"] for module in document["status"]["modules"])
         steady = json.dumps(document | {"status": _without(document["status"])}, sort_keys=True)
         if steady != self._before:
             self._before = steady
