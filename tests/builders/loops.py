@@ -8,6 +8,7 @@ from typing import Any
 
 from edgetender.errors import AgentError
 from edgetender.model.hardware import Fact, Hardware
+from edgetender.model.image import ImageTraits
 from edgetender.model.observed import PullProgress, Status
 from edgetender.model.plan import PullOutcome
 from edgetender.model.target import ImageWanted
@@ -33,10 +34,15 @@ class HandPuller:
     registry: set[str] = field(default_factory=set)
     tags: dict[str, str] = field(default_factory=dict)  # as written -> by digest
     errors: dict[str, AgentError] = field(default_factory=dict)
+    traits: dict[str, ImageTraits] = field(default_factory=dict)  # what images ask of the device
     submitted: list[str] = field(default_factory=list)
     _done: list[PullOutcome] = field(default_factory=list)
 
     def submit(self, image: ImageWanted) -> None:
+        if not image.looked and image.reference in self.registry:
+            traits = self.traits.get(image.reference, ImageTraits())
+            self._done.append(PullOutcome(image, traits=traits))
+            return
         self.submitted.append(image.reference)
         if image.reference in self.errors:
             self._done.append(PullOutcome(image, None, self.errors[image.reference]))

@@ -10,6 +10,7 @@ import pytest
 
 from edgetender.errors import EngineRefused
 from edgetender.model.hardware import Hardware
+from edgetender.model.image import ImageTraits
 from tests.builders.hardware import gpu, machine, variant
 from tests.builders.loops import Loop, deployed
 from tests.builders.manifests import image, manifest
@@ -286,3 +287,11 @@ def test_a_wish_that_makes_no_sense_is_refused_with_what_there_is():
     assert wish(made, module="ocr", action="unpin").code == 404
     assert wish(made, action="dance").code == 400
     assert runs(made) == ["trt"]
+
+
+def test_an_image_that_turns_out_to_need_a_newer_driver_is_never_fetched():
+    made = loop(machine(CARD, cuda="12.4", nvidia_driver="550.1"))
+    made.puller.traits |= {image("trt"): ImageTraits("amd64", "", ("NVIDIA_REQUIRE_CUDA=cuda>=13.0",))}
+    made.run(30)
+    assert runs(made) == ["cuda"]
+    assert made.puller.submitted == [image("cuda")]
