@@ -10,7 +10,9 @@ from edgetender.model.upstream import StreamPolicy, default_policy
 from edgetender.ports import Credentials, Transport
 from edgetender.transports import load
 from edgetender.transports.none import NoTransport
-from edgetender.transports.settings import FolderSettings, MqttSettings
+from edgetender.transports.settings import FolderSettings, IotHubSettings, MqttSettings
+
+MAX_KEEPALIVE_S = 1177  # an IoT Hub hangs up after 1.5 times as long, at most 1767 s
 
 
 def policies_of(settings: Settings) -> Callable[[str], StreamPolicy]:
@@ -50,8 +52,29 @@ def transport_of(settings: Settings, credentials: Credentials) -> Transport:
                 will_delay_s=chosen.will_delay_s,
             )
             return cast(Transport, load("mqtt")(mqtt, settings.device))
+        case "iothub":
+            return cast(Transport, load("iothub")(_iothub(settings, credentials), settings.device))
         case "folder":
             folder = FolderSettings(chosen.path or settings.state_dir / "exchange")
             return cast(Transport, load("folder")(folder, settings.device))
         case _:
             return NoTransport()
+
+
+def _iothub(settings: Settings, credentials: Credentials) -> IotHubSettings:
+    chosen = settings.transport
+    secret = credentials.get(chosen.password_credential).password if chosen.password_credential else None
+    return IotHubSettings(
+        settings.device,
+        host=chosen.host,
+        secret=secret,
+        certificate=chosen.certificate,
+        key=chosen.key,
+        ca=chosen.ca,
+        module=chosen.module,
+        websockets=chosen.websockets,
+        proxy=chosen.proxy,
+        gateway=chosen.gateway,
+        keepalive_s=min(chosen.keepalive_s, MAX_KEEPALIVE_S),
+        compat=cast(Literal["", "iotedge"], chosen.compat),
+    )

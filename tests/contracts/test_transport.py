@@ -1,4 +1,4 @@
-"""What every Transport keeps: on the fake, on a folder, and on MQTT 5, 3.1.1 and the fallback between them."""
+"""What every Transport keeps: on the fake, a folder, MQTT 5, 3.1.1 and the fallback between them, an IoT Hub."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from tests.services.far_side import (
     FarSide,
     FolderSide,
     Inbox,
+    has_azure_sdk,
+    hub_side,
     in_background,
     mqtt_side,
     opened,
@@ -27,14 +29,21 @@ MANIFEST = b'{"kind": "Deployment", "version": 7}'  # bytes arrive as they were 
 REPORT = json.dumps({"health": "healthy"}).encode()
 
 
-@pytest.fixture(params=["fake", "folder", "mqtt-5", "mqtt-3.1.1", "mqtt-auto"])
+KINDS = ["fake", "folder", "mqtt-5", "mqtt-3.1.1", "mqtt-auto"]
+
+
+@pytest.fixture(params=[*KINDS, *(["iothub"] if has_azure_sdk() else [])])  # see test_transport_azure.py
 def far(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[FarSide]:
     kind, _, protocol = request.param.partition("-")
     if kind == "mqtt":
         with mqtt_side(request.getfixturevalue("broker").port, protocol) as side:
             yield side
         return
-    far = FakeSide() if kind == "fake" else FolderSide(tmp_path / "stick")
+    if kind == "iothub":
+        hub = request.getfixturevalue("hub")
+        far: FarSide = hub_side(hub, hub.ca)
+    else:
+        far = FakeSide() if kind == "fake" else FolderSide(tmp_path / "stick")
     yield far
     far.transport.close()
 

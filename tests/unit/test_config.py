@@ -137,3 +137,13 @@ def test_the_socket_is_found_also_where_the_configuration_is_broken(tmp_path):
     assert admin_socket(tmp_path / "no.toml", {}) == Path("/run/edgetender/admin.sock")
     written(file, "[api\n")
     assert admin_socket(None, {"EDGETENDER_CONFIG": str(file)}) == Path("/run/edgetender/admin.sock")
+
+
+def test_an_iot_hub_needs_something_to_identify_itself_with(tmp_path):
+    (tmp_path / "c.toml").write_text('[transport]\nkind = "iothub"\n')
+    with pytest.raises(ConfigInvalid, match=r"transport\.password_credential is missing"):
+        load(tmp_path / "c.toml")
+    certificate = '[transport]\nkind = "iothub"\ncertificate = "/a.pem"\nkey = "/a.key"\n'
+    (tmp_path / "c.toml").write_text(certificate)
+    with pytest.raises(ConfigInvalid, match=r"transport\.host is missing"):
+        load(tmp_path / "c.toml")

@@ -58,8 +58,9 @@ def test_without_a_transport_the_link_is_never_there_and_says_why() -> None:
 
 
 def test_every_transport_that_is_named_can_be_loaded() -> None:
-    assert [load(kind).__name__ for kind in TRANSPORTS] == ["MqttTransport", "FolderTransport"]
-    with pytest.raises(NotFound, match="known: folder, mqtt"):
+    names = ["MqttTransport", "IotHubTransport", "FolderTransport"]
+    assert [load(kind).__name__ for kind in TRANSPORTS] == names
+    with pytest.raises(NotFound, match="known: folder, iothub, mqtt"):
         load("pigeon")
 
 
@@ -67,3 +68,13 @@ def test_paho_is_not_imported_by_a_daemon_that_does_not_speak_mqtt() -> None:
     program = "import sys, edgetender.linking, edgetender.transports.folder; print('paho' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
+
+
+HUB = TransportSettings(kind="iothub", password_credential="hub", module="$edgeAgent", keepalive_s=65535)
+
+
+def test_an_iot_hub_is_named_by_its_connection_string_which_is_not_shown() -> None:
+    secret = "HostName=fleet.example;DeviceId=cam;SharedAccessKey=hunter2"
+    transport = transport_of(settings(HUB), FakeCredentials({"hub": Credential("", Secret(secret))}))
+    assert transport.link().endpoint == "iothub://fleet.example/cam/$edgeAgent"
+    assert "hunter2" not in repr(vars(transport))

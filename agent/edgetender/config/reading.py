@@ -111,13 +111,18 @@ class _Reading:
         needs: dict[str, tuple[object, str]] = {}
         if link.kind == "mqtt":
             needs["host"] = (link.host, "the mqtt transport needs the broker's host")
+        if link.kind == "iothub":
+            known = link.password_credential or link.certificate
+            needs["password_credential"] = (known, "the iothub transport needs a credential or a certificate")
+            if link.certificate:
+                needs["host"] = (link.host, "a certificate does not name the hub; give its host")
         if link.kind == "folder":
             needs["path"] = (link.path, "the folder transport needs the path of its folder")
         if link.certificate:
             needs["key"] = (link.key, "a certificate needs its key")
         if link.key:
             needs["certificate"] = (link.certificate, "a key needs its certificate")
-        if link.password_credential:
+        if link.password_credential and link.kind != "iothub":
             needs["username"] = (link.username, "a password needs a username")
         for key, (value, why) in needs.items():
             if not value and ("transport", key) not in self._faulty:

@@ -37,24 +37,37 @@ class EngineSettings:
 class TransportSettings:
     """The upstream link. Which keys count depends on *kind*."""
 
-    kind: Annotated[str, values.one_of("mqtt", "folder", "none"), "how manifests come and reports go"] = (
-        "none"
-    )
-    host: Annotated[Text, "mqtt: the broker; must be given"] = ""
+    kind: Annotated[
+        str, values.one_of("mqtt", "iothub", "folder", "none"), "how manifests come and reports go"
+    ] = "none"
+    host: Annotated[Text, "mqtt: the broker; iothub: the hub, unless a connection string names it"] = ""
     port: Annotated[int, values.whole(1, 65535), "mqtt: its port"] = 8883
     tls: Annotated[Flag, "mqtt: verified TLS; false is for a broker on the same machine"] = True
-    ca: Annotated[MaybePlace, "mqtt: the broker's authorities (PEM); else the system's"] = None
-    certificate: Annotated[MaybePlace, "mqtt: this device's certificate (PEM)"] = None
-    key: Annotated[MaybePlace, "mqtt: its key (PEM, unencrypted); goes with certificate"] = None
+    ca: Annotated[MaybePlace, "mqtt, iothub: the far side's authorities (PEM); else the system's"] = None
+    certificate: Annotated[MaybePlace, "mqtt, iothub: this device's certificate (PEM)"] = None
+    key: Annotated[MaybePlace, "mqtt, iothub: its key (PEM, unencrypted); goes with certificate"] = None
     username: Annotated[Text, "mqtt: for brokers that ask for a name and password"] = ""
-    password_credential: Annotated[Text, "mqtt: the name of the credential with the password"] = ""
+    password_credential: Annotated[
+        Text,
+        "mqtt: the name of the credential with the password; iothub: of that with the connection string, the "
+        "symmetric key or a shared access signature",
+    ] = ""
     protocol: Annotated[
         str, values.one_of("auto", "5", "3.1.1"), "mqtt: auto speaks 5, and 3.1.1 where 5 is refused"
     ] = "auto"
-    keepalive_s: Annotated[int, values.whole(1, 65535), "mqtt: silence after which the link is probed"] = 30
+    keepalive_s: Annotated[
+        int, values.whole(1, 65535), "mqtt, iothub: silence after which the link is probed"
+    ] = 30
     will_delay_s: Annotated[
         int, values.whole(0, 86400), "mqtt 5: how long the broker waits before it says offline for us"
     ] = 30
+    module: Annotated[Text, "iothub: the module of the device to connect as, such as $edgeAgent"] = ""
+    websockets: Annotated[Flag, "iothub: WebSocket on port 443 instead of MQTT on 8883"] = False
+    proxy: Annotated[Text, "iothub: http://HOST[:PORT], socks4:// or socks5://"] = ""
+    gateway: Annotated[Text, "iothub: the gateway to connect to instead of the hub"] = ""
+    compat: Annotated[
+        str, values.one_of("", "iotedge"), "iothub: iotedge reports in the shape of IoT Edge's agent"
+    ] = ""
     path: Annotated[MaybePlace, "folder: the folder; must be given, and is never created"] = None
 
 

@@ -9,6 +9,7 @@ from edgetender.errors import NotFound
 
 TRANSPORTS = {
     "mqtt": "edgetender.transports.mqtt:MqttTransport",
+    "iothub": "edgetender.transports.iothub:IotHubTransport",
     "folder": "edgetender.transports.folder:FolderTransport",
 }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -48,3 +48,67 @@ class FolderSettings:
     poll_s: float = 1.0
     stable_s: float = 1.0
     messages_max_bytes: int = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class IotHubSettings:
+    """How to reach an Azure IoT Hub as *device*, or as a *module* of it.
+
+    *secret* is a connection string, a shared access signature or a symmetric key; without it the *certificate*
+    counts. A key needs *host*. *gateway* is where to connect instead of *host*. Tokens made of a key live
+    *token_s*; the hub has *answer_s* for each answer. *quiet_s*: what nobody waits for is reported at most once
+    in so long. *compat* `iotedge` reports in the shape of IoT Edge's agent.
+    """
+
+    device: str
+    host: str = ""
+    secret: Secret | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+    ca: Path | None = None
+    module: str = ""
+    websockets: bool = False
+    proxy: str = ""
+    gateway: str = ""
+    keepalive_s: int = 60
+    token_s: int = 3600
+    answer_s: float = 20.0
+    compat: Literal["", "iotedge"] = ""
+    quiet_s: float = 60.0
+    reconnect_max_s: float = 120.0
+
+    @property
+    def renews(self) -> bool:
+        """Whether tokens are made here, and again and again."""
+        secret = self.secret.reveal() if self.secret is not None else ""
+        return bool(secret) and self.certificate is None and not secret.startswith("SharedAccessSignature ")
+
+    def connection_string(self) -> str:
+        """As the portal writes it; of a bare key with *host* and *device*."""
+        secret = self.secret.reveal() if self.secret is not None else ""
+        module = f";ModuleId={self.module}" if self.module else ""
+        if "HostName=" in secret:
+            return secret.strip() + (module if "ModuleId=" not in secret else "")
+        gateway = f";GatewayHostName={self.gateway}" if self.gateway else ""
+        return (
+            f"HostName={self.host};DeviceId={self.device}{module}{gateway};SharedAccessKey={secret.strip()}"
+        )
+
+    def named(self) -> IotHubSettings:
+        """With host, device and module as the connection string names them, where there is one."""
+        secret = self.secret.reveal() if self.secret is not None else ""
+        if "HostName=" not in secret:
+            return self
+        parts = dict(part.partition("=")[::2] for part in secret.strip().split(";"))
+        return replace(
+            self,
+            host=parts.get("HostName", self.host),
+            device=parts.get("DeviceId", self.device),
+            module=parts.get("ModuleId", self.module),
+            gateway=parts.get("GatewayHostName", self.gateway),
+        )
+
+    @property
+    def endpoint(self) -> str:
+        """`iothub://hub.example/cam7`: for people, never with a key in it."""
+        return f"iothub://{self.host}/{self.device}" + (f"/{self.module}" if self.module else "")

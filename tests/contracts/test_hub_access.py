@@ -1,0 +1,133 @@
+"""The local hub: whom does it let in, and on whom does it hang up?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from demo.parts.waiting import until
+from tests.services.hub import TestHub
+from tests.services.hub_device import HubDevice
+
+C2D = "devices/cam7/messages/devicebound/"
+
+
+def device(hub: TestHub, client_id: str = "cam7", **options: Any) -> HubDevice:
+    identity = hub.register(client_id)
+    return again(hub, client_id, key=identity.keys[0], **options)
+
+
+def again(hub: TestHub, client_id: str = "cam7", **options: Any) -> HubDevice:
+    key = options.pop("key", None) or hub._device(client_id).identity.keys[0]
+    return HubDevice(hub, client_id, key=key, ca=hub.ca, **options)
+
+
+@pytest.fixture
+def cam(hub: TestHub) -> Iterator[HubDevice]:
+    with device(hub) as cam:
+        assert cam.code == 0
+        cam.listen()
+        yield cam
+
+
+# --- who may connect
+
+
+def test_either_key_opens_and_no_other(hub: TestHub) -> None:
+    first, second = hub.register("cam7").keys
+    for key, code in ((first, 0), (second, 0), (hub.register("cam8").keys[0], 5)):
+        with again(hub, key=key) as cam:
+            assert cam.code == code
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"expires_in": -1},
+        {"username": "127.0.0.1/cam8/?api-version=2019-10-01"},
+        {"username": "127.0.0.1/cam7"},
+        {"username": "127.0.0.1/cam7/?DeviceClientType=x"},
+    ],
+)
+def test_what_is_signed_wrongly_or_for_another_is_refused(hub: TestHub, options: Any) -> None:
+    with device(hub, **options) as cam:
+        assert cam.code == 5
+        assert cam.hung_up()
+
+
+def test_a_device_that_nobody_registered_is_refused(hub: TestHub) -> None:
+    key = hub.register("cam7").keys[0]
+    with HubDevice(hub, "stranger", key=key, ca=hub.ca) as stranger:
+        assert stranger.code == 5
+
+
+def test_a_certificate_that_an_authority_signed_for_this_name_opens(hub: TestHub) -> None:
+    hub.trust(hub.ca.read_text())
+    hub.register("cam7", by_authority=True)
+    for name, code in (("cam7", 0), ("cam8", 5)):
+        pair = hub.authority.issue(name)
+        with HubDevice(hub, "cam7", ca=hub.ca, certificate=pair) as cam:
+            assert cam.code == code
+    with HubDevice(hub, "cam7", ca=hub.ca) as without:
+        assert without.code == 5
+
+
+def test_the_token_s_end_is_the_connection_s(hub: TestHub) -> None:
+    with device(hub, expires_in=1) as cam:
+        assert cam.code == 0
+        assert cam.hung_up()
+
+
+def test_of_two_connections_of_one_id_the_newer_one_lives(hub: TestHub, cam: HubDevice) -> None:
+    with again(hub) as newer:
+        assert cam.hung_up()
+        newer.listen()
+        assert newer.twin()[0] == 200
+        assert hub.is_connected("cam7")
+
+
+def test_silence_for_one_and_a_half_keepalives_ends_it(hub: TestHub) -> None:
+    with device(hub, keepalive=1) as cam:
+        cam.write(0xC0, b"")
+        answer = cam.read()
+        assert answer is not None
+        assert answer.head == 0xD0
+        assert cam.hung_up()
+
+
+# --- what hangs up
+
+
+@pytest.mark.parametrize(
+    "topic",
+    [
+        "devices/cam8/messages/events/",
+        "edgetender/v1/cam7/reported",
+        "$iothub/twin/PATCH/properties/desired/",
+    ],
+)
+def test_an_unknown_topic_is_answered_by_hanging_up(cam: HubDevice, topic: str) -> None:
+    cam.publish(topic, b"{}")
+    assert cam.hung_up()
+
+
+@pytest.mark.parametrize("topic", ["#", "$iothub/#", "devices/cam8/messages/devicebound/#"])
+def test_so_is_an_unknown_subscription(cam: HubDevice, topic: str) -> None:
+    assert cam.subscribe(topic) == b""
+    assert cam.hung_up()
+
+
+def test_qos_2_is_granted_as_1_and_hung_up_on_when_used(cam: HubDevice) -> None:
+    assert cam.subscribe(f"{C2D}#", qos=2) == b"\1"
+    cam.tell(b"x", qos=2)
+    assert cam.hung_up()
+
+
+def test_a_message_beyond_256_kib_is_hung_up_on(hub: TestHub, cam: HubDevice) -> None:
+    cam.tell(b"x" * 256 * 1024)
+    until(lambda: hub.messages("cam7"), "the largest that may be", within_s=10)
+    cam.tell(b"x" * (256 * 1024 + 1))
+    assert cam.hung_up()
+    assert len(hub.messages("cam7")) == 1

@@ -1,0 +1,195 @@
+"""The transport over an IoT Hub, by the unmodified SDK: who the device is, and that every call of it is bounded."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from demo.parts.waiting import until
+from edgetender.errors import LinkDown
+from edgetender.fleet.hub.access import resource_of, signature
+from edgetender.model.upstream import Message
+from edgetender.secret import Secret
+from edgetender.transports.iothub import IotHubTransport
+from tests.fakes.clock import FakeClock
+from tests.services.far_side import HubSide, Inbox, has_azure_sdk, hub_side, opened, settled
+from tests.services.hub import TestHub
+
+pytestmark = pytest.mark.skipif(
+    not has_azure_sdk(), reason="run by test_transport_azure.py, with .venv/azure"
+)
+
+MANIFEST = {"schema": "edgetender/v1", "deployment": "line3", "version": 7, "modules": {}}
+
+
+@pytest.fixture
+def iothub(hub: TestHub) -> Iterator[HubSide]:
+    side = hub_side(hub, hub.ca, quiet_s=0.0)
+    yield side
+    side.transport.close()
+
+
+def report(side: HubSide, **document: Any) -> None:
+    body = json.dumps(document).encode()
+    side.transport.send(Message("reported", body, retain=True), timeout_s=5)
+
+
+def reported(side: HubSide) -> dict[str, Any]:
+    found: dict[str, Any] = side.hub.twin(side.device)["reported"]
+    return found
+
+
+def opened_again(side: HubSide, **changes: Any) -> Inbox:
+    side.again(**changes)
+    return opened(side)
+
+
+def detail(side: HubSide, words: str) -> str:
+    """What the link says of itself, once it says *words*."""
+    until(lambda: words in side.transport.link().detail, words, within_s=15)
+    return side.transport.link().detail
+
+
+# --- who it is
+
+
+def test_a_wrong_key_says_so_and_the_right_one_later_is_taken(iothub: HubSide) -> None:
+    identity = iothub.hub._device(iothub.device).identity
+    right, identity.keys = identity.keys, ()
+    inbox = Inbox()
+    iothub.transport.open(inbox.accept, inbox.wake)
+    assert "refuses this device's credentials" in detail(iothub, "refuses")
+    identity.keys = right
+    settled(iothub.transport, connected=True)
+
+
+def test_a_refusal_while_it_comes_back_does_not_end_it_for_good(iothub: HubSide) -> None:
+    opened(iothub)
+    iothub.hub.wrongs.refuse = 3
+    iothub.hub.disconnect(iothub.device)
+    until(lambda: iothub.hub.wrongs.refuse == 0, "three refusals", within_s=15)
+    settled(iothub.transport, connected=True)
+    iothub.transport.send(Message("event/x", b"{}"), timeout_s=5)
+
+
+def test_a_certificate_opens_too(iothub: HubSide) -> None:
+    hub: Any = iothub.hub
+    hub.trust(hub.ca.read_text())
+    hub.register("line3-x509", by_authority=True)
+    pair = hub.authority.issue("line3-x509")
+    iothub.device = "line3-x509"
+    opened_again(
+        iothub, device="line3-x509", host=hub.address, secret=None, certificate=pair.certificate, key=pair.key
+    )
+    iothub.transport.send(Message("event/x", b"{}"), timeout_s=5)
+
+
+def test_a_bare_key_needs_the_host_beside_it(iothub: HubSide) -> None:
+    key = iothub.hub._device(iothub.device).identity.keys[1]
+    opened_again(iothub, secret=Secret(key), host=iothub.hub.address)
+
+
+def test_a_token_opens_until_it_expires_and_that_is_said(iothub: HubSide) -> None:
+    hub = iothub.hub
+    key, resource = hub._device(iothub.device).identity.keys[0], resource_of(hub.address, iothub.device)
+    opened_again(iothub, secret=Secret(signature(key, resource, int(time.time()) + 2)))
+    settled(iothub.transport, connected=False)
+    assert detail(iothub, "expired")
+
+
+def test_the_renewal_of_a_token_is_no_lost_link(iothub: HubSide) -> None:
+    inbox = opened_again(iothub, token_s=122)  # the SDK renews 120 s before the end
+    up, wakes = iothub.transport.link(), inbox.wakes
+    until(lambda: iothub.hub.counts(iothub.device)[0] == 2, "the renewal", within_s=15)
+    settled(iothub.transport, connected=True)
+    iothub.hub.desire(iothub.device, {"deployment": MANIFEST})
+    until(lambda: inbox.taken, "a manifest after it", within_s=10)
+    assert iothub.transport.link() == up
+    assert inbox.wakes == wakes
+
+
+def test_a_clock_that_is_not_set_is_waited_for(hub: TestHub) -> None:
+    side = hub_side(hub, hub.ca)
+    clock = FakeClock(datetime(1970, 1, 1, tzinfo=UTC))
+    side.transport = IotHubTransport(side.settings, side.device, clock=clock)
+    inbox = Inbox()
+    side.transport.open(inbox.accept, inbox.wake)
+    assert "the clock is not set yet (1970)" in detail(side, "clock")
+    assert hub.counts(side.device)[0] == 0
+    clock.advance((datetime.now(UTC) - clock.now()).total_seconds())
+    settled(side.transport, connected=True)
+    side.transport.close()
+
+
+def test_another_device_of_the_same_name_is_suspected(iothub: HubSide) -> None:
+    opened(iothub)
+    iothub.hub.wrongs.refuse = 1000
+    iothub.hub.disconnect(iothub.device)
+    settled(iothub.transport, connected=False)
+    iothub.hub.wrongs.refuse = 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"secret": None}, "neither a certificate nor a key"),
+        ({"secret": Secret("HostName=h;SharedAccessKey=hunter2")}, "cannot use"),
+        ({"secret": Secret("HostName=h;DeviceId=d;SharedAccessKey=hunter2")}, "cannot use"),
+        ({"proxy": "proxy.example:3128"}, "is no proxy"),
+        ({"ca": None}, "certificate verify failed"),
+    ],
+)
+def test_what_cannot_work_says_what_is_wrong_and_is_tried_again(
+    iothub: HubSide, changes: dict[str, Any], says: str
+) -> None:
+    iothub.again(**changes)
+    inbox = Inbox()
+    iothub.transport.open(inbox.accept, inbox.wake)
+    assert "hunter2" not in detail(iothub, says)
+
+
+# --- every call is bounded
+
+
+def test_a_twin_that_is_not_handed_out_is_asked_for_again_on_a_new_connection(iothub: HubSide) -> None:
+    iothub.hub.wrongs.mute_reads = 2
+    opened_again(iothub, answer_s=0.5)
+    assert iothub.hub.counts(iothub.device)[0] == 3
+
+
+def test_a_write_without_an_answer_ends_the_connection(iothub: HubSide) -> None:
+    opened(iothub)
+    iothub.hub.wrongs.reported_delay_s = 1.5
+    began = time.monotonic()
+    with pytest.raises(LinkDown, match=r"no answer within 0\.5 s"):
+        iothub.transport.send(Message("reported", b'{"health": "healthy"}', retain=True), timeout_s=0.5)
+    assert time.monotonic() - began < 2
+    iothub.hub.wrongs.reported_delay_s = 0.0
+    until(lambda: iothub.hub.counts(iothub.device)[0] == 2, "a new connection", within_s=10)
+
+
+def test_a_message_that_the_hub_hangs_up_on_raises_and_can_be_sent_again(iothub: HubSide) -> None:
+    opened(iothub)
+    iothub.hub.wrongs.drop = 1
+    with pytest.raises(LinkDown):
+        iothub.transport.send(Message("event/x", b"{}"), timeout_s=10)
+    until(lambda: iothub.hub.counts(iothub.device)[0] == 2, "a new connection", within_s=10)
+    settled(iothub.transport, connected=True)
+    iothub.transport.send(Message("event/x", b"{}"), timeout_s=5)
+    assert len(iothub.hub.messages(iothub.device)) == 1
+
+
+def test_no_thread_of_the_sdk_is_left_of_connections_that_ended(iothub: HubSide) -> None:
+    opened(iothub)
+    before = threading.active_count()
+    for number in range(2, 8):
+        iothub.hub.disconnect(iothub.device)
+        until(lambda number=number: iothub.hub.counts(iothub.device)[0] == number, "again", within_s=10)
+        settled(iothub.transport, connected=True)
+    until(lambda: threading.active_count() <= before + 2, "threads ended", within_s=10)
