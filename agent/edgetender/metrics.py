@@ -66,6 +66,12 @@ CATALOGUE = (
     Declared("device_memory_available_bytes", "gauge", "Memory that could be had without swapping."),
     Declared("device_disk_total_bytes", "gauge", "Size of the disk with the agent's state."),
     Declared("device_disk_free_bytes", "gauge", "Free space there."),
+    Declared(
+        "hardware", "gauge", "1 for what this device is.", ("arch", "level", "accelerators", "driver", "cuda")
+    ),
+    Declared(
+        "variant_demoted", "gauge", "1 for a variant that did not hold.", ("module", "variant", "reason")
+    ),
     Declared("device_temperature_celsius", "gauge", "Temperatures the kernel knows.", ("sensor",)),
 )
 _BY_NAME = {declared.name: declared for declared in CATALOGUE}
@@ -154,6 +160,10 @@ def _of_cycle(figures: CycleFigures) -> Iterator[Metric]:
         ("candidate_version", figures.candidate_version),
     ):
         yield _family(name, [((), value)])
+    if figures.hardware:
+        names = _BY_NAME["hardware"].labels
+        yield _family("hardware", [(tuple(figures.hardware.get(name, "") for name in names), 1)])
+    yield _family("variant_demoted", [(one, 1) for one in dict.fromkeys(figures.demotions)])
     yield from _of_streams(figures.outbox.streams)
     yield _family("health", [((word,), word == figures.health) for word in HEALTHS])
 

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from edgetender import __version__
 from edgetender.clock import Clock
 from edgetender.codec import canonical
+from edgetender.decide.compact import compact_facts, labels, verdict_codes
 from edgetender.decide.documents import reported_document, status_document
 from edgetender.decide.reporting import ModuleReport, events_between, health_word, module_reports
 from edgetender.eventlog import EventLog
@@ -59,6 +60,7 @@ class Publisher:
         self._advice = advice
         self._started_at: datetime = clock.now()
         self._snapshot: Snapshot | None = None
+        self._facts: tuple[Hardware, dict[str, Any]] | None = None
         self._reports: tuple[ModuleReport, ...] | None = None
 
     def snapshot(self) -> Snapshot | None:
@@ -92,11 +94,19 @@ class Publisher:
             ledger=cycle.ledger,
             observed=cycle.observed,
             reports=reports,
+            hardware=self._compact(snapshot.hardware),
+            verdicts=verdict_codes(cycle.target.considered),
         )
         self._outbox.put_state("reported", canonical(document))
         self._gauges.cycle(_figures(snapshot, reports))
         self._told(self.headline(reports, snapshot))
         self._events.nudge()
+
+    def _compact(self, hardware: Hardware) -> dict[str, Any]:
+        """Its compact facts, made once for each look at it."""
+        if self._facts is None or self._facts[0] is not hardware:
+            self._facts = (hardware, compact_facts(hardware))
+        return self._facts[1]
 
     def status(self) -> dict[str, Any]:
         """The status document of the last cycle, with the link and the pulls as they are now."""
@@ -155,4 +165,6 @@ def _figures(snapshot: Snapshot, reports: tuple[ModuleReport, ...]) -> CycleFigu
             ModuleFigures(r.name, r.state.value, r.ready, r.restarts, r.variant, r.version) for r in reports
         ),
         uptime_s=snapshot.uptime_s,
+        hardware=labels(snapshot.hardware),
+        demotions=tuple((d.module, d.variant, d.code) for d in ledger.demotions),
     )

@@ -21,7 +21,7 @@ class NoGauges:
 def publisher_of(loop: Loop, outbox: FakeOutbox, headlines: list[str]) -> Publisher:
     return Publisher(
         device="line3-cam7", clock=loop.clock, outbox=outbox, link=lambda: Link("none", connected=False),
-        hardware=Hardware, figures=dict, gauges=NoGauges(), told=headlines.append, ledger=Ledger(),
+        hardware=Hardware, figures=dict, gauges=NoGauges(), told=headlines.append, ledger=Ledger(), pulls=tuple,
         events=EventLog("line3-cam7", outbox, loop.clock.now()),
     )  # fmt: skip
 

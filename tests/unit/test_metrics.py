@@ -28,6 +28,8 @@ FULL = CycleFigures(
     candidate_version=8,
     modules=(SCORER,),
     uptime_s=12.5,
+    hardware={"arch": "amd64", "level": "v3", "accelerators": "nvidia", "driver": "550.1", "cuda": "12.4"},
+    demotions=(("scorer", "tensorrt", "toolkit_missing"),),
 )
 DEVICE = {
     "cpuRatio": 0.25,

@@ -57,9 +57,20 @@ def status_document(
 
 
 def reported_document(
-    *, device: str, agent: str, ledger: Ledger, observed: Observed, reports: tuple[ModuleReport, ...]
+    *,
+    device: str,
+    agent: str,
+    ledger: Ledger,
+    observed: Observed,
+    reports: tuple[ModuleReport, ...],
+    hardware: Mapping[str, Any] | None = None,
+    verdicts: Mapping[str, Mapping[str, str]] | None = None,
 ) -> dict[str, Any]:
-    """What is retained upstream: it changes when something changed, so it carries no time of its own."""
+    """What is retained upstream: it changes when something changed, so it carries no time of its own.
+
+    *hardware* are compact facts, *verdicts* the code of each variant by module (`compact.py` makes both).
+    """
+    codes = verdicts or {}
     return {
         "schema": SCHEMA,
         "device": device,
@@ -69,7 +80,11 @@ def reported_document(
         "accepted": _slot(ledger.accepted.version, ledger.accepted.sha256) if ledger.accepted else None,
         "candidate": _slot(ledger.candidate.version, ledger.candidate.sha256) if ledger.candidate else None,
         "engine": {"down": observed.engine_down},
-        "modules": {report.name: _reported_module(report) for report in reports},
+        "hardware": dict(hardware or {}),
+        "modules": {
+            report.name: _reported_module(report) | {"variants": dict(codes.get(report.name, {}))}
+            for report in reports
+        },
     }
 
 

@@ -152,7 +152,8 @@ def choose(
 def considered(name: str, found: Iterable[Judged]) -> tuple[Considered, ...]:
     """The verdicts as status and reports carry them."""
     return tuple(
-        Considered(name, each.variant.name, each.verdict, each.because, each.variant.image) for each in found
+        Considered(name, each.variant.name, each.verdict, each.because, each.variant.image, each.code)
+        for each in found
     )
 
 

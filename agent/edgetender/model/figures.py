@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from edgetender.model.upstream import OutboxFigures
@@ -59,3 +60,5 @@ class CycleFigures:
     candidate_version: int | None = None
     modules: tuple[ModuleFigures, ...] = ()
     uptime_s: float = 0.0
+    hardware: Mapping[str, str] = field(default_factory=dict)  # what it is, as labels
+    demotions: tuple[tuple[str, str, str], ...] = ()  # module, variant, reason

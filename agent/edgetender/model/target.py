@@ -131,6 +131,7 @@ class Considered:
     verdict: str
     because: str
     image: str = ""
+    code: str = ""  # why, in one word
 
 
 @dataclass(frozen=True, slots=True)
