@@ -51,7 +51,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "house": WORDS | PORTS | {"decide", "config", "publisher", "eventlog", "checks"},
     "daemon": WORDS | PORTS | LOOP | HANDS | {"config", "api", "house", "linking", "checks", "detecting"},
     # doors
-    "cli": WORDS | {"api", "checks", "config", "packaging", "fleet", "documents", "support", "convert"},
+    "cli": WORDS
+    | {"trust", "api", "checks", "config", "packaging", "fleet", "documents", "support", "convert"},
     # beside
     "packaging": WORDS | {"registry", "trust", "transports", "documents"},
     "fleet": WORDS | {"registry", "trust", "transports", "documents"},

@@ -108,3 +108,15 @@ def test_for_scripts_stdout_is_one_document(push, broker):
         "problems": [{"path": REFUSAL[0], "code": REFUSAL[1], "message": REFUSAL[2]}],
     }  # fmt: skip
     assert "scripted  line3 version 15 pushed" in said.err
+
+
+def test_a_signed_manifest_arrives_as_it_was_signed(push, tmp_path, capsys, broker):
+    keys, envelope = tmp_path / "keys", tmp_path / "line3.yaml"
+    shell = Shell(capsys)
+    shell.run("keys", "init", keys)
+    words = ("--key", keys / "manifest-1.key", "--device", "cam-signed", "-o", envelope)
+    assert shell.run("sign", envelope, *words).code == 0
+    with Listener(broker.port, "cam-signed") as device:
+        assert push("cam-signed").code == 0
+
+        assert device.wait("desired", b'"payloadType"', within_s=20).body == envelope.read_bytes().strip()

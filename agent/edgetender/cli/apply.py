@@ -19,12 +19,12 @@ from edgetender.errors import Problem
 @click.option("--timeout", type=click.FloatRange(0), default=600, show_default=True, metavar="SECONDS")
 @click.pass_obj
 def apply(session: Session, file: Path, wait: bool, timeout: float) -> Exit:
-    """Apply a manifest, or an Azure IoT Edge deployment as the version after the device's newest."""
+    """Apply a manifest, signed or not, or an Azure IoT Edge deployment as the version after the device's newest."""
     client, manifest = session.client(), ManifestFile(file)
     with manifest.faults_located():
         manifest.document()
         before = client.status()
-        body = manifest.body(following(before))
+        body = manifest.wire(following(before))
         delivery = client.post("/v1/apply", body)["delivery"]
     decision = decided(session, client, delivery)
     faults = decision["problems"] if decision is not None else []

@@ -48,16 +48,33 @@ class ManifestFile:
 
         return is_iotedge(self.document().value)
 
+    @property
+    def is_signed(self) -> bool:
+        """Whether it is an envelope, as `edgetender sign` writes it. Raises ManifestInvalid."""
+        from edgetender.trust.envelope import is_envelope
+
+        return is_envelope(self.document().value)
+
     def value(self, version: int = 1) -> Any:
-        """The manifest; an IoT Edge deployment is converted, as *version*. Raises ManifestInvalid."""
+        """The manifest; an IoT Edge deployment is converted, as *version*; signatures are not verified.
+
+        Raises ManifestInvalid, TrustRefused.
+        """
         from edgetender.convert.iotedge import convert
+        from edgetender.trust.verification import unverified
 
         value = self.document().value
+        if self.is_signed:
+            return unverified(canonical(value)).manifest
         return convert([value], version=version).manifest if self.is_iotedge else value
 
     def body(self, version: int = 1) -> bytes:
-        """The manifest as it goes over the wire. Raises ManifestInvalid."""
+        """The manifest in one spelling. Raises ManifestInvalid, TrustRefused."""
         return canonical(self.value(version))
+
+    def wire(self, version: int = 1) -> bytes:
+        """What a device is given: the manifest, or the envelope around it. Raises ManifestInvalid."""
+        return canonical(self.document().value) if self.is_signed else self.body(version)
 
     def located(self, problem: Problem) -> tuple[int, int] | None:
         """Line and column of *problem*, from 1, where they are known."""

@@ -12,7 +12,6 @@ import click
 
 from edgetender.cli.manifest_file import FILE, ManifestFile
 from edgetender.cli.output import Exit, Session, options, say, say_problems
-from edgetender.codec import canonical
 from edgetender.fleet.push import DeviceLink, Outcome, Report
 from edgetender.model.quantity import parse_duration
 from edgetender.model.reading import manifest_of
@@ -72,7 +71,7 @@ def push(
     follow: bool,
     timeout_s: float,
 ) -> Exit:
-    """Check the manifest FILE (JSON or YAML, - for stdin) and make it the device's desired state.
+    """Check the manifest FILE (JSON or YAML, signed or not, - for stdin) and make it the device's desired state.
 
     It is kept by the broker, so a device that is away gets it when it comes back. With --follow the exit
     code is the device's verdict: 0 running, 1 refused, 6 invalid, 9 none in time, 10 rolled back.
@@ -86,7 +85,8 @@ def push(
             )
         manifest = document.value(version or 1)
         manifest_of(manifest)
-    return _push(session, settings, device, manifest, timeout_s=timeout_s, follow=follow)
+        body = document.wire(version or 1)
+    return _push(session, settings, device, manifest, body, timeout_s=timeout_s, follow=follow)
 
 
 def broker_settings(
@@ -117,7 +117,14 @@ def broker_settings(
 
 
 def _push(
-    session: Session, settings: MqttSettings, device: str, manifest: Any, *, timeout_s: float, follow: bool
+    session: Session,
+    settings: MqttSettings,
+    device: str,
+    manifest: Any,
+    body: bytes,
+    *,
+    timeout_s: float,
+    follow: bool,
 ) -> Exit:
     version = manifest["version"]
     last: Report | None = None
@@ -128,7 +135,7 @@ def _push(
         session.print_lines([line]) if session.for_people else say(line)
 
     with DeviceLink(settings, device, listens=follow) as link:
-        link.push(canonical(manifest), timeout_s=timeout_s)
+        link.push(body, timeout_s=timeout_s)
         show(f"{manifest['deployment']} version {version} pushed")
         for report in link.reports(version, timeout_s=timeout_s) if follow else ():
             if (line := _line(report)) != (_line(last) if last else None):

@@ -1,0 +1,126 @@
+"""`edgetender sign` and `edgetender verify`: a manifest becomes one that devices trust, or is it one?"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import click
+
+from edgetender.cli.keys import password
+from edgetender.cli.manifest_file import FILE, ManifestFile
+from edgetender.cli.output import Exit, Session, options, options_but_format
+from edgetender.clock import rfc3339
+from edgetender.model.quantity import duration_text, parse_duration
+from edgetender.model.signed import DEFAULT_VALIDITY
+
+_PATH = click.Path(path_type=Path)
+
+
+def _duration(_context: click.Context, _option: click.Parameter, value: str) -> timedelta:
+    try:
+        return timedelta(seconds=parse_duration(value))
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+@click.command()
+@options_but_format
+@click.argument("file", type=FILE)
+@click.option(
+    "--key", "keys", type=_PATH, multiple=True, required=True, help="a manifest key; as many as must sign"
+)
+@click.option("--root", type=_PATH, help="the trust root of the devices; else root.json beside the first key")
+@click.option("--device", "devices", multiple=True, metavar="NAME", help="a device that may take it")
+@click.option("--group", "groups", multiple=True, metavar="NAME", help="a group of devices that may")
+@click.option(
+    "--architecture", "architectures", multiple=True, metavar="NAME", help="amd64, arm64 …: only on these"
+)
+@click.option(
+    "--valid",
+    default=duration_text(DEFAULT_VALIDITY.total_seconds()),
+    show_default=True,
+    callback=_duration,
+    help="how long it may be taken; what runs by then goes on",
+)
+@click.option("--version", type=click.IntRange(1), help="of an IoT Edge deployment, which has none itself")
+@click.option("-o", "--output", "written", type=_PATH, help="where the signed manifest goes; else stdout")
+@click.pass_obj
+def sign(
+    session: Session,
+    file: Path,
+    keys: tuple[Path, ...],
+    root: Path | None,
+    devices: tuple[str, ...],
+    groups: tuple[str, ...],
+    architectures: tuple[str, ...],
+    valid: timedelta,
+    version: int | None,
+    written: Path | None,
+) -> Exit:
+    """Sign the manifest FILE (JSON or YAML, - for stdin) for the devices that are named."""
+    from edgetender.fleet.keyring import load_key, read, write
+    from edgetender.fleet.signing import signed
+    from edgetender.model.reading import manifest_of
+    from edgetender.trust.verification import first_root
+
+    if not devices and not groups:
+        raise click.UsageError("say who may take it: --device or --group")
+    document = ManifestFile(file)
+    with document.faults_located():
+        if document.is_iotedge != (version is not None):
+            raise click.BadParameter(
+                "goes with an IoT Edge deployment; a manifest has its own", param_hint="--version"
+            )
+        manifest = document.value(version or 1)
+        manifest_of(manifest)
+    body = signed(
+        manifest,
+        [load_key(path, password()) for path in keys],
+        first_root(read(root or keys[0].parent / "root.json")),
+        devices=devices,
+        groups=groups,
+        architectures=architectures,
+        valid=valid,
+        now=session.now(),
+    )
+    if written is None:
+        click.echo(body.decode())
+    else:
+        write(written, body + b"\n")
+    return Exit.OK
+
+
+@click.command()
+@options
+@click.argument("file", type=FILE)
+@click.option("--root", type=_PATH, required=True, help="the trust root of the devices")
+@click.pass_obj
+def verify(session: Session, file: Path, root: Path) -> Exit:
+    """Check the signatures on the manifest FILE, and that it may be taken today."""
+    from edgetender.fleet.keyring import read
+    from edgetender.fleet.signing import checked
+    from edgetender.model.reading import manifest_of
+    from edgetender.trust.verification import first_root
+
+    found = checked(ManifestFile(file).wire(), first_root(read(root)), session.now())
+    manifest, targets = manifest_of(found.manifest), found.targets
+    if session.for_people:
+        named = ", ".join([*targets.devices, *(f"group {group}" for group in targets.groups)])
+        only = f", on {' or '.join(targets.architectures)}" if targets.architectures else ""
+        said = f"{manifest.deployment} version {manifest.version}: signed for {named}{only}"
+        session.print_lines([f"{said}, until {rfc3339(found.not_after)}"])
+    else:
+        session.print_document(
+            {
+                "apiVersion": "edgetender/v1",
+                "kind": "SignedManifest",
+                "deployment": manifest.deployment,
+                "version": manifest.version,
+                "epoch": found.epoch,
+                "issuedAt": rfc3339(found.issued_at),
+                "notAfter": rfc3339(found.not_after),
+                "targets": targets.model_dump(mode="json"),
+            }
+        )
+    return Exit.OK

@@ -1,0 +1,99 @@
+"""`edgetender trust` and `edgetender init`: whose word does this device take? Run them as root, on the device."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from edgetender.cli.keys import told
+from edgetender.cli.output import Exit, Session, options
+from edgetender.errors import NotFound, Permanent
+
+_PATH = click.Path(path_type=Path)
+
+
+@click.command()
+@options
+@click.option("--root", type=_PATH, required=True, help="the trust root, as edgetender keys init made it")
+@click.pass_obj
+def init(session: Session, root: Path) -> Exit:
+    """Make this device take signed manifests only: install its first trust root.
+
+    Compare the keys it names with those of the signers: whoever installs a root vouches for it.
+    """
+    from edgetender.config import load
+    from edgetender.fleet.keyring import read, write
+    from edgetender.model.examined import Identity
+    from edgetender.trust.device import ROOT_FILE, DeviceTrust
+    from edgetender.trust.verification import first_root
+
+    directory = load().trust.directory
+    body = read(root)
+    found = first_root(body)
+    there = DeviceTrust(directory, Identity(), required=True).root()
+    if there is not None and there != found:
+        raise Permanent(
+            f"cannot install the trust root: version {there.version} is installed already; "
+            "edgetender trust update brings the next one"
+        )
+    try:
+        directory.mkdir(mode=0o755, parents=True, exist_ok=True)
+    except OSError as error:
+        raise Permanent(f"cannot make {directory}: {error.strerror}") from None
+    write(directory / ROOT_FILE, body)
+    return told(session, found)
+
+
+@click.group()
+def trust() -> None:
+    """Show or renew the trust root of this device."""
+
+
+@trust.command()
+@options
+@click.option("--root", type=_PATH, help="another root document than this device's")
+@click.pass_obj
+def show(session: Session, root: Path | None) -> Exit:
+    """Show whose word this device takes."""
+    from edgetender.config import load
+    from edgetender.fleet.keyring import read
+    from edgetender.model.examined import Identity
+    from edgetender.trust.device import DeviceTrust
+    from edgetender.trust.verification import first_root
+
+    if root is not None:
+        return told(session, first_root(read(root)))
+    settings = load().trust
+    found = DeviceTrust(settings.directory, Identity(), required=settings.mode == "signed").root()
+    if found is None:
+        raise NotFound(f"cannot show the trust root: none is in {settings.directory}; see edgetender init")
+    return told(session, found)
+
+
+@trust.command()
+@options
+@click.argument("files", metavar="FILE...", type=_PATH, nargs=-1, required=True)
+@click.pass_obj
+def update(session: Session, files: tuple[Path, ...]) -> Exit:
+    """Install the next root document, or several that follow each other.
+
+    Each must be signed by the threshold of the one before it and by its own. The agent heeds it from the next
+    manifest on; what runs goes on.
+    """
+    from edgetender.config import load
+    from edgetender.fleet.keyring import read, write
+    from edgetender.model.examined import Identity
+    from edgetender.trust.device import ROOT_FILE, DeviceTrust
+    from edgetender.trust.verification import next_root
+
+    directory = load().trust.directory
+    current = DeviceTrust(directory, Identity(), required=True).root()
+    if current is None:
+        raise NotFound(f"cannot update the trust root: none is in {directory}; see edgetender init")
+    body = b""
+    for file in files:
+        body = read(file)
+        current = next_root(current, body)
+    write(directory / ROOT_FILE, body)
+    return told(session, current)
