@@ -6,8 +6,8 @@ before `append` returns; who appends meanwhile shares the next commit. What one 
 counters) is one transaction, so that after a kill accepted = delivered + queued + dropped holds again, for each
 stream; what was delivered since then goes up once more.
 
-Ages count the time the agent ran, by a clock that does not jump: a device that boots in 1970 and learns the
-date later must not lose its queue to that. Messages made before it learned the date are stamped anew.
+Ages go by a clock that does not jump: a device that boots in 1970 must not lose its queue to that; messages
+made before it learned the date are stamped anew.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ _PAGE_BYTES = 1024  # a commit writes whole pages
 class SqliteOutbox:
     """The Outbox on SQLite. *lost* says what opening it found damaged, None when all was well.
 
-    A full disk is no error here: the newest messages stay in memory, the oldest of them are dropped and
-    counted, and *trouble* says why. Raises StoreDamaged where the disk fails.
+    A full disk is no error here: the newest messages stay in memory, older ones are dropped and counted, and
+    *trouble* says why. Raises StoreDamaged where the disk fails.
     """
 
     def __init__(
@@ -68,8 +68,8 @@ class SqliteOutbox:
         )
         self.trouble: str | None = None
         self._arrived: deque[Row] = deque()  # appended, not taken in yet; its own lock is the interpreter's
-        self._arrived_bytes = 0
-        self._young: list[Row] = []  # accepted, not on the disk yet
+        self._arrived_bytes = self._young_bytes = 0
+        self._young: dict[int, Row] = {}  # accepted, not on the disk yet; in their order
         self._gone: dict[tuple[str, int], None] = {}  # done with, still on the disk
         self._due: float | None = None  # when something waits for its commit: at what age
         try:
@@ -195,7 +195,8 @@ class SqliteOutbox:
             if row.size > self._bounds.most(row.stream):  # making room for it would cost everything else
                 self._tally.drop(row.stream, row.size, "oversized")
                 continue
-            self._young.append(row)
+            self._young[row.id] = row
+            self._young_bytes += row.size
             due = row.since_boot - self._born + self._group_s
             self._due = due if self._due is None else min(self._due, due)
 
@@ -212,16 +213,14 @@ class SqliteOutbox:
         return self._due is not None and self._age_s() >= self._due
 
     def _is_crowded(self) -> bool:
-        young_bytes = sum(row.size for row in self._young)
-        return young_bytes > _GROUP_BYTES or self._bounds.exceeded(self._tally)
+        return self._young_bytes > _GROUP_BYTES or self._bounds.exceeded(self._tally)
 
     def _release(self, key: tuple[str, int]) -> int | None:
         """Take a message out of the queue and return its size; None when it is not (any more) in it."""
-        for place, row in enumerate(self._young):
-            if row.key == key:
-                del self._young[place]
-                self._is_due()  # with nothing left to commit the wait is over
-                return row.size
+        if (row := self._young.pop(key[1], None)) is not None:
+            self._young_bytes -= row.size
+            self._is_due()  # with nothing left to commit the wait is over
+            return row.size
         if key in self._gone:
             return None
         with self._database.reading() as connection:
@@ -249,7 +248,7 @@ class SqliteOutbox:
         useless: list[tuple[Row, str]] = []
         with self._database.reading() as connection:
             on_disk = (pair for pair in messages.oldest(connection, stream) if pair[0].key not in self._gone)
-            young = ((row, True) for row in self._young if row.stream == stream)
+            young = ((row, True) for row in self._young.values() if row.stream == stream)
             for row, intact in itertools.chain(on_disk, young):
                 if len(good) >= count:
                     break
@@ -279,7 +278,7 @@ class SqliteOutbox:
         try:
             with self._database.transaction() as connection:
                 messages.delete(connection, self._gone)
-                messages.insert(connection, self._young)
+                messages.insert(connection, self._young.values())
                 room.expire(connection, tally)
                 self._bounds.keep(connection, tally)
                 self._states.save(connection)
@@ -287,13 +286,15 @@ class SqliteOutbox:
         except DiskFull as error:
             self.trouble = str(error)
             self._due = self._age_s() + max(1.0, self._group_s)
-            for row in room.surplus(self._young, _YOUNG_BYTES, self._policies):
-                self._young.remove(row)
+            for row in room.surplus(self._young.values(), _YOUNG_BYTES, self._policies):
+                del self._young[row.id]
+                self._young_bytes -= row.size
                 self._tally.drop(row.stream, row.size, "disk_full")
             return
         self.trouble, self._due = None, None
         self._tally, self._committed = tally, tally.copy()
-        self._settled = max((row.id for row in self._young), default=self._settled)
+        self._settled = max(self._young, default=self._settled)
         self._young.clear()
+        self._young_bytes = 0
         self._gone.clear()
         self._states.saved()
