@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from edgetender.clock import Clock
 from edgetender.codec import MAX_BYTES
-from edgetender.errors import AgentError, EngineDown
+from edgetender.errors import AgentError, EngineDown, EngineRefused
 from edgetender.ports import Engine, Store
 
 log = logging.getLogger(__name__)
@@ -53,11 +53,21 @@ def accepting(store: Store, clock: Clock, source: str, flags: Flags) -> Callable
 
 
 def watch(engine: Engine, flags: Flags, back: Callable[[], None] = lambda: None) -> None:
-    """Wake the loop at each event of our containers; call *back* when the engine was away, it may be another."""
+    """Wake the loop at each event of our containers, when the engine goes away, and when it is back.
+
+    *back* is called once each time the engine answers again: it may be another one, with other abilities.
+    """
+    away = False
     while not flags.stopping.is_set():
         try:
+            if away:
+                engine.facts()  # raises while it is away
+                away = False
+                back()
+                flags.wake.set()
             engine.watch(flags.wake.set, flags.stopping.is_set)
-        except EngineDown:
+        except (EngineDown, EngineRefused):
+            if not away:
+                flags.wake.set()
+            away = True
             flags.stopping.wait(_ENGINE_RETRY_S)
-            back()
-        flags.wake.set()
