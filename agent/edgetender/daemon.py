@@ -19,6 +19,7 @@ from edgetender.detecting import Eyes, architecture, front_fact, level
 from edgetender.detector import Detector
 from edgetender.engine.docker_engine import DockerEngine
 from edgetender.engine.front.docker_fronts import DockerFronts
+from edgetender.engine.http_exchange import http_exchange
 from edgetender.engine.http_probe import http_probe
 from edgetender.eventlog import EventLog
 from edgetender.house import DaemonHouse
@@ -157,7 +158,7 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
         wake=flags.wake.set,
         stopping=flags.stopping,
     )
-    prober = Prober(http_probe, clock, flags.wake.set)
+    prober = Prober(http_probe, clock, flags.wake.set, http_exchange)
     uplink = Uplink(transport, outbox, flags.stopping, per_second=settings.outbox.per_second, clock=clock)
     sinks: list[Sink] = [UpstreamSink(outbox), PrometheusSink(metrics)]
     sampler = Sampler(

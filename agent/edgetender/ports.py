@@ -179,6 +179,16 @@ class HealthProbe(Protocol):
         ...
 
 
+class Exchange(Protocol):
+    """One request to a container, for its proof."""
+
+    def __call__(
+        self, address: str, port: int, method: str, path: str, body: bytes, timeout_s: float
+    ) -> tuple[int, bytes, float, str]:
+        """Return status, body, seconds, and why there was no answer. Never raises."""
+        ...
+
+
 class Store(Protocol):
     """What survives: ledger, deliveries, history. Thread-safe. Durable when a call returns."""
 

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from edgetender.clock import Clock
+from edgetender.decide.proving import PASSED, Answer, Progress, begun, request
+from edgetender.decide.proving import after as proven
 from edgetender.decide.readiness import Asked, fold, pause_s
-from edgetender.model.observed import Health
+from edgetender.model.observed import Health, Readiness
 from edgetender.model.target import HealthSpec
-from edgetender.ports import HealthProbe
+from edgetender.ports import Exchange, HealthProbe
 
 _IDLE_S = 60.0
 
@@ -34,8 +36,11 @@ class Subject:
 class Prober:
     """Threads: `watch` and `health` from the reconciler, `work` on a thread of its own, `close` from any."""
 
-    def __init__(self, probe: HealthProbe, clock: Clock, wake: Callable[[], None]) -> None:
-        self._probe, self._clock, self._wake = probe, clock, wake
+    def __init__(
+        self, probe: HealthProbe, clock: Clock, wake: Callable[[], None], exchange: Exchange | None = None
+    ) -> None:
+        self._probe, self._clock, self._wake, self._exchange = probe, clock, wake, exchange
+        self._proofs: dict[tuple[object, ...], Progress] = {}
         self._lock = threading.Lock()
         self._changed = threading.Event()
         self._closed = False
@@ -91,6 +96,22 @@ class Prober:
         with self._lock:
             return [subject for name, subject in self._subjects.items() if self._due[name] <= now]
 
+    def _prove(self, subject: Subject) -> Progress | None:
+        """One request more of its proof, on this thread; None where there is nothing to prove."""
+        proving = subject.spec.proving
+        if proving is None or self._exchange is None:
+            return None
+        key = (subject.container, subject.started_at, proving)
+        progress = self._proofs.get(key) or begun(proving)
+        if not progress.ended:
+            ask = request(progress, proving)
+            said = self._exchange(
+                subject.address, proving.port, ask.method, ask.path, ask.body, proving.timeout_s
+            )
+            progress = proven(progress, proving, Answer(*said))
+        self._proofs = {k: v for k, v in self._proofs.items() if k[0] in self._subjects} | {key: progress}
+        return progress
+
     def _pause(self) -> float:
         with self._lock:
             nearest = min(self._due.values(), default=self._clock.monotonic() + _IDLE_S)
@@ -99,6 +120,9 @@ class Prober:
     def _ask(self, subject: Subject) -> None:
         spec = subject.spec
         refusal = self._probe(subject.address, spec.port or 0, spec.path, spec.timeout_s)
+        proof = self._prove(subject) if refusal is None else None
+        if proof is not None and proof.ended != PASSED:
+            refusal = f"not proven: {proof.ended}" if proof.failed else "being proven"
         now = self._clock.now()
         with self._lock:
             if self._subjects.get(subject.container) != subject:
@@ -106,7 +130,11 @@ class Prober:
             before = self._asked[subject.container]
             running_s = self._clock.monotonic() - self._began[subject.container]
             after = fold(before, refusal, spec, running_s, now)
+            if proof is not None and proof.failed:  # it would be no other at the deadline
+                after = Asked(Health(Readiness.FAILING, now, refusal or ""), after.failures)
             self._asked[subject.container] = after
-            self._due[subject.container] = self._clock.monotonic() + pause_s(after, spec, running_s)
+            busy = proof is not None and not proof.ended
+            pause = 0.0 if busy else pause_s(after, spec, running_s)
+            self._due[subject.container] = self._clock.monotonic() + pause
         if before.health.readiness is not after.health.readiness:
             self._wake()

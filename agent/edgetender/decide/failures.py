@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -85,6 +86,8 @@ def _dated(demotion: Demotion, ledger: Ledger, look: Look, now: datetime, times:
 def _code(demotion: Demotion, ledger: Ledger) -> str:
     """Its reason in one word; how a process ended says more than that it did."""
     code = demotion.code.removeprefix("engine.")
+    if proof := re.match(r"not ready: not proven: (\w+): ", demotion.reason):
+        return proof[1]
     death = ledger.deaths.get(demotion.module)
     if code != "container.exited" or death is None or death.exit_code is None:
         return code or "failed"

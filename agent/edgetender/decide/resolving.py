@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from edgetender.decide.fronting import mechanism
+from edgetender.codec import canonical
 from edgetender.decide.injecting import injection_of
 from edgetender.decide.look import Look, look_at
 from edgetender.decide.variants import CLIMBING, Judged, Known, considered, judged
@@ -20,6 +21,7 @@ from edgetender.model.target import (
     ImageWanted,
     Injection,
     Mount,
+    Proving,
     PublishedPort,
     Target,
 )
@@ -178,7 +180,8 @@ def _missing(resolution: Resolution, observed: Observed) -> tuple[ImageWanted, .
 def _spec(
     name: str, module: Module, variant: Variant, image: str, front: str, injection: Injection | None
 ) -> ContainerSpec:
-    health, probe = module.health, module.health.http
+    health, probe, proving = module.health, module.health.http, _proving(variant)
+    asked = probe.port if probe else variant.probe.port if proving and not health.docker else None
     return ContainerSpec(
         module=name,
         variant=variant.name,
@@ -195,15 +198,36 @@ def _spec(
         restart=module.restart,
         stop_grace_s=module.stop_grace,
         health=HealthSpec(
-            port=probe.port if probe else None,
+            port=asked,
             path=probe.path if probe else "/",
             by_engine=health.docker,
             interval_s=health.interval,
             timeout_s=health.timeout,
             failures=health.failures,
-            deadline_s=health.deadline,
+            deadline_s=variant.probe.start_timeout or health.deadline,
+            proving=proving,
         ),
         front=front,
+    )
+
+
+def _proving(variant: Variant) -> Proving | None:
+    """What the manifest wants to be shown; None where it names neither a provider nor a known answer."""
+    proof, golden = variant.probe, variant.probe.golden
+    if variant.provider is None and golden is None:
+        return None
+    return Proving(
+        provider=variant.provider,
+        min_share=proof.min_share,
+        path=proof.path,
+        port=proof.port,
+        golden_path=golden.path if golden else "/score",
+        golden_body=canonical(golden.body).decode() if golden else "",
+        golden_expect=canonical(golden.expect).decode() if golden else "",
+        tolerance=golden.tolerance if golden else 0.0,
+        warmup=proof.warmup,
+        runs=proof.runs,
+        p95_max_s=proof.p95_max,
     )
 
 

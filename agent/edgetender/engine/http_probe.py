@@ -14,13 +14,13 @@ def http_probe(address: str, port: int, path: str, timeout_s: float) -> str | No
     except TimeoutError:
         return f"no answer from port {port} within {timeout_s:g} s"
     except (OSError, http.client.HTTPException) as error:
-        return f"port {port}: {_plain(error)}"
+        return f"port {port}: {plain_words(error)}"
     finally:
         connection.close()
     return None if 200 <= status < 400 else f"GET {path} on port {port} answered {status}"  # noqa: PLR2004
 
 
-def _plain(error: Exception) -> str:
+def plain_words(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror.lower()
     return str(error) or type(error).__name__

@@ -219,7 +219,9 @@ class Proof(Exact):
         3, description="runs that are not timed"
     )
     runs: Annotated[int, Field(ge=1, le=10_000, strict=True)] = Field(20, description="runs that are")
-    p95_max: Seconds | None = Field(None, description="19 of 20 answers take at most this")
+    p95_max: Seconds | None = Field(
+        None, description="19 of 20 answers to the golden input take at most this"
+    )
     min_share: Annotated[float, Field(ge=0, le=1)] = Field(
         0.0, description="part of the model's nodes the provider must run"
     )

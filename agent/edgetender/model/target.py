@@ -28,6 +28,24 @@ class Mount:
 
 
 @dataclass(frozen=True, slots=True)
+class Proving:
+    """What a started variant has to show before it counts as ready. *golden* are JSON texts, empty for none."""
+
+    provider: str | None = None
+    min_share: float = 0.0
+    path: str | None = None
+    port: int = 5001
+    golden_path: str = "/score"
+    golden_body: str = ""
+    golden_expect: str = ""
+    tolerance: float = 1e-3
+    warmup: int = 3
+    runs: int = 20
+    p95_max_s: float | None = None
+    timeout_s: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
 class HealthSpec:
     """How readiness is judged: HTTP on *port* and *path*, the engine's own check, or (neither) that it runs."""
 
@@ -38,6 +56,7 @@ class HealthSpec:
     timeout_s: float = 2.0
     failures: int = 3
     deadline_s: float = 120.0
+    proving: Proving | None = None
 
 
 @dataclass(frozen=True, slots=True)

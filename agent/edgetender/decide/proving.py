@@ -1,0 +1,154 @@
+"""Does a started variant compute where it was meant to, rightly and quickly enough? One request after the other. Pure.
+
+First who computes (the scoring server's own figures, or an answer of the image's own), then one input whose answer
+is known, warmed up and timed. The first thing that is wrong ends it.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from dataclasses import dataclass, replace
+from typing import Any
+
+from edgetender.model.target import Proving
+
+PASSED = "passed"
+_INFO = re.compile(r'_provider_info\{[^}]*requested="(?P<requested>[^"]*)",actual="(?P<actual>[^"]*)"')
+_SHARE = re.compile(r'_provider_nodes_ratio\{[^}]*provider="(?P<provider>[^"]*)"\} (?P<share>[0-9.]+)')
+_OK = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    method: str
+    path: str
+    body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back, after how many seconds; *error* where nothing did."""
+
+    status: int = 0
+    body: bytes = b""
+    seconds: float = 0.0
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a proof is. *ended* is empty, PASSED, or what is wrong: `provider_not_active: …`."""
+
+    placed: bool = False
+    sent: int = 0
+    seconds: tuple[float, ...] = ()
+    ended: str = ""
+
+    @property
+    def failed(self) -> bool:
+        return self.ended not in ("", PASSED)
+
+
+def begun(proving: Proving) -> Progress:
+    return _on(Progress(placed=proving.provider is None), proving)
+
+
+def request(progress: Progress, proving: Proving) -> Request:
+    """What to ask next, while it has not ended."""
+    if not progress.placed:
+        return Request("GET", proving.path or "/metrics")
+    return Request("POST", proving.golden_path, proving.golden_body.encode())
+
+
+def after(progress: Progress, proving: Proving, answer: Answer) -> Progress:
+    """The progress with one more answer. No answer at all is no verdict: health checks say more of that."""
+    if answer.error:
+        return progress
+    if not progress.placed:
+        why = _misplaced(answer, proving)
+        return replace(progress, ended=why) if why else _on(replace(progress, placed=True), proving)
+    if answer.status != _OK:
+        return replace(
+            progress, ended=f"wrong_answer: the known input was answered with status {answer.status}"
+        )
+    if not _right(answer.body, proving):
+        return replace(progress, ended="wrong_answer: the known input has another answer than expected")
+    timed = progress.sent >= proving.warmup
+    seconds = (*progress.seconds, answer.seconds) if timed else progress.seconds
+    return _on(replace(progress, sent=progress.sent + 1, seconds=seconds), proving)
+
+
+def _on(progress: Progress, proving: Proving) -> Progress:
+    """Whether all is asked, and then whether it was quick enough."""
+    runs = proving.runs if proving.p95_max_s is not None else 0
+    if not progress.placed or (
+        proving.golden_body and progress.sent < max(1, proving.warmup * bool(runs) + runs)
+    ):
+        return progress
+    if proving.p95_max_s is not None and progress.seconds:
+        p95 = sorted(progress.seconds)[math.ceil(0.95 * len(progress.seconds)) - 1]
+        if p95 > proving.p95_max_s:
+            limit = f"at most {proving.p95_max_s * 1000:g} ms"
+            return replace(progress, ended=f"slow: p95 is {p95 * 1000:.1f} ms, {limit} is asked for")
+    return replace(progress, ended=PASSED)
+
+
+def _misplaced(answer: Answer, proving: Proving) -> str:
+    """Why the provider is not where the model runs; empty when it is."""
+    active, shares = _said(answer.body) if answer.status == _OK else (set(), {})
+    wanted = str(proving.provider)
+    if not active:
+        return f"provider_not_active: {wanted} is required, and the image does not say what runs"
+    if wanted not in active:
+        return f"provider_not_active: {wanted} is required, it runs on {', '.join(sorted(active))}"
+    share = shares.get(wanted)
+    if share is not None and share < proving.min_share:
+        asked = f"{proving.min_share:.0%} are asked for"
+        return f"provider_not_active: {wanted} runs {share:.0%} of the nodes, {asked}"
+    return ""
+
+
+def _said(body: bytes) -> tuple[set[str], dict[str, float]]:
+    """Active providers and their shares: Prometheus's text of the scoring server, or the JSON of the contract."""
+    text = body.decode(errors="replace")
+    if text.lstrip().startswith("{"):
+        try:
+            document: dict[str, Any] = json.loads(text)
+            share = document.get("node_share") or {}
+            return {str(one) for one in document["providers_active"]}, {
+                str(k): float(v) for k, v in share.items()
+            }
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return set(), {}
+    return {m["actual"] for m in _INFO.finditer(text)}, {
+        m["provider"]: float(m["share"]) for m in _SHARE.finditer(text)
+    }
+
+
+def _right(body: bytes, proving: Proving) -> bool:
+    try:
+        found = json.loads(body)
+    except ValueError:
+        return False
+    return _close(found, json.loads(proving.golden_expect), proving.tolerance)
+
+
+def _close(found: Any, wanted: Any, tolerance: float) -> bool:
+    if isinstance(wanted, bool) or wanted is None or isinstance(wanted, str):
+        return bool(found == wanted)
+    if isinstance(wanted, int | float):
+        if isinstance(found, bool) or not isinstance(found, int | float):
+            return False
+        return abs(found - wanted) <= tolerance * max(1.0, abs(wanted))
+    if isinstance(wanted, list):
+        return (
+            isinstance(found, list)
+            and len(found) == len(wanted)
+            and all(_close(f, w, tolerance) for f, w in zip(found, wanted, strict=True))
+        )
+    # what an answer says besides (timings, ids) is no part of what is known of it
+    return isinstance(found, dict) and all(
+        k in found and _close(found[k], w, tolerance) for k, w in wanted.items()
+    )
