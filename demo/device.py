@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from demo.parts.broker import Broker
     from demo.parts.identities import Authority, Keypair
     from demo.parts.registry import Registry
-    from demo.upstream import Upstream
 
 EDGETENDER = Path(sys.executable).with_name("edgetender")
 CREDENTIAL = "demo-registry"
@@ -79,6 +78,12 @@ class Device:
         secret.write_text(json.dumps({"username": user, "password": password}))
         self.config.write_text(self._settings(registry.ca))
 
+    def trust(self, root: Path) -> None:
+        """`edgetender init`: from now on only what the keys of *root* signed runs here."""
+        said = self.cli("init", "--root", root)
+        if said.code != 0:
+            raise StoryFailed(f"`edgetender init` failed:\n{said.all}")
+
     def start(self) -> float:
         """Return how many seconds it took until the daemon answered."""
         began = time.monotonic()
@@ -126,11 +131,6 @@ class Device:
             *(["--follow"] if follow else []),
         )
 
-    def push_unchecked(self, path: Path, document: Any, upstream: Upstream) -> float:
-        """Publish *document* as an author would who skips edgetender's own check; return the moment."""
-        path.write_text(json.dumps(document))
-        return upstream.publish("desired", path.read_bytes(), retain=True)
-
     def status(self) -> Any:
         return self.cli("status", "-o", "json").json()
 
@@ -155,6 +155,10 @@ key = "{self._identity.key}"
 
 [telemetry]
 interval_s = {INTERVAL_S}
+
+[trust]
+mode = "signed"
+directory = "{self.home / "trust"}"
 
 [credentials]
 directory = "{self.home / "credentials"}"

@@ -19,6 +19,7 @@ from demo.parts.dockerd import Dockerd, client, running_engine
 from demo.parts.identities import Authority, Keypair
 from demo.parts.process import free_port
 from demo.parts.registry import Registry
+from demo.parts.signer import Signer
 from demo.slow_proxy import SlowProxy
 from demo.upstream import Upstream
 
@@ -49,6 +50,7 @@ class World:
     slow: SlowProxy
     base: Path
     operator: Keypair
+    signer: Signer
     facts: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -89,7 +91,12 @@ def started(home: Path, say: Narrator, *, private_engine: bool = False) -> Itera
 
     An engine that answers is used, unless a *private_engine* is asked for.
     """
-    for part in ("device", "mosquitto", "registry"):  # of a demo before: its versions would outrank ours
+    for part in (
+        "device",
+        "mosquitto",
+        "registry",
+        "signing",
+    ):  # of a demo before: its versions would outrank ours
         shutil.rmtree(home / part, ignore_errors=True)
     with contextlib.ExitStack() as ends:
         base = base_image.ensure(home / "base")
@@ -136,8 +143,11 @@ def started(home: Path, say: Narrator, *, private_engine: bool = False) -> Itera
             front=front if front.exists() else None,
         )
         device.configure(registry)
+        signer = Signer(home / "signing")
+        device.trust(signer.root)
+        say.check("keys: 2 of 3 say which keys there are, 1 signs manifests; the device trusts no other")
         ends.callback(device.stop)
-        yield World(home, say, engine, own, registry, broker, device, upstream, slow, base, operator)
+        yield World(home, say, engine, own, registry, broker, device, upstream, slow, base, operator, signer)
 
 
 def _version(engine: str) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from demo import manifests
 from demo.narrator import expect
 from demo.parts.load import Load
+from demo.parts.signer import Signer
 from demo.steps.deploying import push, wait_until_applied
 from demo.world import HOST_PORT
 
@@ -20,8 +21,9 @@ _REQUESTS_PER_S = 50
 
 
 def update(world: World) -> None:
-    """6. Versions 2 (an environment value), 3 (bad in five ways) and 4 (an image that is not there)."""
+    """6. Versions 2 (an environment value), 3 (not signed, bad in five ways) and 4 (an image that is not there)."""
     _change_an_environment_value(world)
+    _refuse_what_nobody_signed(world)
     _refuse_five_faults_at_once(world)
     _keep_serving_without_the_image(world)
 
@@ -54,13 +56,35 @@ def _change_an_environment_value(world: World) -> None:
         world.say.check("under load all the while: the update dropped no request", str(load))
 
 
+def _refuse_what_nobody_signed(world: World) -> None:
+    """What anyone could send who holds the broker."""
+    before = running(world)
+    document = manifests.changed(world.facts["manifest"], 3, diabetes={"env": {"SITE": "elsewhere"}})
+    stranger = Signer(world.home / "manifests" / "stranger")
+    for how, body, code in (
+        ("not signed", json.dumps(document).encode(), "signature.missing"),
+        ("signed by a stranger", stranger.unchecked(document), "signature.invalid"),
+    ):
+        sent = world.upstream.publish("desired", body, retain=True)
+        heard = world.upstream.wait(
+            "reported",
+            f"a manifest that is {how}, refused",
+            lambda body, code=code: code in str(body["lastDesiredStatus"]),
+            within_s=5,
+            since=sent,
+        )
+        took = heard.at - sent
+        expect(took <= 2, f"the refusal took {took:.1f} s, 2 s is the promise")
+        world.say.check(f"version 3, {how}, is refused: {code}", f"{took:.2f} s")
+    expect(running(world) == before, "a manifest that nobody signed touched a running container")
+
+
 def _refuse_five_faults_at_once(world: World) -> None:
     before = running(world)
     document, faults = manifests.bad_in_five_ways(world.facts["manifest"], 3)
     log_before = len(world.device.part.log.read_text())
-    path = world.home / "manifests" / "v3.json"
-    # straight to the topic: `edgetender push` would have refused it on the author's machine
-    refused = world.device.push_unchecked(path, document, world.upstream)
+    # straight to the topic: `edgetender sign` would have refused it on the author's machine
+    refused = world.upstream.publish("desired", world.signer.unchecked(document), retain=True)
     heard = world.upstream.wait(
         "reported",
         "version 3 refused with code 400",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import requests
 
 from demo import manifests
+from demo.clean import DEVICE
 from demo.device import INTERVAL_S
 from demo.narrator import StoryFailed, expect
 from demo.parts.waiting import TimedOut, until
@@ -25,7 +26,7 @@ ROWS = [[1, 2, 3, 4, 5, 6, 7, 8, 9, 10], [10, 9, 8, 7, 6, 5, 4, 3, 2, 1]]
 
 
 def deploy(world: World) -> None:
-    """3. `edgetender push` publishes a manifest; the daemon stores it, pulls, starts, waits until ready."""
+    """3. `edgetender push` publishes a signed manifest; the daemon stores it, pulls, starts, waits until ready."""
     took = world.device.start()
     world.say.check("the daemon runs: `edgetender daemon`", f"answers after {took:.1f} s")
     document = manifests.first(world)
@@ -36,7 +37,8 @@ def deploy(world: World) -> None:
         "reported", "the pull's progress or its end", _mentions_modules, within_s=30, since=began
     )
     world.say.check(
-        "manifest 1 pushed, retained, QoS 1; stored before it was acknowledged", f"{first.at - began:.1f} s"
+        "manifest 1 signed and pushed, retained, QoS 1; stored before it was acknowledged",
+        f"{first.at - began:.1f} s",
     )
     wait_until_applied(world, 1, since=began, within_s=90)
     by_docker = world.containers("diabetes")
@@ -107,12 +109,16 @@ def look_upstream(world: World) -> None:
 
 
 def push(world: World, document: dict[str, Any], *, follow: bool = False) -> float:
-    """`edgetender push` as an author does it; return the moment before."""
+    """`edgetender sign` and `edgetender push` as an author does it; return the moment before."""
     path: Path = world.home / "manifests" / f"v{document['version']}.json"
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps(document, indent=2) + "\n")
+    envelope = path.with_suffix(".signed.json")
+    words = ("--key", world.signer.key, "--device", DEVICE, "-o", envelope)
+    signed = world.device.cli("sign", path, *words)
+    expect(signed.code == 0, f"`edgetender sign {path.name}` failed:\n{signed.all}")
     began = time.monotonic()
-    pushed = world.device.push(path, world.operator, follow=follow)
+    pushed = world.device.push(envelope, world.operator, follow=follow)
     expect(pushed.code == 0, f"`edgetender push {path.name}` failed:\n{pushed.all}")
     return began
 

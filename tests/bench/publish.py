@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import json
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -66,7 +65,7 @@ class _Publishing:
             module["image"] = self._pinned  # nothing is to be asked of the registry
         document["modules"] |= more
         document["update"] = {"settle": 0}
-        return self._world.upstream.publish("desired", json.dumps(document).encode(), retain=True)
+        return self._world.upstream.publish("desired", self._world.signer.unchecked(document), retain=True)
 
     def _settled(self) -> None:
         self._world.upstream.wait(
