@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from edgetender.decide.fronting import mechanism
 from edgetender.codec import canonical
+from edgetender.decide.fronting import mechanism
 from edgetender.decide.injecting import injection_of
 from edgetender.decide.look import Look, look_at
 from edgetender.decide.variants import CLIMBING, Judged, Known, considered, judged
