@@ -14,6 +14,7 @@ from edgetender.api.server import ApiServer
 from edgetender.checks.checker import Checker
 from edgetender.checks.looking import Means, looking, wanted_images
 from edgetender.clock import SystemClock
+from edgetender.commands import commands_of
 from edgetender.config.settings import Settings
 from edgetender.detecting import Eyes, architecture, front_fact, level
 from edgetender.detector import Detector
@@ -244,6 +245,7 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
         flags.wake.set()
         uplink.wake()
 
+    transport.answer(commands_of(house, settings, clock))
     transport.open(accepting(store, clock, settings.transport.kind, flags), wake_all)
     endings: list[Callable[[], None]] = [
         store.close,

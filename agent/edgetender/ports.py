@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from edgetender.model.examined import Examined
 from edgetender.model.figures import ContainerFigures, EngineFacts
@@ -140,6 +140,14 @@ class Trust(Protocol):
         ...
 
 
+class Commands(Protocol):
+    """Answers what is asked of this device from upstream. Threads: any. Bounded in time; never raises."""
+
+    def __call__(self, name: str, request: Any, source: str) -> tuple[int, Any]:
+        """Status (as HTTP's) and answer, as JSON, to *request*; *source* is who asks, for the ledger."""
+        ...
+
+
 class Transport(Protocol):
     """A link to the cloud: manifests come down, reports go up.
 
@@ -147,6 +155,10 @@ class Transport(Protocol):
     When *accept* returns True the bytes are on disk, only then they are acknowledged; it never raises. `send`
     is called by the uplink thread alone and blocks; `close`, from any thread, makes a blocked `send` raise.
     """
+
+    def answer(self, commands: Commands) -> None:
+        """Pass what is asked of the device to *commands*, from `open` on; some transports ask nothing."""
+        ...
 
     def open(self, accept: Callable[[bytes], bool], wake: Callable[[], None]) -> None: ...
 

@@ -49,7 +49,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "linking": WORDS | PORTS | {"config", "transports"},
     "detecting": WORDS | PORTS | {"config", "probes"},
     "house": WORDS | PORTS | {"decide", "config", "publisher", "eventlog", "checks"},
-    "daemon": WORDS | PORTS | LOOP | HANDS | {"config", "api", "house", "linking", "checks", "detecting"},
+    "commands": WORDS | PORTS | {"api", "config", "support"},  # what is asked from upstream
+    "daemon": WORDS
+    | PORTS
+    | LOOP
+    | HANDS
+    | {"config", "api", "house", "linking", "checks", "detecting", "commands"},
     # doors
     "cli": WORDS
     | {"trust", "api", "checks", "config", "packaging", "fleet", "documents", "support", "convert"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -257,3 +258,43 @@ def test_two_devices_of_one_hub_hear_only_their_own(iothub: HubSide) -> None:
         assert reported(side)["health"] == side.device
         assert [one.body for one in side.hub.messages(side.device)] == [side.device.encode()]
     other.transport.close()
+
+
+# --- methods
+
+
+def test_a_method_is_answered_by_whoever_answers_for_the_device(iothub: HubSide) -> None:
+    asked: list[tuple[str, Any, str]] = []
+
+    def commands(name: str, request: Any, source: str) -> tuple[int, Any]:
+        asked.append((name, request, source))
+        return 207, {"a": [1]}
+
+    iothub.transport.answer(commands)
+    opened(iothub)
+    assert iothub.hub.invoke(iothub.device, "GetModuleLogs", {"items": []}) == (207, {"a": [1]})
+    assert asked == [("GetModuleLogs", {"items": []}, "iothub method")]
+
+
+def test_a_method_that_takes_its_time_holds_up_no_manifest_and_no_other_method(iothub: HubSide) -> None:
+    going_on = threading.Event()
+
+    def commands(name: str, _request: Any, _source: str) -> tuple[int, Any]:
+        if name == "slow":
+            going_on.wait(20)
+        return 200, name
+
+    iothub.transport.answer(commands)
+    inbox = opened(iothub)
+    slow = threading.Thread(target=iothub.hub.invoke, args=(iothub.device, "slow"))
+    slow.start()
+    assert iothub.hub.invoke(iothub.device, "quick") == (200, "quick")
+    iothub.publish(b"{}")
+    inbox.wait(b"{}")
+    going_on.set()
+    slow.join(10)
+
+
+def test_without_anybody_to_answer_it_says_so(iothub: HubSide) -> None:
+    opened(iothub)
+    assert iothub.hub.invoke(iothub.device, "ping")[0] == 501

@@ -10,6 +10,7 @@ from dataclasses import replace
 from edgetender.clock import Clock, SystemClock
 from edgetender.errors import LinkDown
 from edgetender.model.upstream import Link, Message
+from edgetender.ports import Commands
 
 
 class FakeTransport:
@@ -28,6 +29,9 @@ class FakeTransport:
         self.unacknowledged: list[bytes] = []
         self.sent: list[Message] = []
         self.mute = False
+
+    def answer(self, commands: Commands) -> None:
+        self.commands = commands
 
     def open(self, accept: Callable[[bytes], bool], wake: Callable[[], None]) -> None:
         self._accept, self._wake = accept, wake

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from pathlib import Path
@@ -60,22 +59,9 @@ def _device(session: Session) -> str:
 def _secrets() -> set[str]:
     """The passwords of this device's credentials, as far as this user may read them."""
     from edgetender.config import load
+    from edgetender.support.credentials import credentials_in
 
     try:
-        folder = load().credentials.directory
-        files = [path for path in folder.iterdir() if path.is_file()]
-    except (AgentError, OSError):
+        return credentials_in(load().credentials.directory)
+    except AgentError:
         return set()
-    found: set[str] = set()
-    for path in files:
-        try:
-            text = path.read_text()
-        except (OSError, UnicodeDecodeError):
-            continue
-        try:
-            said = json.loads(text)
-        except ValueError:
-            said = {"password": text.strip()}
-        if isinstance(said, dict):  # the user's name is no secret, and may be the device's name
-            found |= {value for key, value in said.items() if isinstance(value, str) and key != "username"}
-    return found

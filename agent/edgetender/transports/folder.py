@@ -16,6 +16,7 @@ from edgetender.codec import MAX_BYTES, canonical
 from edgetender.documents import load_document
 from edgetender.errors import LinkDown, ManifestInvalid
 from edgetender.model.upstream import Link, Message
+from edgetender.ports import Commands
 from edgetender.transports.keeper import LinkKeeper
 from edgetender.transports.settings import FolderSettings
 
@@ -43,6 +44,9 @@ class FolderTransport:
         self._keeper = LinkKeeper(
             "folder", f"folder:{settings.path}", self._attend, clock=self._clock, cap_s=_RETRY_S
         )
+
+    def answer(self, commands: Commands) -> None:
+        """Nobody asks by a folder."""
 
     def open(self, accept: Callable[[bytes], bool], wake: Callable[[], None]) -> None:
         self._accept = accept

@@ -12,6 +12,7 @@ from edgetender.clock import Clock, SystemClock
 from edgetender.codec import sha256_hex
 from edgetender.errors import LinkDown, ManifestInvalid
 from edgetender.model.upstream import Link, Message
+from edgetender.ports import Commands
 from edgetender.transports.iothub_fetch import fetch
 from edgetender.transports.iothub_report import Reports
 from edgetender.transports.iothub_twin import Reference, manifest_in
@@ -54,7 +55,12 @@ class IotHubTransport:
         self._stirred = threading.Event()  # something is to be looked at: the end, a report, the twin
         self._patched = False
         self._reports = Reports(self._settings.compat, self._settings.quiet_s, self._stirred.set)
+        self._commands: Commands | None = None
         self._taken = ""  # digest of the manifest that was accepted last
+
+    def answer(self, commands: Commands) -> None:
+        """Direct methods are asked of *commands*."""
+        self._commands = commands
 
     def open(self, accept: Callable[[bytes], bool], wake: Callable[[], None]) -> None:
         self._accept = accept
@@ -97,7 +103,7 @@ class IotHubTransport:
             raise LinkDown(f"cannot connect to {self._settings.endpoint}: the clock is not set yet ({year})")
         from edgetender.transports.iothub_connection import HubConnection
 
-        connection = HubConnection(self._settings, on_news=self._look)
+        connection = HubConnection(self._settings, on_news=self._look, on_method=self._asked)
         with self._changing:
             if self._keeper.closing.is_set():
                 return
@@ -130,6 +136,12 @@ class IotHubTransport:
                 self._stirred.wait(min(_IDLE_S, self._reports.due_s()))
         if not self._keeper.closing.is_set():
             raise LinkDown(connection.why())
+
+    def _asked(self, name: str, request: Any) -> tuple[int, Any]:
+        """Answer a direct method, on a thread of its own."""
+        if self._commands is None:
+            return 501, {"message": "this device answers no methods"}
+        return self._commands(name, request, "iothub method")
 
     def _look(self) -> None:
         """There is news at the hub, or of the connection."""

@@ -13,6 +13,7 @@ from edgetender.clock import Clock, SystemClock, rfc3339
 from edgetender.codec import MAX_BYTES, sha256_hex
 from edgetender.errors import LinkDown
 from edgetender.model.upstream import Link, Message
+from edgetender.ports import Commands
 from edgetender.transports.keeper import LinkKeeper
 from edgetender.transports.mqtt_connection import Connection
 from edgetender.transports.publication import Party, Publication, root_topic
@@ -46,6 +47,9 @@ class MqttTransport:
         self._changing = threading.Lock()
         self._speaks_5 = settings.protocol != "3.1.1"
         self._session = ""
+
+    def answer(self, commands: Commands) -> None:
+        """Nobody asks yet."""
 
     def open(self, accept: Callable[[bytes], bool], wake: Callable[[], None]) -> None:
         self._accept = accept

@@ -6,10 +6,14 @@ from collections.abc import Callable
 
 from edgetender.errors import LinkDown
 from edgetender.model.upstream import Link, Message
+from edgetender.ports import Commands
 
 
 class NoTransport:
     """Never connected."""
+
+    def answer(self, commands: Commands) -> None:
+        """Nobody asks."""
 
     def open(self, accept: Callable[[bytes], bool], wake: Callable[[], None]) -> None:
         """Nothing will arrive."""
