@@ -45,6 +45,10 @@ def proved(proving: Proving, *answers: Answer) -> Progress:
         (ON_CPU, 0.0, "provider_not_active: CUDAExecutionProvider is required, it runs on CPUExecutionProvider"),
         (b"nothing of it", 0.0, "provider_not_active: CUDAExecutionProvider is required, and the image does not say what runs"),
         (json.dumps({"providers_active": [CUDA], "node_share": {CUDA: 1.0}}).encode(), 0.5, PASSED),
+        (json.dumps({"providers_active": [CUDA], "golden": {"passed": True}}).encode(), 0.0, PASSED),
+        (json.dumps({"providers_active": [CUDA], "golden": {"passed": None}}).encode(), 0.0, PASSED),
+        (json.dumps({"providers_active": [CUDA], "golden": {"passed": False, "reason": "output 'y' differs by up to 2"}}).encode(), 0.0, "wrong_answer: output 'y' differs by up to 2"),
+        (json.dumps({"providers_active": [CUDA], "golden": "passed"}).encode(), 0.0, PASSED),
         (b'{"providers_active": 3}', 0.0, "provider_not_active: CUDAExecutionProvider is required, and the image does not say what runs"),
     ],
 )  # fmt: skip

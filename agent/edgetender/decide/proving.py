@@ -107,7 +107,17 @@ def _misplaced(answer: Answer, proving: Proving) -> str:
     if share is not None and share < proving.min_share:
         asked = f"{proving.min_share:.0%} are asked for"
         return f"provider_not_active: {wanted} runs {share:.0%} of the nodes, {asked}"
-    return ""
+    return _admitted(answer.body)
+
+
+def _admitted(body: bytes) -> str:
+    """What a report on the hardware says against itself: its own known input came out wrong."""
+    try:
+        golden = json.loads(body)["golden"]
+        wrong = golden["passed"] is False
+    except (ValueError, KeyError, TypeError):
+        return ""
+    return f"wrong_answer: {golden.get('reason', 'the packaged input has another answer')}" if wrong else ""
 
 
 def _said(body: bytes) -> tuple[set[str], dict[str, float]]:

@@ -105,6 +105,15 @@ class Metrics:
             for name, share in sorted(one.proof.share.items()):
                 labels = f'{_names(one.name, one.version)},provider="{name}"'
                 lines.append(f"edgetender_scoring_provider_nodes_ratio{{{labels}}} {share:.4f}")
+        if judged := [one for one in models if one.golden is not None]:
+            lines += _head(
+                "known_answer_right", "gauge", "Whether a model answers its known input as packaged."
+            )
+            for one in judged:
+                right = int(one.verdict.state != "failed")
+                lines.append(
+                    f"edgetender_scoring_known_answer_right{{{_names(one.name, one.version)}}} {right}"
+                )
         return lines
 
 

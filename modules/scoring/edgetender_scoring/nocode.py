@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from edgetender_scoring.hardware import HardwareReport
 from edgetender_scoring.inference import ModelHandler
 from edgetender_scoring.nocode_score import ScoreCodec, described
 from edgetender_scoring.providers import ModelUnusable
@@ -12,9 +13,11 @@ from edgetender_scoring.served import Served
 from edgetender_scoring.settings import Settings
 from edgetender_scoring.swagger import Service, Swagger
 
+_GOLDEN = "golden.json"  # where packages put it, in the application root
+
 
 def repository(settings: Settings, place: Path) -> Repository:
-    return Repository(place, settings.models, settings.model_control)
+    return Repository(place, settings.models, settings.model_control, settings.root / _GOLDEN)
 
 
 def load(models: Repository) -> list[Entry]:
@@ -37,7 +40,7 @@ def offer(served: Served, models: Repository, settings: Settings) -> None:
     """Let /score answer with the newest version of the only model; with several, only /v2 can tell them apart."""
     names = {model.name for model in models.models}
     served.repository, served.ready = models, True
-    served.score = served.swagger = served.named = None
+    served.score = served.hardware = served.swagger = served.named = None
     served.absent = 404
     if len(names) != 1:
         listed = ", ".join(sorted(names)) or "none"
@@ -50,6 +53,7 @@ def offer(served: Served, models: Repository, settings: Settings) -> None:
     service = Service(settings.service_name, settings.service_version, settings.path_prefix, takes, gives)
     served.named = (entry.model.name, entry.model.version)
     served.score = ModelHandler(entry.model, ScoreCodec())
+    served.hardware = HardwareReport(entry.model)
     served.swagger = Swagger(service, settings.root)
 
 

@@ -18,7 +18,7 @@ from edgetender_scoring.onnx_model import Model
 from edgetender_scoring.outcome import Outcome, message
 from edgetender_scoring.styles import InputRefused, query_values
 from edgetender_scoring.swagger import Schema
-from edgetender_scoring.tensors import Array, Refused, Tensor, from_bytes, from_json, size_of, to_bytes
+from edgetender_scoring.tensors import Array, Refused, Tensor, from_bytes, read_feeds, size_of, to_bytes
 
 try:
     import orjson
@@ -42,7 +42,7 @@ class ScoreCodec:
                 reply = reply or name.lower() == b"accept"
         if given and request.method == "POST":
             return Asked({model.inputs[0].name: _binary(request.body, model)}, model.every_output, reply)
-        return Asked(_feeds(_body(request), model), model.every_output, reply)
+        return Asked(read_feeds(_body(request), model.inputs), model.every_output, reply)
 
     def encode(self, asked: Asked, results: Sequence[Any], model: Model) -> Outcome:
         if asked.reply and len(results) == 1 and model.outputs:
@@ -67,20 +67,6 @@ def _body(request: Request) -> Any:
         return _loads(request.body)
     except (ValueError, RecursionError) as error:
         raise Refused(f"The body is no JSON: {error}") from error
-
-
-def _feeds(body: Any, model: Model) -> dict[str, Array]:
-    inputs = model.inputs
-    if isinstance(body, dict) and "data" in body and not any(one.name in body for one in inputs):
-        body = body["data"]
-    if not isinstance(body, dict):
-        if len(inputs) != 1:
-            names = ", ".join(sorted(one.name for one in inputs))
-            raise Refused(f"The model takes several inputs, each by its name: {names}.")
-        return {inputs[0].name: inputs[0].check(from_json(inputs[0].name, inputs[0].datatype, body))}
-    if missing := [one.name for one in inputs if one.name not in body]:
-        raise Refused(f"No value is given for: {', '.join(sorted(missing))}.")
-    return {one.name: one.check(from_json(one.name, one.datatype, body[one.name])) for one in inputs}
 
 
 def _binary(body: bytes, model: Model) -> Array:

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from edgetender_scoring.golden import FAILED, PASSED, VARIES, Golden, Verdict
 from edgetender_scoring.providers import Choice, ModelUnusable, Proof, Tuning, Wanted, choose, proof
 from edgetender_scoring.tensors import Array, Refused, Tensor, tensor
 
@@ -44,6 +45,11 @@ class Model:
         """Whether the rows of any two requests fit behind one another."""
         self.run_s = 0.0
         """What a run took in the trial."""
+        self.sample: dict[str, Array] = {}
+        """What it was warmed up with: its known input, or a made-up one."""
+        self.warm_up_s: list[float] = []
+        self.golden: Golden | None = None
+        self.verdict = Verdict()
 
     def run(self, feeds: Mapping[str, Array], wanted: Sequence[str] | None = None) -> list[Any]:
         """Return the outputs *wanted* (all: None), in that order. Raises Refused for what does not fit."""
@@ -69,8 +75,11 @@ class Model:
         return options is not None
 
 
-def load(name: str, version: str, path: Path, wanted: Wanted) -> Model:
-    """Load the model, warm it up and prove its provider. Blocks. Raises ModelUnusable with the reason."""
+def load(name: str, version: str, path: Path, wanted: Wanted, golden: Golden | None = None) -> Model:
+    """Load the model, warm it up, prove its provider and its known answer. Blocks.
+
+    Raises ModelUnusable with the reason.
+    """
     try:
         ort = importlib.import_module("onnxruntime")
     except ImportError as error:
@@ -84,11 +93,11 @@ def load(name: str, version: str, path: Path, wanted: Wanted) -> Model:
     choice = choose(wanted.policy, wanted.providers, available, _tuning(wanted, path, ort))
     intra_op = wanted.threads or wanted.cpus
     model = _open(ort, name, version, file, choice, intra_op, wanted)
-    run_s = warm_up(model)
-    if wanted.threads is None and intra_op > 1 and run_s < _SHORT_S:
+    model.run_s = warm_up(model, golden)
+    if wanted.threads is None and intra_op > 1 and model.run_s < _SHORT_S:
         model = _open(ort, name, version, file, choice, 1, wanted)
-        run_s = warm_up(model)
-    model.run_s = run_s
+        model.run_s = warm_up(model, golden)
+    _prove_answer(model, golden, required=wanted.golden_required)
     _allow_batches(model, wanted.max_batch)
     _say(model)
     return model
@@ -128,23 +137,53 @@ def _assigned(session: Any) -> list[tuple[str, int]]:
     return [(part.ep_name, len(part.get_nodes())) for part in parts]
 
 
-def warm_up(model: Model) -> float:
-    """Run the model on made-up input until it is warm; return what a run takes, in seconds.
+def warm_up(model: Model, golden: Golden | None) -> float:
+    """Run the model on its known input, else on made-up input, until it is warm; return a run's time in seconds.
 
     A model that does not take made-up input is served all the same: its first request is its first run.
     """
-    feeds = synthetic(model.inputs)
-    took: list[float] = []
     try:
-        model.run(feeds)
-        while len(took) < _FEWEST or (len(took) < _MANY and took[-1] < _SHORT_S):
+        model.sample = synthetic(model.inputs) if golden is None else golden.feeds(model.inputs)
+    except Refused:  # told by `judge`, as a verdict
+        model.sample = synthetic(model.inputs)
+    took = model.warm_up_s = []
+    try:
+        while len(took) <= _FEWEST or (len(took) <= _MANY and took[-1] < _SHORT_S):
             begun = time.perf_counter()
-            model.run(feeds)
+            model.run(model.sample)
             took.append(time.perf_counter() - begun)
     except Exception as error:  # noqa: BLE001  onnxruntime's errors have no base of their own
         log.warning("model %s is not warmed up: %s", model.name, _first_line(error))
         return _SHORT_S
-    return sorted(took)[len(took) // 2]
+    return sorted(took[1:])[len(took) // 2 - 1]
+
+
+def judge(model: Model) -> Verdict:
+    """Run the known input once and compare; a model whose own answers differ from run to run is not at fault."""
+    golden = model.golden
+    if golden is None:
+        return Verdict()
+    try:
+        feeds = golden.feeds(model.inputs)
+        found = model.run(feeds)
+        why = golden.differs(model.every_output, found)
+        if not why:
+            return Verdict(PASSED)
+        again = model.run(feeds)
+    except Exception as error:  # noqa: BLE001  onnxruntime's errors have no base of their own
+        return Verdict(FAILED, f"the known input does not run: {_first_line(error)}")
+    steady = all(golden.alike(np.asarray(a), np.asarray(b)) for a, b in zip(found, again, strict=True))
+    return Verdict(FAILED, why) if steady else Verdict(VARIES, "its answers differ from run to run")
+
+
+def _prove_answer(model: Model, golden: Golden | None, *, required: bool) -> None:
+    model.golden = golden
+    model.verdict = found = judge(model)
+    if required and found.state != PASSED:
+        why = found.reason or "there is no golden.json in the application root"
+        raise ModelUnusable(f"model {model.name!r}: its known answer is required: {why}")
+    if found.state == FAILED:
+        log.error("model %s answers its known input wrongly: %s", model.name, found.reason)
 
 
 def synthetic(inputs: Sequence[Tensor], rows: int = 1) -> dict[str, Array]:

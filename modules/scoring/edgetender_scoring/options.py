@@ -17,8 +17,10 @@ NAMES = frozenset(
         "HOST", "BODY_LIMIT_MB", "GRACE_S", "IDLE_S", "STRICT_INPUT", "MODEL_CONTROL", "FAST_JSON",
         "ACCELERATOR", "PROVIDERS", "INTRA_OP_THREADS", "ARENA", "MAX_BATCH", "BATCH_WAIT_MS", "GPU_MEMORY_MB",
         "ENGINE_CACHE", "KEYS_FILE", "TLS_CERT", "TLS_KEY", "COLLECT_DIR", "COLLECT_SAMPLE", "COLLECT_MAX_MB",
+        "GOLDEN",
     )
 )  # fmt: skip
+_GOLDEN = ("report", "require")
 _SMALL_BYTES = 2 << 30  # with less memory the arena is off: it keeps what the largest request once took
 
 
@@ -49,6 +51,9 @@ def models(said: Mapping[str, str], faults: list[str]) -> Wanted:
     if policy not in POLICIES:
         faults.append(f"{PREFIX}ACCELERATOR: {policy!r} is none of {', '.join(POLICIES)}")
         policy = "cpu"
+    golden = said.get(f"{PREFIX}GOLDEN", "report").lower()
+    if golden not in _GOLDEN:
+        faults.append(f"{PREFIX}GOLDEN: {golden!r} is none of {', '.join(_GOLDEN)}")
     providers = tuple(part for part in said.get(f"{PREFIX}PROVIDERS", "").split(",") if part.strip())
     threads = int(number(f"{PREFIX}INTRA_OP_THREADS", said, faults, 0, 0, 1024))
     gpu_mb = number(f"{PREFIX}GPU_MEMORY_MB", said, faults, 0, 0)
@@ -63,6 +68,7 @@ def models(said: Mapping[str, str], faults: list[str]) -> Wanted:
         max_batch=int(number(f"{PREFIX}MAX_BATCH", said, faults, 1, 1, 4096)),
         gpu_memory=int(gpu_mb * 1_000_000) or None,
         engine_cache=Path(cache) if cache else None,
+        golden_required=golden == "require",
     )
 
 

@@ -41,6 +41,7 @@ class Wanted:
     max_batch: int = 1
     gpu_memory: int | None = None
     engine_cache: Path | None = None
+    golden_required: bool = False
 
 
 @dataclass(frozen=True, slots=True)

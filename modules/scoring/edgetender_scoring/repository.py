@@ -6,6 +6,7 @@ import logging
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from edgetender_scoring import golden
 from edgetender_scoring.inference import ModelHandler
 from edgetender_scoring.onnx_model import Model, load
 from edgetender_scoring.providers import ModelUnusable, Wanted
@@ -38,11 +39,13 @@ class Repository:
     """The models of one place. `load` blocks and runs on a thread of its own; all else belongs to the loop.
 
     *controlled*: clients may load and unload; whoever reaches the port may then stop a model.
+    *known*: the file with the known input of the model, where there is one model.
     """
 
     place: Path
     wanted: Wanted
     controlled: bool = False
+    known: Path | None = None
     entries: dict[tuple[str, str], Entry] = field(default_factory=dict)
 
     def find(self) -> list[Found]:
@@ -51,7 +54,9 @@ class Repository:
 
     def load(self, found: Found) -> Entry:
         """Load one. Raises ModelUnusable."""
-        model = load(found.name, found.version, found.path, self.wanted)
+        alone = self.known is not None and len(self.find()) == 1
+        known = golden.read(self.known) if alone and self.known is not None else None
+        model = load(found.name, found.version, found.path, self.wanted, known)
         return Entry(found, model, ModelHandler(model, V2Codec()), "")
 
     def keep(self, entry: Entry) -> None:

@@ -61,6 +61,8 @@ class Application:
                 deliver(self._read(request, self._healthy))
             case b"/metrics":
                 deliver(self._figures(request))
+            case b"/health/hardware":
+                self._hardware(request, deliver)
             case b"/swagger.json":
                 deliver(self._note(request, self._read(request, self._described)))
             case path if path.startswith(b"/v2/") or path == b"/v2":
@@ -138,6 +140,23 @@ class Application:
         if found is None:
             return message.error(404, why_not, NOT_FAILED, common)
         return Response(200, found, headers=NOT_FAILED, block=common)
+
+    def _hardware(self, request: Request, deliver: Deliver) -> None:
+        """Where the model runs and whether it answers rightly: measured now, on a scoring thread."""
+        served = self._served
+        if request.method not in _READING:
+            deliver(self._note(request, _not_allowed("GET, HEAD")))
+        elif served.hardware is None:
+            status, why = served.absent, served.why_not
+            if served.score is not None:
+                status, why = 404, "Only the entry script knows where its model runs."
+            deliver(self._note(request, message.error(status, why)))
+        else:
+            self._pool.submit(
+                served.hardware,
+                request,
+                lambda out: deliver(self._note(request, Response(out.status, out.body, out.content_type))),
+            )
 
     def _figures(self, request: Request) -> Response:
         if request.method not in _READING:

@@ -18,6 +18,8 @@ class Served:
     """*score* answers /score; without it the answer is status *absent* with the reason *why_not*."""
 
     score: Handler | None = None
+    hardware: Handler | None = None
+    """Reports where the model of /score runs; an entry script's model is its own affair."""
     raw: bool = False
     """Every method of /score reaches the handler."""
     swagger: Swagger | None = None

@@ -205,7 +205,8 @@ def _served(settings: Settings, script: Script) -> Served:
         settings.service_name, settings.service_version, settings.path_prefix, takes, gives, versions
     )
     swagger = Swagger(service, settings.root)
-    return Served(script, script.style.raw, swagger, ready=True, named=_named(settings.model_dir))
+    named = _named(settings.model_dir)
+    return Served(script, raw=script.style.raw, swagger=swagger, ready=True, named=named)
 
 
 def _named(model_dir: str | None) -> tuple[str, str] | None:

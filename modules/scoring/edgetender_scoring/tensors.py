@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -99,6 +99,20 @@ def _exact(values: Any, dtype: np.dtype[Any]) -> Array:
     if not np.array_equal(array, found):
         raise OverflowError("a value is out of range")
     return array
+
+
+def read_feeds(body: Any, inputs: Sequence[Tensor]) -> dict[str, Array]:
+    """Return the tensors in a body of /score: rows, by name where there are several. Raises Refused."""
+    if isinstance(body, dict) and "data" in body and not any(one.name in body for one in inputs):
+        body = body["data"]
+    if not isinstance(body, dict):
+        if len(inputs) != 1:
+            names = ", ".join(sorted(one.name for one in inputs))
+            raise Refused(f"The model takes several inputs, each by its name: {names}.")
+        return {inputs[0].name: inputs[0].check(from_json(inputs[0].name, inputs[0].datatype, body))}
+    if missing := [one.name for one in inputs if one.name not in body]:
+        raise Refused(f"No value is given for: {', '.join(sorted(missing))}.")
+    return {one.name: one.check(from_json(one.name, one.datatype, body[one.name])) for one in inputs}
 
 
 def from_bytes(name: str, datatype: str, data: bytes | memoryview, shape: tuple[int, ...]) -> Array:

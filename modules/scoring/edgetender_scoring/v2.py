@@ -206,6 +206,7 @@ def metadata(model: Model, versions: Sequence[str]) -> dict[str, Any]:
             "provider_nodes": dict(found.share),
             "degraded": found.degraded,
             "max_batch": model.max_batch,
+            "known_answer": model.verdict.state,
         },
     }
 

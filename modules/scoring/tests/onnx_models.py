@@ -99,3 +99,24 @@ def slow(path: Path, always: int = 0) -> Path:
         ("go", np.array(True)),
     ]
     return save(path, nodes, [("times", T.INT64, [1])], [("y", T.FLOAT, [])], constants)
+
+
+def noisy(path: Path) -> Path:
+    """What comes in, and noise on it: no answer is like another."""
+    nodes = [
+        helper.make_node("RandomNormalLike", ["x"], ["noise"]),
+        helper.make_node("Add", ["x", "noise"], ["y"]),
+    ]
+    return save(path, nodes, [("x", T.FLOAT, ["n", 3])], [("y", T.FLOAT, ["n", 3])])
+
+
+def picky(path: Path) -> Path:
+    """Ones in the shape that the input says: zeros and -2 are no shape."""
+    nodes = [
+        helper.make_node("Squeeze", ["x", "axis"], ["flat"]),
+        helper.make_node("Sub", ["flat", "two"], ["shape"]),
+        helper.make_node("ConstantOfShape", ["shape"], ["zeros"]),
+        helper.make_node("Add", ["zeros", "one"], ["y"]),
+    ]
+    constants = [("axis", np.array([0])), ("two", np.array([1, 2])), ("one", np.array(1, np.float32))]
+    return save(path, nodes, [("x", T.INT64, [1, 2])], [("y", T.FLOAT, ["a", "b"])], constants)
