@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import threading
 import time
@@ -48,11 +49,7 @@ class Reports:
 
     def offered(self, version: int, manifest: bytes) -> None:
         """The twin of *version* held *manifest*."""
-        try:
-            document = json.loads(manifest)
-            mine = document.get("version", document.get("$version"))
-        except (ValueError, AttributeError):
-            mine = None
+        mine = _version_in(manifest)
         with self._lock:
             withdrawn, self._refusal = self._refusal is not None, None
             self._held_by = dict([*self._held_by.items(), (mine, version)][-_REMEMBERED:])
@@ -125,6 +122,18 @@ class Reports:
         wanted = edge_shape(whole) if self._compat else compact(whole)
         others = {topic: value for topic, value in self._documents.items() if topic != "reported"}
         return wanted | compact(others)
+
+
+def _version_in(manifest: bytes) -> int | None:
+    """The version of a manifest, signed or not, or of an IoT Edge twin; None for what is none."""
+    try:
+        document = json.loads(manifest)
+        if "payload" in document:
+            document = json.loads(base64.b64decode(document["payload"]))
+        version = document.get("version", document.get("$version"))
+    except (ValueError, AttributeError, TypeError):
+        return None
+    return version if isinstance(version, int) else None
 
 
 _KEYS = frozenset({
