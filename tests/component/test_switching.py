@@ -162,6 +162,18 @@ def test_a_version_that_dies_while_settling_gives_the_requests_back_at_once():
     service.serves = False  # the crash itself was nobody's doing
 
 
+def test_a_version_that_is_ready_and_answers_with_errors_is_rolled_back_by_the_front_s_figures():
+    service = Service()
+    service.live(version(1, ONE))
+    service.loop.front.figures[service.container(ONE)] = (1000, 10)
+    service.live(version(2, TWO), seconds=1.0)
+    assert service.target == TWO
+    service.loop.front.figures[service.container(TWO)] = (100, 60)
+    service.run(2)
+    assert (service.target, service.accepted, service.refused) == (ONE, 1, [])
+    assert "60 of 100 requests failed" in service.loop.last.ledger.desired.description
+
+
 def test_a_version_superseded_while_it_settles_leaves_two_running_at_most():
     service = Service()
     service.live(version(1, ONE))
@@ -221,6 +233,18 @@ def test_a_front_that_somebody_removed_is_set_up_again_and_one_that_was_pointed_
     front.receiving = []
     service.run(2)
     assert [m.container for m in front.receiving] == [service.container(ONE)]
+
+
+def test_while_the_front_does_not_answer_nobody_is_stopped_for_it():
+    service = Service()
+    service.live(version(1, ONE))
+    service.loop.world.fronts["scorer"].answers = False
+    service.live(version(2, TWO), seconds=4)
+    assert service.containers == [(ONE, Status.RUNNING), (TWO, Status.RUNNING)]
+    service.loop.world.fronts["scorer"].answers = True
+    service.run(6)
+    assert service.containers == [(TWO, Status.RUNNING)]
+    assert (service.accepted, service.refused) == (2, [])
 
 
 def test_a_port_that_is_taken_rolls_back_and_says_why():

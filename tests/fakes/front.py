@@ -20,6 +20,7 @@ class FakeFront:
     def __init__(self, engine: FakeEngine) -> None:
         self.engine, self.world, self.device = engine, engine.world, engine.device
         self.connections: dict[str, int] = {}
+        self.figures: dict[str, tuple[int, int]] = {}  # requests and errors, by container
         self.effects: list[tuple[str, str]] = []
         self.failures: list[AgentError] = []
 
@@ -84,7 +85,8 @@ class FakeFront:
         box = self.world.held.get(member.container)
         alive = box is not None and box.container.running
         held = self.connections.get(member.container, 0) if alive else 0
-        return FrontServer(member.container, member.address, receives, held, since_s=1.0)
+        requests, errors = self.figures.get(member.container, (0, 0))
+        return FrontServer(member.container, member.address, receives, held, 1.0, requests, errors)
 
     def _own(self, module: str) -> HeldFront | None:
         front = self.world.fronts.get(module)

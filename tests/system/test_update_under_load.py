@@ -18,7 +18,7 @@ from demo.parts.dockerd import client
 from demo.parts.load import Load
 from demo.parts.waiting import until
 from demo.steps import deploying, making
-from demo.world import HOST_PORT, World, started
+from demo.world import HOST_PORT, PASSWORD, USER, World, started
 from tests.services.engine import REPOSITORY, why_no_engine
 
 pytestmark = [
@@ -34,6 +34,23 @@ PER_S = 100
 NEVER = {"http": {"port": 5001, "path": "/nowhere"}, "interval": 1, "timeout": 2, "deadline": 3}
 
 
+_SCRIPT = """\
+import os, threading, time
+HOW = os.environ["BEHAVE"]
+def init():
+    if HOW == "exits":
+        raise RuntimeError("no model here")
+    if HOW == "hangs":
+        time.sleep(600)
+    if HOW == "dies":
+        threading.Timer(1.0, os._exit, [7]).start()
+def run(raw):
+    if HOW == "errors":
+        raise RuntimeError("cannot score")
+    return [0.0]
+"""
+
+
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory, front_archive: Path) -> Iterator[World]:
     if reason := why_no_engine():
@@ -46,6 +63,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, front_archive: Path) -> Iter
     with started(home, Terminal(), private_engine=True) as everything:
         making.train_and_package(everything)
         making.push_to_the_registry(everything)
+        package_a_bad_one(everything)
         deploying.deploy(everything)
         assert everything.fronts("diabetes"), "without a front there is nothing to prove"
         yield everything
@@ -56,6 +74,30 @@ def load() -> Iterator[Load]:
     with Load(HOST_PORT, "/score", kept=3, fresh=3, per_s=PER_S, body=BODY) as running:
         running.go_on(PER_S // 2)
         yield running
+
+
+def package_a_bad_one(world: World) -> None:
+    source = world.home / "bad"
+    source.mkdir()
+    (source / "score.py").write_text(_SCRIPT)
+    done = making.package(
+        world,
+        world.facts["model_path"],
+        "diabetes-bad",
+        "--username",
+        USER,
+        push=True,
+        password=PASSWORD,
+        tag=f"{world.registry.host}/diabetes:bad",
+        source=str(source),
+    )
+    assert done.code == 0, done.all
+
+
+def behaving(world: World, how: str) -> dict[str, Any]:
+    """The keys of a version that behaves badly."""
+    health = {"http": {"port": 5001, "path": "/"}, "interval": 1, "timeout": 2, "deadline": 4}
+    return {"image": f"{world.registry.host}/diabetes:bad", "env": {"BEHAVE": how}, "health": health}
 
 
 def push(world: World, **module: Any) -> float:
@@ -105,19 +147,18 @@ def test_updates_one_after_the_other_fail_no_request(world: World, load: Load) -
 @pytest.mark.parametrize(
     "bad",
     [
-        {"command": ["python3", "-c", "raise SystemExit(3)"]},
-        {"command": ["python3", "-c", "import time; time.sleep(600)"]},
+        "exits",
+        "hangs",
         {"health": NEVER, "env": {"SITE": "nowhere"}},
         {"health": NEVER},  # of the container that runs
     ],
     ids=["exits", "hangs", "never ready", "asks for what is not there"],
 )
 def test_a_bad_version_is_rolled_back_and_never_gets_a_request(
-    world: World, load: Load, bad: dict[str, Any]
+    world: World, load: Load, bad: dict[str, Any] | str
 ) -> None:
     (before,) = world.containers("diabetes")
-    health = {"http": {"port": 5001, "path": "/"}, "interval": 1, "timeout": 2, "deadline": 3}
-    body = reported(world, 417, push(world, **({"health": health} | bad)))
+    body = reported(world, 417, push(world, **(behaving(world, bad) if isinstance(bad, str) else bad)))
     assert "diabetes" in body["lastDesiredStatus"]["description"]
     until(lambda: len(world.containers("diabetes", all_states=True)) == 1, "the end of it", within_s=15)
     (after,) = world.containers("diabetes")
@@ -141,6 +182,30 @@ def test_an_agent_killed_in_the_middle_of_an_update_fails_no_request(
     applied(world, began)
     assert serving(world) == f"SITE=killed after {after_s:g} s"
     unharmed(load)
+
+
+def test_a_version_that_answers_with_errors_is_rolled_back_by_what_the_front_counts(world: World) -> None:
+    """Its clients see errors for a moment: nobody else could."""
+    with Load(HOST_PORT, "/score", kept=3, fresh=3, per_s=PER_S, body=BODY) as load:
+        load.go_on(PER_S // 2)
+        began = push(world, **behaving(world, "errors"))
+        body = reported(world, 417, began)
+        failed = len(load.failures)
+        load.go_on(PER_S)
+    assert "requests failed" in body["lastDesiredStatus"]["description"]
+    assert 0 < failed == len(load.failures)
+    assert set(load.failures) == {"500"}
+
+
+def test_a_version_that_dies_again_and_again_while_it_settles_gives_its_requests_back(world: World) -> None:
+    with Load(HOST_PORT, "/score", kept=3, fresh=3, per_s=PER_S, body=BODY) as load:
+        load.go_on(PER_S // 2)
+        began = push(world, **behaving(world, "dies"))
+        body = reported(world, 417, began)
+        failed = len(load.failures)
+        load.go_on(PER_S)
+    assert "exited with code 7" in body["lastDesiredStatus"]["description"]
+    assert failed == len(load.failures) < load.asked * 0.05, str(load)
 
 
 def test_a_restarted_agent_disturbs_nobody(world: World, load: Load) -> None:

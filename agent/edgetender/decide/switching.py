@@ -123,7 +123,9 @@ def _start_again(current: Container, scene: _Scene) -> Iterator[Step]:
 def _make_room(scene: _Scene) -> Iterator[Step]:
     """At most two run: the one that is about to start, and the one that serves until it is ready."""
     running = [other for other in scene.others if other.running]
-    serving = [other for other in running if scene.receives(other) or other.publishes]
+    # a front that does not answer now may still send to any of them
+    unknown = scene.front is not None and not scene.front.answers
+    serving = [other for other in running if scene.receives(other) or other.publishes or unknown]
     kept = min(
         serving, key=lambda other: (not scene.receives(other), not other.ready, other.id), default=None
     )

@@ -8,10 +8,12 @@ from datetime import datetime, timedelta
 from edgetender.decide.exits import describe_exit
 from edgetender.decide.failures import CONCLUSIVE
 from edgetender.decide.stride import front_key, is_done, on_trial, reached, run_key
+from edgetender.decide.traffic import worse
 from edgetender.model.ledger import Condemnation, Demotion, Desired, Ledger, Slot
 from edgetender.model.observed import Container, Observed, Readiness, Status
 from edgetender.model.target import ContainerSpec, Target
 
+_LOOK_AGAIN = timedelta(seconds=1)  # at how requests fare while a candidate settles
 TRIES = 3  # failures in a row before a variant is given up
 CONDEMNED_KEPT = 20
 
@@ -61,20 +63,8 @@ def judge(
     if observed.engine_down is not None or target.version is None:
         return Wait()
     for spec in target.containers:
-        reason = _gave_out(spec, target, observed, ledger)
-        if reason is None:
-            if (
-                (why := _unreachable(spec, ledger))
-                and on_trial(target, ledger)
-                and ledger.accepted is not None
-            ):
-                return RollBack(f"module {spec.module}: {why}")
-            continue
-        if any(c.module == spec.module and c.verdict == "eligible" for c in target.considered):
-            image = images.get(spec.module, spec.image)
-            return Demote(spec.module, spec.variant, image, reason, _code(spec, ledger))
-        if on_trial(target, ledger) and ledger.accepted is not None:
-            return RollBack(f"module {spec.module}: {reason}")
+        if (against := _against(spec, target, observed, ledger, images)) is not None:
+            return against
     if not on_trial(target, ledger):
         return Wait()
     if not all(_good(spec, observed) for spec in target.containers):
@@ -83,7 +73,26 @@ def judge(
     if since is None or now < since:
         return Wait(ready=True, until=now + timedelta(seconds=settle_s))
     until = since + timedelta(seconds=settle_s)
-    return Accept() if now >= until else Wait(ready=True, until=until)
+    if now >= until:
+        return Accept()
+    fronted = any(spec.front_spec for spec in target.containers)
+    return Wait(ready=True, until=min(until, now + _LOOK_AGAIN) if fronted else until)
+
+
+def _against(
+    spec: ContainerSpec, target: Target, observed: Observed, ledger: Ledger, images: dict[str, str]
+) -> Demote | RollBack | None:
+    reason = _gave_out(spec, target, observed, ledger)
+    if reason is not None and any(
+        c.module == spec.module and c.verdict == "eligible" for c in target.considered
+    ):
+        image = images.get(spec.module, spec.image)
+        return Demote(spec.module, spec.variant, image, reason, _code(spec, ledger))
+    # no other variant would help against these, the version before would
+    reason = reason or _unreachable(spec, ledger) or _worse(spec, observed)
+    if reason is not None and on_trial(target, ledger) and ledger.accepted is not None:
+        return RollBack(f"module {spec.module}: {reason}")
+    return None
 
 
 def settle(ledger: Ledger, verdict: Verdict, now: datetime) -> Ledger:
@@ -153,6 +162,11 @@ def _gave_out(spec: ContainerSpec, target: Target, observed: Observed, ledger: L
 def _code(spec: ContainerSpec, ledger: Ledger) -> str:
     attempt = ledger.attempts.get(run_key(spec.module, spec.digest))
     return attempt.code if attempt is not None else "not_ready"
+
+
+def _worse(spec: ContainerSpec, observed: Observed) -> str | None:
+    front = observed.front(spec.module) if spec.front_spec else None
+    return worse(front) if front is not None else None
 
 
 def _unreachable(spec: ContainerSpec, ledger: Ledger) -> str | None:
