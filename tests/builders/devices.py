@@ -96,7 +96,7 @@ def device(folder: Path, **more: Any) -> Device:
         state_dir=state,
         transport=TransportSettings(**more.pop("transport", {})),
         registries=more.pop("registries", {}),
-        trust=more.pop("trust", TrustSettings(directory=folder / "trust")),
+        trust=more.pop("trust", TrustSettings("open", folder / "trust")),
         credentials=CredentialsSettings(folder / "credentials"),
     )
     parts: dict[str, Any] = {

@@ -71,6 +71,7 @@ class Agent:
         config.write_text(
             f'device = "gpu-{os.getpid()}"\nstate_dir = "{folder}/state"\n[engine]\nsocket = "{engine}"\n'
             f'[api]\nsocket = "{self.socket}"\nlisten = "127.0.0.1:{free_port()}"\n[hardware]\nroot = "{root}"\n'
+            '[trust]\nmode = "open"\n'
         )
         start = "import sys; from edgetender.cli import main; main()"
         self.log = (folder / "log").open("w")

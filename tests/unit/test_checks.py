@@ -57,8 +57,9 @@ def test_on_a_new_device_nothing_fails(name: str, tmp_path: Path) -> None:
     assert look(name, tmp_path).severity in (OK, SKIPPED)
 
 
-def test_a_new_device_is_told_that_it_trusts_whoever_reaches_it(tmp_path: Path) -> None:
-    says(look("trust_root", tmp_path), WARN, "no trust root is installed", "edgetender init")
+def test_an_open_device_is_told_that_it_trusts_whoever_reaches_it(tmp_path: Path) -> None:
+    anyone = {"trust": TrustSettings("open", tmp_path / "trust")}
+    says(look("trust_root", tmp_path, **anyone), WARN, "no trust root is installed", "edgetender init")
 
 
 def test_a_device_that_wants_signatures_fails_without_a_root_and_is_well_with_one(tmp_path: Path) -> None:

@@ -38,7 +38,9 @@ def init(session: Session, root: Path) -> Exit:
             "edgetender trust update brings the next one"
         )
     try:
-        directory.mkdir(mode=0o755, parents=True, exist_ok=True)
+        if not directory.exists():
+            directory.mkdir(parents=True)
+            directory.chmod(0o755)  # the agent, another user, reads what is in it, whatever root's umask is
     except OSError as error:
         raise Permanent(f"cannot make {directory}: {error.strerror}") from None
     write(directory / ROOT_FILE, body)

@@ -93,8 +93,8 @@ class TrustSettings:
     mode: Annotated[
         str,
         values.one_of("open", "signed"),
-        "without a trust root: open takes manifests from anyone who reaches the device, signed takes none",
-    ] = "open"
+        "without a trust root: signed takes no manifest, open takes one from anyone who reaches the device",
+    ] = "signed"
     directory: Annotated[Place, "root.json, the trust root; root's own"] = DIRECTORY / "trust"
     groups: Annotated[
         tuple[str, ...],

@@ -20,7 +20,10 @@ ROOT_FILE = "root.json"
 _OTHERS_WRITE = 0o022
 _INSTALL = "install one: edgetender init --root root.json"
 _OPEN = f"no trust root is installed: whoever reaches this device decides what runs on it; {_INSTALL}"
-_CLOSED = f"no trust root is installed, and trust.mode is signed: no manifest is taken; {_INSTALL}"
+_CLOSED = (
+    f"no trust root is installed, and trust.mode is signed: no manifest is taken; {_INSTALL}, "
+    'or set trust.mode = "open" to take them from anyone'
+)
 
 
 class DeviceTrust:
