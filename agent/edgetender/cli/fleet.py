@@ -8,11 +8,9 @@ from pathlib import Path
 
 import click
 
+from edgetender.cli.broker import broker_options, broker_settings
 from edgetender.cli.output import Exit, options, say
-from edgetender.cli.push import broker_settings
 from edgetender.clock import SystemClock
-
-_FILE = click.Path(path_type=Path)
 
 
 @click.group()
@@ -22,11 +20,7 @@ def fleet() -> None:
 
 
 @fleet.command()
-@click.option("--broker", required=True, help="mqtts://HOST[:PORT], or mqtt:// for one without TLS")
-@click.option("--ca", type=_FILE, help="the broker's CA certificates; else the system's")
-@click.option("--certificate", type=_FILE, help="your client certificate")
-@click.option("--key", type=_FILE, help="its key")
-@click.option("--username", help="the password comes from EDGETENDER_BROKER_PASSWORD")
+@broker_options()
 @click.option(
     "--listen", default="127.0.0.1:9787", show_default=True, help="where Prometheus asks for /metrics"
 )

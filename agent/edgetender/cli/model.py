@@ -1,4 +1,4 @@
-"""`edgetender model`: registers models as versions that never change, lists them and gets them back."""
+"""`edgetender model`: registers models as versions that never change, lists them, gets them back, deploys them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import Any
 
 import click
 
+from edgetender.cli.deploy import deploy
 from edgetender.cli.output import Exit, Session, options, say, table
+from edgetender.cli.package import package
 from edgetender.errors import ConfigInvalid, Problem
 from edgetender.packaging.layer_store import default_store
 from edgetender.packaging.model_store import Model, ModelStore, framework_named, parse_model
@@ -18,7 +20,11 @@ _STORE = click.option("--store", type=click.Path(path_type=Path), help="where la
 
 @click.group()
 def model() -> None:
-    """Keep models: every version once, for good."""
+    """Keep models, every version once and for good; package and deploy them."""
+
+
+model.add_command(package)  # as the original has it; `edgetender package` is the same
+model.add_command(deploy)
 
 
 @model.command()

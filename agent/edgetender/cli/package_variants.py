@@ -30,7 +30,7 @@ def variants_told(made: Sequence[MadeVariant], login: Login | None) -> tuple[dic
     document = {
         "apiVersion": "edgetender/v1",
         "kind": "PackagedVariants",
-        "variants": [_entry(one) for one in made],
+        "variants": [entry(one) for one in made],
         "images": [
             {
                 "variant": one.name,
@@ -45,9 +45,10 @@ def variants_told(made: Sequence[MadeVariant], login: Login | None) -> tuple[dic
     return document, _block(made)
 
 
-def _entry(one: MadeVariant) -> dict[str, Any]:
-    entry: dict[str, Any] = {"name": one.name, "image": one.pinned}
-    return entry | ({"requires": dict(one.requires)} if one.requires else {})
+def entry(one: MadeVariant) -> dict[str, Any]:
+    """The variant as a manifest has it."""
+    found: dict[str, Any] = {"name": one.name, "image": one.pinned}
+    return found | ({"requires": dict(one.requires)} if one.requires else {})
 
 
 def _block(made: Sequence[MadeVariant]) -> list[str]:

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import click
 
+from edgetender.cli.broker import broker_options, broker_settings, duration
 from edgetender.cli.manifest_file import FILE, ManifestFile
 from edgetender.cli.output import Exit, Session, options, say, say_problems
 from edgetender.fleet.push import DeviceLink, Outcome, Report
-from edgetender.model.quantity import parse_duration
 from edgetender.model.reading import manifest_of
-from edgetender.secret import Secret
 from edgetender.transports.settings import MqttSettings
 
-_PASSWORD = "EDGETENDER_BROKER_PASSWORD"  # noqa: S105  # where it comes from, not what it is
 _VERDICTS = {
     Outcome.RUNNING: Exit.OK,
     Outcome.REFUSED: Exit.FAILED,
@@ -35,13 +31,6 @@ def _device(_context: click.Context, _option: click.Parameter, value: str) -> st
     return match[1]
 
 
-def _duration(_context: click.Context, _option: click.Parameter, value: str) -> float:
-    try:
-        return parse_duration(value)
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from error
-
-
 _FILE = click.Path(path_type=Path)
 
 
@@ -49,14 +38,10 @@ _FILE = click.Path(path_type=Path)
 @options
 @click.argument("file", type=FILE)
 @click.option("--to", "device", required=True, callback=_device, help="device:NAME")
-@click.option("--broker", required=True, help="mqtts://HOST[:PORT], or mqtt:// for one without TLS")
-@click.option("--ca", type=_FILE, help="the broker's CA certificates; else the system's")
-@click.option("--certificate", type=_FILE, help="your client certificate")
-@click.option("--key", type=_FILE, help="its key")
-@click.option("--username", help=f"the password comes from {_PASSWORD}")
+@broker_options()
 @click.option("--version", type=click.IntRange(1), help="of an IoT Edge deployment, which has none itself")
 @click.option("--follow", is_flag=True, help="wait for the device's verdict")
-@click.option("--timeout", "timeout_s", default="120s", show_default=True, callback=_duration)
+@click.option("--timeout", "timeout_s", default="120s", show_default=True, callback=duration)
 @click.pass_obj
 def push(
     session: Session,
@@ -86,37 +71,13 @@ def push(
         manifest = document.value(version or 1)
         manifest_of(manifest)
         body = document.wire(version or 1)
-    return _push(session, settings, device, manifest, body, timeout_s=timeout_s, follow=follow)
+    code, answer = deliver(session, settings, device, manifest, body, timeout_s=timeout_s, follow=follow)
+    if not session.for_people:
+        session.print_document(answer)
+    return code
 
 
-def broker_settings(
-    broker: str, ca: Path | None, certificate: Path | None, key: Path | None, username: str | None
-) -> MqttSettings:
-    """How to reach the broker that people wrote as a URL; the password comes from the environment."""
-    url = urlsplit(broker)
-    try:
-        host, port = url.hostname, url.port
-    except ValueError as error:
-        raise click.BadParameter(f"{broker!r}: {error}", param_hint="--broker") from error
-    if url.scheme not in {"mqtt", "mqtts"} or not host or "@" in url.netloc or url.path.strip("/"):
-        raise click.BadParameter(
-            "write it like mqtts://broker.example:8883, user and password apart", param_hint="--broker"
-        )
-    tls = url.scheme == "mqtts"
-    password = os.environ.get(_PASSWORD)
-    return MqttSettings(
-        host,
-        port or (8883 if tls else 1883),
-        ca,
-        certificate,
-        key,
-        username=username,
-        password=Secret(password) if password else None,
-        tls=tls,
-    )
-
-
-def _push(
+def deliver(
     session: Session,
     settings: MqttSettings,
     device: str,
@@ -125,7 +86,11 @@ def _push(
     *,
     timeout_s: float,
     follow: bool,
-) -> Exit:
+) -> tuple[Exit, dict[str, Any]]:
+    """Make *body* the device's desired state and say so; return the exit code, and the answer for scripts.
+
+    *manifest* is what is in it. With *follow* the code is the device's verdict. Raises LinkDown.
+    """
     version = manifest["version"]
     last: Report | None = None
     style = session.style()
@@ -141,9 +106,8 @@ def _push(
             if (line := _line(report)) != (_line(last) if last else None):
                 show(line)
             last = report
-    if not session.for_people:
-        session.print_document(_answer(device, version, last))
-    return _verdict(last, device, timeout_s) if follow else Exit.OK
+    code = _verdict(last, device, timeout_s) if follow else Exit.OK
+    return code, _answer(device, version, last)
 
 
 def _verdict(last: Report | None, device: str, timeout_s: float) -> Exit:

@@ -1,0 +1,77 @@
+"""Which options name a broker and who we are to it? The same for every command that speaks with devices elsewhere."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import click
+
+from edgetender.secret import Secret
+from edgetender.transports.settings import MqttSettings
+
+PASSWORD = "EDGETENDER_BROKER_PASSWORD"  # noqa: S105  # where it comes from, not what it is
+_FILE = click.Path(path_type=Path)
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def broker_options(*, required: bool = True) -> Callable[[Command], Command]:
+    """Give a command --broker and what goes with it; each may come from EDGETENDER_BROKER… instead."""
+    named = {
+        "broker": (None, "mqtts://HOST[:PORT], or mqtt:// for one without TLS"),
+        "ca": (_FILE, "the broker's CA certificates; else the system's"),
+        "certificate": (_FILE, "your client certificate"),
+        "key": (_FILE, "its key"),
+        "username": (None, f"the password comes from {PASSWORD}"),
+    }
+
+    def add(command: Command) -> Command:
+        for name, (kind, text) in reversed(named.items()):
+            variable = "EDGETENDER_BROKER" if name == "broker" else f"EDGETENDER_BROKER_{name.upper()}"
+            command = click.option(
+                f"--{name}", type=kind, help=text, envvar=variable, show_envvar=True,
+                required=required and name == "broker",
+            )(command)  # fmt: skip
+        return command
+
+    return add
+
+
+def duration(_context: click.Context, _option: click.Parameter, value: str) -> float:
+    """Seconds of an option such as 90s."""
+    from edgetender.model.quantity import parse_duration
+
+    try:
+        return parse_duration(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+def broker_settings(
+    broker: str, ca: Path | None, certificate: Path | None, key: Path | None, username: str | None
+) -> MqttSettings:
+    """How to reach the broker that people wrote as a URL; the password comes from the environment."""
+    url = urlsplit(broker)
+    try:
+        host, port = url.hostname, url.port
+    except ValueError as error:
+        raise click.BadParameter(f"{broker!r}: {error}", param_hint="--broker") from error
+    if url.scheme not in {"mqtt", "mqtts"} or not host or "@" in url.netloc or url.path.strip("/"):
+        raise click.BadParameter(
+            "write it like mqtts://broker.example:8883, user and password apart", param_hint="--broker"
+        )
+    tls = url.scheme == "mqtts"
+    password = os.environ.get(PASSWORD)
+    return MqttSettings(
+        host,
+        port or (8883 if tls else 1883),
+        ca,
+        certificate,
+        key,
+        username=username,
+        password=Secret(password) if password else None,
+        tls=tls,
+    )
