@@ -143,8 +143,11 @@ class Trust(Protocol):
 class Commands(Protocol):
     """Answers what is asked of this device from upstream. Threads: any. Bounded in time; never raises."""
 
-    def __call__(self, name: str, request: Any, source: str) -> tuple[int, Any]:
-        """Status (as HTTP's) and answer, as JSON, to *request*; *source* is who asks, for the ledger."""
+    def __call__(self, name: str, request: Any, source: str, identity: str = "") -> tuple[int, Any]:
+        """Status (as HTTP's) and answer, as JSON, to *request*; *source* is who asks, for the ledger.
+
+        What changes the device happens once for each *identity*; one that comes again gets the first's answer.
+        """
         ...
 
 

@@ -75,7 +75,7 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     "click": ("cli/",),
     "cryptography": ("trust/ed25519.py",),
     "docker": ("engine/",),
-    "paho": ("transports/mqtt_connection.py",),
+    "paho": ("transports/mqtt_connection.py", "transports/mqtt_words.py"),
     "prometheus_client": ("metrics.py",),
     "psutil": ("probes/host.py",),
     "pydantic": ("model/",),

@@ -266,7 +266,7 @@ def test_two_devices_of_one_hub_hear_only_their_own(iothub: HubSide) -> None:
 def test_a_method_is_answered_by_whoever_answers_for_the_device(iothub: HubSide) -> None:
     asked: list[tuple[str, Any, str]] = []
 
-    def commands(name: str, request: Any, source: str) -> tuple[int, Any]:
+    def commands(name: str, request: Any, source: str, _identity: str = "") -> tuple[int, Any]:
         asked.append((name, request, source))
         return 207, {"a": [1]}
 
@@ -279,7 +279,7 @@ def test_a_method_is_answered_by_whoever_answers_for_the_device(iothub: HubSide)
 def test_a_method_that_takes_its_time_holds_up_no_manifest_and_no_other_method(iothub: HubSide) -> None:
     going_on = threading.Event()
 
-    def commands(name: str, _request: Any, _source: str) -> tuple[int, Any]:
+    def commands(name: str, _request: Any, _source: str, _identity: str = "") -> tuple[int, Any]:
         if name == "slow":
             going_on.wait(20)
         return 200, name

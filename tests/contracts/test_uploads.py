@@ -18,6 +18,7 @@ import pytest
 from demo.parts.identities import Authority
 from demo.parts.waiting import until
 from edgetender.commands.answering import DeviceCommands
+from edgetender.commands.once import Once
 from edgetender.commands.uploads import Uploads
 from edgetender.config.settings import ApiSettings, CredentialsSettings, Settings, TransportSettings
 from tests.builders import answers
@@ -85,7 +86,9 @@ def device(tmp_path: Path, store: Store) -> Iterator[Any]:
             credentials=CredentialsSettings(credentials),
         )
         clock = FakeClock()
-        commands = DeviceCommands(house, "line3-cam7", Uploads(settings, clock), clock)
+        commands = DeviceCommands(
+            house, "line3-cam7", Uploads(settings, clock), clock, Once(tmp_path / "commands.json")
+        )
         yield lambda name, request: commands(name, request, "iothub method")
 
 

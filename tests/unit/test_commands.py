@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from edgetender.commands.answering import DeviceCommands
+from edgetender.commands.once import Once
 from edgetender.commands.uploads import Uploads
 from edgetender.config.settings import Settings
 from edgetender.errors import EngineDown, ManifestInvalid, Problem
@@ -31,10 +32,16 @@ def house() -> FakeHouse:
 
 
 @pytest.fixture
-def asked(house: FakeHouse) -> Any:
+def asked(house: FakeHouse, tmp_path: Path) -> Any:
     clock = FakeClock()
-    commands = DeviceCommands(house, "line3-cam7", Uploads(Settings(device="line3-cam7"), clock), clock)
-    return lambda name, request=None: commands(name, request, "iothub method")
+    commands = DeviceCommands(
+        house,
+        "line3-cam7",
+        Uploads(Settings(device="line3-cam7"), clock),
+        clock,
+        Once(tmp_path / "commands.json"),
+    )
+    return lambda name, request=None, identity="": commands(name, request, "iothub method", identity)
 
 
 def logs(**wanted: Any) -> dict[str, Any]:
@@ -217,3 +224,52 @@ def test_the_place_of_credentials_may_be_missing(tmp_path: Path):
     from edgetender.support.credentials import credentials_in
 
     assert credentials_in(tmp_path / "none") == set()
+
+
+# --- once
+
+
+def test_an_effect_happens_once_for_each_id_and_the_answer_is_the_first_s(asked, house: FakeHouse):
+    house.decisions |= {
+        1: Decision(1, 200, "restarting"),
+        2: Decision(2, 409, "no"),
+        3: Decision(3, 200, "restarting"),
+    }
+    for _ in range(3):
+        assert asked("RestartModule", {"id": "scorer"}, "a1") == (200, None)
+    assert asked("Rollback", {}, "a2")[0] == 409
+    assert len(house.submitted) == 2
+    assert asked("RestartModule", {"id": "scorer"}) == (200, None), "without an id each one counts"
+    assert asked("ping", {}, "a1") == (200, None)
+
+
+def test_what_was_begun_before_the_agent_ended_is_not_begun_again(tmp_path: Path):
+    class Cut(BaseException):
+        """The power goes."""
+
+    def cut() -> Any:
+        raise Cut
+
+    with pytest.raises(Cut):
+        Once(tmp_path / "c.json")("a1", cut)
+    later = Once(tmp_path / "c.json")
+    assert later("a1", lambda: (200, None))[0] == 409
+    assert later("a2", lambda: (200, "x")) == (200, "x")
+    assert Once(tmp_path / "c.json")("a2", lambda: (500, None)) == (200, "x")
+
+
+def test_only_the_newest_ids_are_kept_and_a_torn_file_is_an_empty_one(tmp_path: Path):
+    once = Once(tmp_path / "c.json")
+    for number in range(300):
+        once(f"id{number}", lambda: (200, None))
+    assert len(json.loads((tmp_path / "c.json").read_text())) == 256
+    (tmp_path / "c.json").write_text("[[")
+    assert Once(tmp_path / "c.json")("id299", lambda: (200, "again")) == (200, "again")
+
+
+def test_what_cannot_be_written_down_is_not_done(house: FakeHouse, tmp_path: Path):
+    clock = FakeClock()
+    once = Once(tmp_path / "missing" / "c.json")
+    commands = DeviceCommands(house, "cam", Uploads(Settings(device="cam"), clock), clock, once)
+    assert commands("RestartModule", {"id": "scorer"}, "mqtt", "a1")[0] == 500
+    assert house.submitted == []

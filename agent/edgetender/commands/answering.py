@@ -13,6 +13,7 @@ from edgetender.api.house import House
 from edgetender.clock import Clock
 from edgetender.codec import canonical
 from edgetender.commands.module_logs import SPACE_BYTES, chosen, entry, read_items
+from edgetender.commands.once import Once
 from edgetender.commands.request import Refused, member, number, object_of
 from edgetender.commands.uploads import Uploads
 from edgetender.errors import AgentError, NotFound, Permanent, WithProblems
@@ -20,6 +21,7 @@ from edgetender.errors import AgentError, NotFound, Permanent, WithProblems
 log = logging.getLogger(__name__)
 
 OK, BAD, NOT_FOUND, FAILED = 200, 400, 404, 500
+_EFFECTS = frozenset({"RestartModule", "Rollback", "UploadModuleLogs", "UploadSupportBundle"})
 _DECIDED_S = 20.0
 _ASK_EVERY_S = 0.1
 Answer = tuple[int, Any]
@@ -28,8 +30,9 @@ Answer = tuple[int, Any]
 class DeviceCommands:
     """Implements `ports.Commands`. Threads: any; wishes are left with the reconciler as the API leaves them."""
 
-    def __init__(self, house: House, device: str, uploads: Uploads, clock: Clock) -> None:
+    def __init__(self, house: House, device: str, uploads: Uploads, clock: Clock, once: Once) -> None:
         self._house, self._device, self._uploads, self._clock = house, device, uploads, clock
+        self._once = once
         self._waiting = threading.Event()  # never set: what is waited for is asked for again
         self._table: dict[str, Callable[[dict[str, Any], str], Answer]] = {
             "ping": self._ping,
@@ -54,10 +57,14 @@ class DeviceCommands:
     def names(self) -> tuple[str, ...]:
         return tuple(filter(None, self._table))
 
-    def __call__(self, name: str, request: Any, source: str) -> Answer:
+    def __call__(self, name: str, request: Any, source: str, identity: str = "") -> Answer:
         """Status and answer, as JSON; never raises. Names are found whatever their case."""
         try:
-            return self._table[self._names.get(name.lower(), "")](object_of(request), source)
+            known = self._names.get(name.lower(), "")
+            wanted = object_of(request)
+            if known not in _EFFECTS:
+                return self._table[known](wanted, source)
+            return self._once(identity, lambda: self._table[known](wanted, source))
         except Refused as refusal:
             return refusal.status, {"message": str(refusal)}
         except WithProblems as error:
@@ -65,6 +72,8 @@ class DeviceCommands:
                 {"path": one.path, "code": one.code, "message": one.message} for one in error.problems
             ]
             return BAD, {"message": str(error), "problems": problems}
+        except OSError as error:
+            return FAILED, {"message": f"cannot write down what is asked: {error.strerror}"}
         except NotFound as error:
             return NOT_FOUND, {"message": str(error)}
         except AgentError as error:

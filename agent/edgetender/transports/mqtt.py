@@ -15,6 +15,7 @@ from edgetender.errors import LinkDown
 from edgetender.model.upstream import Link, Message
 from edgetender.ports import Commands
 from edgetender.transports.keeper import LinkKeeper
+from edgetender.transports.mqtt_commands import Asking
 from edgetender.transports.mqtt_connection import Connection
 from edgetender.transports.publication import Party, Publication, root_topic
 from edgetender.transports.refusals import ProtocolRefused, PublicationRefused
@@ -43,13 +44,15 @@ class MqttTransport:
             "mqtt", settings.endpoint, self._attempt, clock=self._clock, cap_s=settings.reconnect_max_s
         )
         self._accept: Callable[[bytes], bool] = lambda _body: False
+        self._asking: Asking | None = None
         self._connection: Connection | None = None
         self._changing = threading.Lock()
         self._speaks_5 = settings.protocol != "3.1.1"
         self._session = ""
 
     def answer(self, commands: Commands) -> None:
-        """Nobody asks yet."""
+        """Commands come on `cmd/<name>`; answers go where they say."""
+        self._asking = Asking(commands, self._clock, self._reply)
 
     def open(self, accept: Callable[[bytes], bool], wake: Callable[[], None]) -> None:
         self._accept = accept
@@ -95,9 +98,19 @@ class MqttTransport:
     def _connect(self, level: int) -> None:
         self._session = uuid.uuid4().hex
         party = Party(
-            self._device, f"{self._root}/desired", self._status("offline", reason="connection lost")
+            self._device,
+            f"{self._root}/desired",
+            self._status("offline", reason="connection lost"),
+            commands=f"{self._root}/cmd/#" if self._asking is not None else "",
         )
-        connection = Connection(self._settings, level, party, on_up=self._is_up, on_message=self._take)
+        connection = Connection(
+            self._settings,
+            level,
+            party,
+            on_up=self._is_up,
+            on_message=self._take,
+            on_command=self._asking.take if self._asking is not None else None,
+        )
         with self._changing:
             if self._keeper.closing.is_set():
                 return
@@ -106,6 +119,13 @@ class MqttTransport:
             connection.run()
         finally:
             self._connection = None
+
+    def _reply(self, publication: Publication) -> None:
+        """Raises LinkDown; whoever asked asks again with the same id."""
+        connection = self._connection
+        if connection is None:
+            raise LinkDown(f"cannot answer on {publication.topic}: not connected")
+        connection.post(publication)
 
     def _is_up(self, connection: Connection) -> None:
         connection.post(self._status("online"))

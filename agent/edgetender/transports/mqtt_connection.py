@@ -14,7 +14,8 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from edgetender.errors import LinkDown
-from edgetender.transports.publication import Party, Publication
+from edgetender.transports.mqtt_words import asked_of, code_of, words_of
+from edgetender.transports.publication import Asked, Party, Publication
 from edgetender.transports.refusals import ProtocolRefused, PublicationRefused
 from edgetender.transports.settings import MqttSettings
 from edgetender.transports.tls import ClientContext, client_context, connect_failure, refusal
@@ -33,7 +34,7 @@ _NAMES = {5: "5", 4: "3.1.1"}
 
 class Connection:
     """*level* 5 is MQTT 5, 4 is 3.1.1. *on_message* returns whether the message may be acknowledged; *on_topic*,
-    for who listens to more than one topic, is called instead of it.
+    for who listens to more than one topic, is called instead of it, *on_command* for what is asked of the party.
 
     Threads: `run` blocks, and calls *on_up* and *on_message*; the rest may be called from any thread.
     """
@@ -47,6 +48,7 @@ class Connection:
         on_up: Callable[[Connection], None],
         on_message: Callable[[bytes], bool],
         on_topic: Callable[[str, bytes], bool] | None = None,
+        on_command: Callable[[Asked], None] | None = None,
     ) -> None:
         self._settings, self._level, self._party = settings, level, party
         self._on_up, self._on_message = on_up, on_topic or (lambda _, body: on_message(body))
@@ -54,6 +56,8 @@ class Connection:
         self._context: ClientContext | None = None
         self._state = threading.Condition()
         self._acknowledged: dict[int, str] = {}  # message id → why the broker refused it, or nothing
+        self._on_command = on_command
+        self._main: int | None = None  # the subscription without which nothing is of use
         self._up = self._over = self._leaving = False
         self._up_at = 0.0
         self._why = ""
@@ -217,6 +221,8 @@ class Connection:
         properties.ContentType = publication.content_type
         if publication.expiry_s is not None:
             properties.MessageExpiryInterval = publication.expiry_s
+        if publication.correlation:
+            properties.CorrelationData = publication.correlation
         if publication.attributes:
             properties.UserProperty = list(publication.attributes)
         if packet == PacketTypes.WILLMESSAGE:
@@ -227,11 +233,13 @@ class Connection:
     # `_published`; 2 puts flags before the reason in `_ended`.
 
     def _answered(self, _client: object, _userdata: object, _flags: object, reason: Any, *_: object) -> None:
-        if (code := _code(reason)) != 0:
-            self._refused, self._why = code, _words(reason, paho.connack_string)
+        if (code := code_of(reason)) != 0:
+            self._refused, self._why = code, words_of(reason, paho.connack_string)
             return
         if self._party.subscription is not None:
-            self._client.subscribe(self._party.subscription, qos=1)
+            self._main = self._client.subscribe(self._party.subscription, qos=1)[1]
+        if self._party.commands:
+            self._client.subscribe(self._party.commands, qos=1)
         self._up, self._up_at = True, time.monotonic()
         self._on_up(self)
 
@@ -240,24 +248,27 @@ class Connection:
         by_broker = flags.is_disconnect_packet_from_server if flags else not isinstance(reason, int)
         if by_broker:
             self._why = self._why or f"the broker ended it: {reason}"
-        elif _code(reason) in _NO_PONG:  # the rest of paho's own words tells nothing
+        elif code_of(reason) in _NO_PONG:  # the rest of paho's own words tells nothing
             self._why = self._why or "it no longer answers"
 
     def _published(self, _client: object, _userdata: object, number: int, *rest: Any) -> None:
-        refused = bool(rest) and _code(rest[0]) >= _REFUSED
+        refused = bool(rest) and code_of(rest[0]) >= _REFUSED
         with self._state:
             self._acknowledged[number] = str(rest[0]) if refused else ""
             self._state.notify_all()
 
-    def _subscribed(self, _client: object, _userdata: object, _number: int, codes: Any, *_: object) -> None:
-        if any(_code(code) >= _REFUSED for code in codes):
+    def _subscribed(self, _client: object, _userdata: object, number: int, codes: Any, *_: object) -> None:
+        if number == self._main and any(code_of(code) >= _REFUSED for code in codes):
             self._why = (
                 f"the broker refuses the subscription to {self._party.subscription}; see its topic rules"
             )
             self._hang_up()
 
     def _received(self, _client: object, _userdata: object, message: paho.MQTTMessage) -> None:
-        if not self._on_message(message.topic, bytes(message.payload)):
+        root = self._party.commands[:-1]
+        if self._on_command is not None and root and message.topic.startswith(root):
+            self._on_command(asked_of(message, root))
+        elif not self._on_message(message.topic, bytes(message.payload)):
             # paho 1.6 acknowledges whatever comes back from here; only a dead socket keeps it from doing so
             self._why = "a message could not be taken and is left unacknowledged"
             self._hang_up()
@@ -284,11 +295,3 @@ class Connection:
 
 def _leave_writing_to_the_loop(*_: object) -> None:
     """paho wakes the loop by itself."""
-
-
-def _code(reason: Any) -> int:
-    return int(getattr(reason, "value", reason))
-
-
-def _words(reason: Any, spell: Callable[[int], str]) -> str:
-    return spell(reason) if isinstance(reason, int) else str(reason)

@@ -22,11 +22,12 @@ class Publication:
     content_type: str = JSON
     expiry_s: int | None = None
     attributes: tuple[tuple[str, str], ...] = ()
+    correlation: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
 class Party:
-    """Who connects: its client id, the one topic it listens to, its last will.
+    """Who connects: its client id, the one topic it listens to, its last will, the topics it is asked on.
 
     *keeps_session*: what was not acknowledged is delivered again on the next connection.
     """
@@ -35,3 +36,15 @@ class Party:
     subscription: str | None = None
     will: Publication | None = None
     keeps_session: bool = True
+    commands: str = ""  # a filter that ends with #
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A command that arrived, with what MQTT 5 says beside it."""
+
+    name: str
+    body: bytes
+    reply_to: str = ""
+    correlation: bytes = b""
+    retained: bool = False

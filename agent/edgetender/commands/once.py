@@ -1,0 +1,61 @@
+"""Was this command carried out already? Its id is on the disk before its effect begins."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+Answer = tuple[int, Any]
+_KEPT = 256
+_CONFLICT = 409
+_UNKNOWN = {"message": "it was begun before the agent ended; see the history for what became of it"}
+
+
+class Once:
+    """Threads: any; two deliveries of one id wait for each other."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._lock = threading.Lock()
+        self._done: dict[str, Answer | None] | None = None
+
+    def __call__(self, identity: str, work: Callable[[], Answer]) -> Answer:
+        """What *work* answers; for an *identity* that was here before, what it answered then.
+
+        Raises OSError when the id cannot be written down; then nothing was done.
+        """
+        if not identity:
+            return work()
+        with self._lock:
+            done = self._read()
+            if identity in done:
+                return done[identity] or (_CONFLICT, _UNKNOWN)
+            done[identity] = None
+            self._write(done)
+            answer = work()
+            done[identity] = answer
+            self._write(done)
+            return answer
+
+    def _read(self) -> dict[str, Answer | None]:
+        if self._done is None:
+            try:
+                rows = json.loads(self._file.read_text())
+                self._done = {str(key): (int(row[0]), row[1]) if row else None for key, row in rows}
+            except (OSError, ValueError, TypeError, LookupError):
+                self._done = {}
+        return self._done
+
+    def _write(self, done: dict[str, Answer | None]) -> None:
+        for old in list(done)[:-_KEPT]:
+            del done[old]
+        fresh = self._file.with_suffix(".new")
+        with fresh.open("w") as stream:
+            json.dump(list(done.items()), stream)
+            stream.flush()
+            os.fsync(stream.fileno())
+        fresh.replace(self._file)
