@@ -22,6 +22,7 @@ from edgetender.cli import COMMANDS, cli
 from edgetender.cli.output import Exit
 from edgetender.config import settings
 from edgetender.metrics import CATALOGUE
+from edgetender.model.policy import Policy
 from edgetender.model.quantity import duration_text
 from edgetender.model.schema import manifest_schema
 
@@ -125,6 +126,23 @@ def _default(item: dict[str, Any]) -> str:
     if value in (None, [], {}, ""):
         return ""
     return duration_text(value) if _kind(item) == "duration" else f"`{json.dumps(value)}`"
+
+
+def policy() -> str:
+    schema = Policy.model_json_schema()
+    sections = [
+        f"## `[{name}]`\n\n"
+        + _object(name, schema["$defs"][item["$ref"].rpartition("/")[2]]).partition("\n\n")[2]
+        for name, item in schema["properties"].items()
+    ]
+    intro = (
+        "`/etc/edgetender/policy.toml` (`trust.policy`), root's own: what manifests may ask of this device, whoever "
+        "signed them. A manifest that asks for more is refused whole, every wish with its path; what runs goes on. "
+        "Without a file every key has its default: modules are reached from this device alone. A file that cannot be "
+        "read, or that others can change, lets no manifest in. What no manifest can ask for needs no rule: privileges, "
+        "capabilities, host paths, host namespaces, devices by path, sysctls, security options, other runtimes."
+    )
+    return page("The device's policy", "agent/edgetender/model/policy.py", intro, *sections)
 
 
 # --- the configuration ---------------------------------------------------------------------------------------
@@ -287,6 +305,7 @@ def schema() -> str:
 
 PAGES: dict[str, Callable[[], str]] = {
     "docs/reference/manifest.md": manifest,
+    "docs/reference/policy.md": policy,
     "docs/reference/configuration.md": configuration,
     "docs/reference/metrics.md": metrics,
     "docs/reference/exit-codes.md": exit_codes,

@@ -71,6 +71,7 @@ class Loop:
     world: World = field(default_factory=World)
     refusals: dict[str, str] = field(default_factory=dict)  # path -> why not ready
     hardware: Hardware = AMD64
+    trust: Any = None
     cycles: list[Cycle] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -98,6 +99,7 @@ class Loop:
             wake=threading.Event(),
             stopping=threading.Event(),
             interval_s=30.0,
+            trust=self.trust,
         )
 
     def push(self, document: dict[str, Any] | bytes) -> int:

@@ -96,6 +96,9 @@ class TrustSettings:
         "without a trust root: signed takes no manifest, open takes one from anyone who reaches the device",
     ] = "signed"
     directory: Annotated[Place, "root.json, the trust root; root's own"] = DIRECTORY / "trust"
+    policy: Annotated[Place, "what manifests may ask for, whoever signed them; root's own"] = (
+        DIRECTORY / "policy.toml"
+    )
     groups: Annotated[
         tuple[str, ...],
         values.words,

@@ -8,6 +8,7 @@ from typing import Any
 
 from edgetender.codec import MAX_BYTES, canonical, decode, sha256_hex
 from edgetender.convert.iotedge import delivered
+from edgetender.decide.policing import violations
 from edgetender.decide.trusting import floor_of, misdirected, trusted_time, unbelievable
 from edgetender.errors import ManifestInvalid, Problem
 from edgetender.model.examined import AS_IT_IS, Examined
@@ -106,6 +107,8 @@ def _taken(
         if (problem := unbelievable(signed, version, ledger, at)) is not None:
             return _untrusted(delivery, version, (problem,))
         sure = max(trusted_time(at, ledger), signed.issued_at)
+    if examined.policy is not None and (forbidden := violations(manifest, examined.policy)):
+        return _untrusted(delivery, version, forbidden)
     epoch = _epoch(examined, ledger)
     slot = Slot(
         manifest.deployment, version, sha256_hex(body), body.decode(), delivery.source, at, epoch=epoch

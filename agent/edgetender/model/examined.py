@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from edgetender.errors import Problem
+from edgetender.model.policy import Policy
 from edgetender.model.signed import Deployment
 
 
@@ -30,6 +31,7 @@ class Examined:
     claimed: int | None = None
     epoch: int = 0
     identity: Identity = Identity()
+    policy: Policy | None = None  # what the owner allows; None: nobody said
 
 
 AS_IT_IS = Examined()

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import json
 import os
-import stat
 from datetime import datetime
 from pathlib import Path
 
 from edgetender.codec import MAX_BYTES
-from edgetender.errors import CredentialUnusable, Problem, TrustRefused
+from edgetender.errors import ConfigInvalid, CredentialUnusable, Problem, TrustRefused
 from edgetender.model.examined import Examined, Identity
 from edgetender.model.manifest import MAX_VERSION
+from edgetender.model.policy import Policy
 from edgetender.model.signed import Root
 from edgetender.trust.envelope import is_envelope, read_envelope
+from edgetender.trust.owned import opened
+from edgetender.trust.policy import read_policy
 from edgetender.trust.verification import first_root, verify
 
 ROOT_FILE = "root.json"
-_OTHERS_WRITE = 0o022
 _INSTALL = "install one: edgetender init --root root.json"
 _OPEN = f"no trust root is installed: whoever reaches this device decides what runs on it; {_INSTALL}"
 _CLOSED = (
@@ -32,22 +33,21 @@ class DeviceTrust:
     The file is looked at each time: a root that was brought in counts from the next manifest on.
     """
 
-    def __init__(self, directory: Path, identity: Identity, *, required: bool) -> None:
+    def __init__(
+        self, directory: Path, identity: Identity, *, required: bool, policy: Path | None = None
+    ) -> None:
         self._path, self._identity, self._required = directory / ROOT_FILE, identity, required
+        self._policy = policy
         self._known: tuple[tuple[int, ...], Root] | None = None
 
     def root(self) -> Root | None:
         """The root installed here, None where none is. Raises CredentialUnusable, TrustRefused."""
-        try:
-            descriptor = os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
-        except FileNotFoundError:
+        descriptor = opened(self._path, "trust root")
+        if descriptor is None:
             return None
-        except OSError as error:
-            raise _unusable(self._path, error.strerror or "it cannot be opened") from None
         with os.fdopen(descriptor, "rb") as stream:
             found = os.fstat(stream.fileno())
             mark = (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
-            _check(self._path, found)
             if self._known is None or self._known[0] != mark:
                 self._known = mark, first_root(stream.read(MAX_BYTES + 1))
         return self._known[1]
@@ -55,12 +55,16 @@ class DeviceTrust:
     def examine(self, body: bytes, now: datetime) -> Examined:
         """What is to be thought of *body*, a manifest as it arrived; *now* is trusted time."""
         try:
+            policy = read_policy(self._policy) if self._policy else Policy()
+        except (ConfigInvalid, CredentialUnusable) as error:
+            return Examined(refused=(Problem("", "policy.unusable", str(error)),), claimed=_claimed(body))
+        try:
             root = self.root()
         except (CredentialUnusable, TrustRefused) as error:
             return Examined(refused=(Problem("", "trust.root_unusable", str(error)),), claimed=_claimed(body))
         if root is None and not self._required:
             if not _is_signed(body):
-                return Examined(identity=self._identity)
+                return Examined(identity=self._identity, policy=policy)
             said = f"it is signed, and nothing here can tell by whom; {_INSTALL}"
             return Examined(refused=(Problem("", "trust.no_root", said),), claimed=_claimed(body))
         if root is None:
@@ -69,27 +73,18 @@ class DeviceTrust:
             deployment = verify(body, root, now)
         except TrustRefused as error:
             return Examined(refused=error.problems, claimed=_claimed(body))
-        return Examined(deployment, epoch=root.epoch, identity=self._identity)
+        return Examined(deployment, epoch=root.epoch, identity=self._identity, policy=policy)
 
     def notes(self) -> tuple[str, ...]:
         """What an operator should know of it; nothing where all is well."""
         try:
+            if self._policy is not None:
+                read_policy(self._policy)
             if self.root() is not None:
                 return ()
-        except (CredentialUnusable, TrustRefused) as error:
+        except (ConfigInvalid, CredentialUnusable, TrustRefused) as error:
             return (f"no manifest is taken: {error}",)
         return (_CLOSED if self._required else _OPEN,)
-
-
-def _check(path: Path, found: os.stat_result) -> None:
-    if not stat.S_ISREG(found.st_mode):
-        raise _unusable(path, "it is no regular file")
-    if found.st_uid not in {0, os.geteuid()} or found.st_mode & _OTHERS_WRITE:
-        raise _unusable(path, "others can change it; run: chown root: and chmod 644")
-
-
-def _unusable(path: Path, why: str) -> CredentialUnusable:
-    return CredentialUnusable(f"cannot use the trust root {path}: {why}")
 
 
 def _is_signed(body: bytes) -> bool:
