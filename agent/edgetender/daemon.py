@@ -246,7 +246,8 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
         flags.wake.set()
         uplink.wake()
 
-    transport.answer(commands_of(house, settings, clock))
+    if settings.transport.commands:
+        transport.answer(commands_of(house, settings, clock))
     transport.open(accepting(store, clock, settings.transport.kind, flags), wake_all)
     endings: list[Callable[[], None]] = [
         store.close,

@@ -77,4 +77,9 @@ def _iothub(settings: Settings, credentials: Credentials) -> IotHubSettings:
         gateway=chosen.gateway,
         keepalive_s=min(chosen.keepalive_s, MAX_KEEPALIVE_S),
         compat=cast(Literal["", "iotedge"], chosen.compat),
+        id_scope=chosen.id_scope,
+        registration=chosen.registration or settings.device,
+        provisioning_host=chosen.provisioning_host,
+        group=chosen.enrollment == "group" and bool(chosen.id_scope),
+        assignment=settings.state_dir / "iothub.json",
     )

@@ -11,7 +11,12 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 AZURE = ROOT / ".venv" / "azure"
-SUITES = ("test_transport.py", "test_transport_iothub.py", "test_transport_iothub_links.py")
+SUITES = (
+    "test_transport.py",
+    "test_transport_iothub.py",
+    "test_transport_iothub_links.py",
+    "test_transport_iothub_provisioning.py",
+)
 
 
 @pytest.mark.skipif(not AZURE.is_dir(), reason="the SDK is not in .venv/azure; ./run test puts it there")

@@ -114,7 +114,7 @@ class _Reading:
         if link.kind == "iothub":
             known = link.password_credential or link.certificate
             needs["password_credential"] = (known, "the iothub transport needs a credential or a certificate")
-            if link.certificate:
+            if link.certificate and not link.id_scope:
                 needs["host"] = (link.host, "a certificate does not name the hub; give its host")
         if link.kind == "folder":
             needs["path"] = (link.path, "the folder transport needs the path of its folder")

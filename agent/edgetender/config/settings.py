@@ -65,6 +65,13 @@ class TransportSettings:
     websockets: Annotated[Flag, "iothub: WebSocket on port 443 instead of MQTT on 8883"] = False
     proxy: Annotated[Text, "iothub: http://HOST[:PORT], socks4:// or socks5://"] = ""
     gateway: Annotated[Text, "iothub: the gateway to connect to instead of the hub"] = ""
+    id_scope: Annotated[Text, "iothub: ask the provisioning service which hub it is; of which instance"] = ""
+    registration: Annotated[Text, "iothub: the name there; else the device's"] = ""
+    provisioning_host: Annotated[Text, "iothub: the service"] = "global.azure-devices-provisioning.net"
+    enrollment: Annotated[
+        str, values.one_of("individual", "group"), "iothub: whose key the credential holds, with id_scope"
+    ] = "individual"
+    commands: Annotated[Flag, "mqtt, iothub: whether what is asked from upstream is answered"] = True
     compat: Annotated[
         str, values.one_of("", "iotedge"), "iothub: iotedge reports in the shape of IoT Edge's agent"
     ] = ""

@@ -22,6 +22,7 @@ from edgetender.transports.settings import IotHubSettings
 
 if TYPE_CHECKING:
     from edgetender.transports.iothub_connection import HubConnection
+    from edgetender.transports.iothub_provisioning import Provisioned
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +51,7 @@ class IotHubTransport:
             cap_s=settings.reconnect_max_s,
         )
         self._accept: Callable[[bytes], bool] = lambda _body: False
+        self._provisioned: Provisioned | None = None
         self._connection: HubConnection | None = None
         self._changing = threading.Lock()
         self._stirred = threading.Event()  # something is to be looked at: the end, a report, the twin
@@ -102,8 +104,11 @@ class IotHubTransport:
         if year < _NO_CLOCK_YET:
             raise LinkDown(f"cannot connect to {self._settings.endpoint}: the clock is not set yet ({year})")
         from edgetender.transports.iothub_connection import HubConnection
+        from edgetender.transports.iothub_provisioning import Provisioned
 
-        connection = HubConnection(self._settings, on_news=self._look, on_method=self._asked)
+        if self._provisioned is None:
+            self._provisioned = Provisioned(self._settings)
+        connection = HubConnection(self._provisioned.settings(), on_news=self._look, on_method=self._asked)
         with self._changing:
             if self._keeper.closing.is_set():
                 return
@@ -113,6 +118,8 @@ class IotHubTransport:
         except LinkDown as error:
             if self._keeper.closing.is_set():
                 return
+            if connection.refused:
+                self._provisioned.forget()
             raise LinkDown(f"cannot keep the link to {self._settings.endpoint}: {error}") from error
         finally:
             self._connection = None

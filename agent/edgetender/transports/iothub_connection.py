@@ -16,12 +16,13 @@ from azure.iot.device import (  # type: ignore[import-not-found]  # installed ap
     IoTHubModuleClient,
     Message,
     MethodResponse,
+    ProvisioningDeviceClient,
     ProxyOptions,
 )
 from azure.iot.device.exceptions import CredentialError  # type: ignore[import-not-found]
 
 from edgetender.errors import LinkDown
-from edgetender.transports.settings import IotHubSettings
+from edgetender.transports.settings import IotHubSettings, group_member_key
 
 # it tells in its log, with tracebacks, what it also raises and what we tell once with the reason
 logging.getLogger("azure.iot.device").setLevel(logging.CRITICAL)
@@ -50,11 +51,12 @@ class HubConnection:
         self._settings, self._on_news, self._on_method = settings, on_news, on_method
         self._over = threading.Event()
         self._why = ""
+        self.refused = False  # the hub does not know us, or no more
         self._up_at = 0.0
         try:
             self._client = _client(settings)
         except Exception as error:  # it has its own kind for each of its parts
-            why = _spelled(error)
+            why = spelled(error)
             raise LinkDown(f"cannot use what identifies this device at the hub: {why}") from error
 
     @property
@@ -146,7 +148,8 @@ class HubConnection:
         if outcome:
             return outcome[0]
         if failure:
-            raise LinkDown(f"cannot {what}: {_spelled(failure[0])}") from failure[0]
+            self.refused = self.refused or is_refused(failure[0])
+            raise LinkDown(f"cannot {what}: {spelled(failure[0])}") from failure[0]
         if not self.over:
             self.end(f"no answer within {timeout_s:g} s to: {what}")
         raise LinkDown(f"cannot {what}: {self.why()}")
@@ -173,7 +176,7 @@ class HubConnection:
         threading.Thread(target=answer, name="iothub-method", daemon=True).start()
 
     def _remember(self, error: Exception) -> None:
-        said = _spelled(error)
+        said = spelled(error)
         if "Unexpected disconnection" not in said:
             self._why = self._why or said
 
@@ -224,6 +227,29 @@ def _client(settings: IotHubSettings) -> Any:
     )
 
 
+def provisioning_client(settings: IotHubSettings) -> Any:
+    """The SDK's client for the service that *settings* name. Raises whatever it dislikes."""
+    options: dict[str, Any] = {"websockets": settings.websockets}
+    if settings.ca is not None:
+        options["server_verification_cert"] = settings.ca.read_text()
+    if settings.proxy:
+        options["proxy_options"] = _proxy(settings.proxy)
+    who = settings.provisioning_host, settings.registration, settings.id_scope
+    if settings.certificate is not None:
+        x509 = X509(str(settings.certificate), str(settings.key or settings.certificate))
+        return ProvisioningDeviceClient.create_from_x509_certificate(*who, x509, **options)
+    if settings.secret is None:
+        raise ValueError("neither a certificate nor a key is configured")
+    key = settings.secret.reveal().strip()
+    key = group_member_key(key, settings.registration) if settings.group else key
+    return ProvisioningDeviceClient.create_from_symmetric_key(*who, key, **options)
+
+
+def is_refused(error: BaseException) -> bool:
+    """Whether the far side said no to who we are."""
+    return isinstance(error, CredentialError)
+
+
 def _proxy(address: str) -> Any:
     url = urlsplit(address)
     kinds = {"http": "HTTP", "socks4": "SOCKS4", "socks5": "SOCKS5"}
@@ -235,7 +261,7 @@ def _proxy(address: str) -> Any:
     return ProxyOptions(kinds[url.scheme], url.hostname, url.port or default, url.username, url.password)
 
 
-def _spelled(error: BaseException) -> str:
+def spelled(error: BaseException) -> str:
     """The SDK's errors say little themselves; what caused them says the rest."""
     parts: list[str] = []
     current: BaseException | None = error

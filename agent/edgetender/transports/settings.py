@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hmac
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -58,6 +60,9 @@ class IotHubSettings:
     counts. A key needs *host*. *gateway* is where to connect instead of *host*. Tokens made of a key live
     *token_s*; the hub has *answer_s* for each answer. *quiet_s*: what nobody waits for is reported at most once
     in so long. *compat* `iotedge` reports in the shape of IoT Edge's agent.
+
+    With an *id_scope* the provisioning service names host and device; the secret is then a symmetric key, that
+    of the *group* it belongs to or its own. What was assigned is kept in *assignment*.
     """
 
     device: str
@@ -75,6 +80,11 @@ class IotHubSettings:
     answer_s: float = 20.0
     compat: Literal["", "iotedge"] = ""
     quiet_s: float = 60.0
+    id_scope: str = ""
+    registration: str = ""
+    provisioning_host: str = "global.azure-devices-provisioning.net"
+    group: bool = False
+    assignment: Path | None = None
     reconnect_max_s: float = 120.0
 
     @property
@@ -86,6 +96,8 @@ class IotHubSettings:
     def connection_string(self) -> str:
         """As the portal writes it; of a bare key with *host* and *device*."""
         secret = self.secret.reveal() if self.secret is not None else ""
+        if self.group and secret:
+            secret = group_member_key(secret.strip(), self.registration)
         module = f";ModuleId={self.module}" if self.module else ""
         if "HostName=" in secret:
             return secret.strip() + (module if "ModuleId=" not in secret else "")
@@ -111,4 +123,12 @@ class IotHubSettings:
     @property
     def endpoint(self) -> str:
         """`iothub://hub.example/cam7`: for people, never with a key in it."""
+        if self.id_scope:
+            return f"iothub://{self.provisioning_host}/{self.id_scope}/{self.registration}"
         return f"iothub://{self.host}/{self.device}" + (f"/{self.module}" if self.module else "")
+
+
+def group_member_key(group_key: str, registration: str) -> str:
+    """The key of one device of an enrolment group. Raises ValueError for a group key that is no base64."""
+    key = base64.b64decode(group_key, validate=True)
+    return base64.b64encode(hmac.digest(key, registration.encode(), "sha256")).decode()

@@ -17,6 +17,7 @@ from typing import Any, Self, TypeVar
 from edgetender.errors import NotFound, Transient
 from edgetender.fleet.hub import packets, topics
 from edgetender.fleet.hub.access import Identity, admitted, shown, thumbprint_of
+from edgetender.fleet.hub.provisioning import Provisioning
 from edgetender.fleet.hub.session import Session
 from edgetender.fleet.hub.state import (
     C2D_BYTES,
@@ -60,6 +61,7 @@ class LocalHub:
         self.address, self._port, self.now = address, port, now
         self.throttles, self.wrongs = throttles or Throttles(), Wrongs()
         self.monotonic = time.monotonic
+        self.provisioning: Provisioning | None = None
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._context.load_cert_chain(certificate, key)
         self._context.verify_mode = ssl.CERT_OPTIONAL
@@ -239,6 +241,9 @@ class LocalHub:
             return None, packets.UNAVAILABLE, 0.0
         device.connects += 1
         return device, packets.ACCEPTED, until
+
+    def know(self, identity: Identity) -> None:
+        self._devices.setdefault(identity.client_id, Device(identity)).identity = identity
 
     def count(self) -> int:
         return next(self._numbers)

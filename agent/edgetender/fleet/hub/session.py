@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgetender.fleet.hub import packets, topics
 from edgetender.fleet.hub.packets import Malformed, Publish, Short, Subscribe
-from edgetender.fleet.hub.state import MESSAGE_BYTES, SUBSCRIPTIONS, Device, Received, Waiting
+from edgetender.fleet.hub.state import MESSAGE_BYTES, SUBSCRIPTIONS, Device, HangUp, Received, Waiting
 from edgetender.fleet.hub.twin import TwinRefused, read_patch
 
 if TYPE_CHECKING:
@@ -17,10 +17,6 @@ if TYPE_CHECKING:
 
 CONNECT_S = 30.0
 _GRACE = 1.5  # of the keep-alive, then it counts as gone
-
-
-class HangUp(Exception):
-    """What an IoT Hub answers by closing the connection."""
 
 
 class Session:
@@ -40,6 +36,9 @@ class Session:
             async with asyncio.timeout(CONNECT_S):
                 first = await packets.receive(self._reader)
             if not isinstance(first, packets.Connect):
+                return
+            if "/registrations/" in first.username and self._hub.provisioning is not None:
+                await self._hub.provisioning.serve(first, self._reader, self._writer)
                 return
             device, code, until = self._hub.admit(first, self._writer.get_extra_info("ssl_object"))
             if device is None:

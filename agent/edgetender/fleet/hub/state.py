@@ -17,6 +17,10 @@ MESSAGE_BYTES, C2D_BYTES, C2D_PENDING, METHOD_BYTES = 256 * 1024, 64 * 1024, 50,
 SUBSCRIPTIONS = 5
 
 
+class HangUp(Exception):
+    """What an IoT Hub answers by closing the connection."""
+
+
 @dataclass(frozen=True, slots=True)
 class Received:
     """One message from a device to the cloud."""

@@ -1,0 +1,111 @@
+"""A device that asks the provisioning service which hub is its own: by key, by its group's key, by certificate."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edgetender.fleet.hub.provisioning import Provisioning
+from edgetender.model.upstream import Message
+from edgetender.secret import Secret
+from edgetender.transports.iothub import IotHubTransport
+from edgetender.transports.settings import IotHubSettings
+from tests.services.far_side import Inbox, has_azure_sdk, settled
+from tests.services.hub import TestHub
+
+pytestmark = pytest.mark.skipif(
+    not has_azure_sdk(), reason="run by test_transport_azure.py, with .venv/azure"
+)
+
+
+@dataclass
+class Field:
+    """The service, its hub, and a device that is yet to be told where it belongs."""
+
+    hub: TestHub
+    service: Provisioning
+    home: Path
+    opened: list[IotHubTransport]
+
+    def start(self, *, up: bool = True, **changes: Any) -> IotHubTransport:
+        settings = IotHubSettings(
+            "cam7",
+            ca=self.hub.ca,
+            id_scope=self.service.id_scope,
+            registration="cam7",
+            provisioning_host=self.hub.address,
+            assignment=self.home / "iothub.json",
+            reconnect_max_s=0.2,
+            **changes,
+        )
+        transport, inbox = IotHubTransport(settings, "cam7"), Inbox()
+        transport.open(inbox.accept, inbox.wake)
+        self.opened.append(transport)
+        if up:
+            settled(transport, connected=True, within_s=20)
+        return transport
+
+
+@pytest.fixture
+def iothub_field(hub: TestHub, tmp_path: Path) -> Iterator[Field]:
+    hub.provisioning = Provisioning(hub)
+    field = Field(hub, hub.provisioning, tmp_path, [])
+    yield field
+    for transport in field.opened:
+        transport.close()
+
+
+def test_a_device_of_its_own_key_finds_its_hub_and_its_name_there(iothub_field: Field) -> None:
+    key = iothub_field.service.enroll("cam7", device="line3-cam7").keys[0]
+    transport = iothub_field.start(secret=Secret(key))
+    transport.send(Message("event/x", b"{}"), timeout_s=5)
+    assert len(iothub_field.hub.messages("line3-cam7")) == 1
+    assert transport.link().endpoint.endswith("/cam7")
+
+
+def test_a_device_of_a_group_has_a_key_that_is_made_of_the_group_s(iothub_field: Field) -> None:
+    iothub_field.start(secret=Secret(iothub_field.service.group_key), group=True)
+    assert iothub_field.hub.is_connected("cam7")
+
+
+def test_a_certificate_identifies_it_at_the_service_and_at_the_hub(iothub_field: Field) -> None:
+    hub = iothub_field.hub
+    hub.trust(hub.ca.read_text())
+    iothub_field.service.enroll("cam7", by_certificate=True)
+    pair = hub.authority.issue("cam7")
+    iothub_field.start(certificate=pair.certificate, key=pair.key)
+    assert hub.is_connected("cam7")
+
+
+def test_what_was_assigned_is_kept_over_a_restart(iothub_field: Field) -> None:
+    key = Secret(iothub_field.service.enroll("cam7").keys[0])
+    iothub_field.start(secret=key).close()
+    assert json.loads((iothub_field.home / "iothub.json").read_text())["hub"] == iothub_field.hub.address
+    iothub_field.start(secret=key)
+    assert iothub_field.service.registered == {"cam7": 1}
+
+
+def test_a_hub_that_refuses_makes_it_ask_again(iothub_field: Field) -> None:
+    key = Secret(iothub_field.service.enroll("cam7").keys[0])
+    said = {"idScope": iothub_field.service.id_scope, "registration": "cam7"}
+    said |= {"hub": iothub_field.hub.address, "device": "of-another-time"}
+    (iothub_field.home / "iothub.json").write_text(json.dumps(said))
+    iothub_field.start(secret=key)
+    assert iothub_field.service.registered == {"cam7": 1}
+    assert iothub_field.hub.is_connected("cam7")
+
+
+def test_a_service_that_refuses_says_so_and_is_asked_again(iothub_field: Field) -> None:
+    enrollment = iothub_field.service.enroll("cam7")
+    right, enrollment.keys = enrollment.keys, ()
+    transport = iothub_field.start(up=False, secret=Secret(right[0]))
+    from demo.parts.waiting import until
+
+    until(lambda: "refuses this device's credentials" in transport.link().detail, "the reason", within_s=20)
+    enrollment.keys = right
+    settled(transport, connected=True, within_s=20)
