@@ -190,6 +190,7 @@ def test_a_version_that_answers_with_errors_is_rolled_back_by_what_the_front_cou
         load.go_on(PER_S // 2)
         began = push(world, **behaving(world, "errors"))
         body = reported(world, 417, began)
+        load.go_on(PER_S // 2)  # what was on its way
         failed = len(load.failures)
         load.go_on(PER_S)
     assert "requests failed" in body["lastDesiredStatus"]["description"]
@@ -202,6 +203,7 @@ def test_a_version_that_dies_again_and_again_while_it_settles_gives_its_requests
         load.go_on(PER_S // 2)
         began = push(world, **behaving(world, "dies"))
         body = reported(world, 417, began)
+        load.go_on(PER_S * 2)  # what waited for its return
         failed = len(load.failures)
         load.go_on(PER_S)
     assert "exited with code 7" in body["lastDesiredStatus"]["description"]

@@ -70,10 +70,8 @@ def judge(
     if not all(_good(spec, observed) for spec in target.containers):
         return Wait()
     since = ledger.settling_since
-    if since is None or now < since:
-        return Wait(ready=True, until=now + timedelta(seconds=settle_s))
-    until = since + timedelta(seconds=settle_s)
-    if now >= until:
+    until = (now if since is None or now < since else since) + timedelta(seconds=settle_s)
+    if since is not None and now >= until:
         return Accept()
     fronted = any(spec.front_spec for spec in target.containers)
     return Wait(ready=True, until=min(until, now + _LOOK_AGAIN) if fronted else until)

@@ -13,6 +13,7 @@ FILE, SOCKET = "haproxy.cfg", "admin.sock"
 INSIDE = "/run/front"  # where the front's directory is mounted
 
 # The socket's mode: its directory lets in nobody but the agent, who need not be the one that HAProxy runs as.
+# Each retry asks who receives by then: while a container is down, requests wait for the agent to point elsewhere.
 # Timeouts: a connect is to a machine's own bridge; a model may think for minutes, an idle client may not stay.
 _HEAD = f"""\
 global
@@ -28,10 +29,10 @@ defaults
   timeout http-keep-alive 1m
   timeout http-request 30s
   timeout queue 10s
-  option redispatch
+  option redispatch 1
   option clitcpka
   option srvtcpka
-  retries 3
+  retries 4
   no log
 """
 _BACKEND = re.compile(r"^backend (\S+)$", re.MULTILINE)
