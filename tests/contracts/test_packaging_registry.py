@@ -7,12 +7,13 @@ import pytest
 from edgetender.cli import run
 from edgetender.cli.output import Session
 from edgetender.errors import CredentialUnusable, RegistryDenied
-from edgetender.packaging import InferenceConfig, Model, Workspace
+from edgetender.packaging import InferenceConfig, Model, Workspace, oci_layout
 from edgetender.packaging.base_image import from_rootfs
 from edgetender.packaging.logins import Login
 from edgetender.packaging.push import push
 from edgetender.secret import Secret
 from tests.builders import packages
+from tests.builders.shell import Shell
 
 pytestmark = pytest.mark.registry
 
@@ -148,6 +149,19 @@ def test_the_documents_commands_log_in_build_show_and_pull(ws, registry, tmp_pat
     assert run(["pull", f"{registry.host}/myimage:v1", "--no-engine", "-o", "json"], Session()) == 0
     assert built.out.strip().endswith(json.loads(capsys.readouterr().out)["digest"])
     assert "was successful after" in built.err
+
+
+@pytest.mark.parametrize("words", [["push"], ["image", "push"]], ids=["as in the documents", "unambiguous"])
+def test_an_image_of_the_store_is_pushed_under_its_name(ws, registry, tmp_path, capsys, words):
+    reference = f"{registry.host}/existing:{len(words)}"
+    with ws.images.making(reference) as place:
+        oci_layout.write(oci_layout.read(tmp_path / "base"), place)
+    said = Shell(capsys).run(*words, reference, "--store", ws.root)
+
+    assert said.code == 0, said.err
+    assert said.out == f"{reference}@{oci_layout.read(tmp_path / 'base').digest}\n"
+    missing = Shell(capsys).run(*words, f"{registry.host}/none:1", "--store", ws.root)
+    assert (missing.code, "edgetender images lists what is here" in missing.err) == (4, True)
 
 
 def test_variants_are_pushed_and_their_digests_are_the_registrys(ws, registry, tmp_path, capsys):

@@ -80,6 +80,11 @@ def bases(session: Session) -> Exit:
 @click.pass_obj
 def push(session: Session, reference: str, store: Path | None) -> Exit:
     """Send an image of the store to the registry of its name."""
+    return send_image(session, reference, store)
+
+
+def send_image(session: Session, reference: str, store: Path | None) -> Exit:
+    """The same for `edgetender push`, which sends manifests too."""
     workspace = Workspace(store)
     login = workspace.logins.get(split(reference)[0])
     with bars() as progress:

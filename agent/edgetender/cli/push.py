@@ -1,4 +1,4 @@
-"""`edgetender push`: a manifest becomes the desired state of a device somewhere else."""
+"""`edgetender push`: a manifest becomes the desired state of a device elsewhere; an image goes to its registry."""
 
 from __future__ import annotations
 
@@ -25,29 +25,29 @@ _VERDICTS = {
 _DEVICE = re.compile(r"device:([A-Za-z0-9][A-Za-z0-9._-]{0,127})")
 
 
-def _device(_context: click.Context, _option: click.Parameter, value: str) -> str:
+def _device(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
+    if value is None:
+        return None
     if (match := _DEVICE.fullmatch(value)) is None:
         raise click.BadParameter(f"{value!r} names no device; write it like device:line3-cam7")
     return match[1]
 
 
-_FILE = click.Path(path_type=Path)
-
-
 @click.command()
 @options
-@click.argument("file", type=FILE)
-@click.option("--to", "device", required=True, callback=_device, help="device:NAME")
-@broker_options()
+@click.argument("file", type=click.Path(path_type=Path), metavar="FILE|IMAGE")
+@click.option("--to", "device", callback=_device, help="device:NAME; for a manifest")
+@broker_options(required=False)
 @click.option("--version", type=click.IntRange(1), help="of an IoT Edge deployment, which has none itself")
 @click.option("--follow", is_flag=True, help="wait for the device's verdict")
 @click.option("--timeout", "timeout_s", default="120s", show_default=True, callback=duration)
+@click.option("--store", type=click.Path(path_type=Path), help="for an image: where it is kept")
 @click.pass_obj
 def push(
     session: Session,
     file: Path,
-    device: str,
-    broker: str,
+    device: str | None,
+    broker: str | None,
     ca: Path | None,
     certificate: Path | None,
     key: Path | None,
@@ -55,14 +55,23 @@ def push(
     version: int | None,
     follow: bool,
     timeout_s: float,
+    store: Path | None,
 ) -> Exit:
     """Check the manifest FILE (JSON or YAML, signed or not, - for stdin) and make it the device's desired state.
 
     It is kept by the broker, so a device that is away gets it when it comes back. With --follow the exit
     code is the device's verdict: 0 running, 1 refused, 6 invalid, 9 none in time, 10 rolled back.
+
+    What is no file, for no device, is an IMAGE of the store: it goes to its registry (`edgetender image push`).
     """
+    if device is None and str(file) != "-" and not file.exists():
+        from edgetender.cli.image import send_image
+
+        return send_image(session, str(file), store)
+    if device is None or broker is None:
+        raise click.UsageError("a manifest goes to a device: name it by --to, and its broker by --broker")
     settings = broker_settings(broker, ca, certificate, key, username)
-    document = ManifestFile(file)
+    document = ManifestFile(FILE.convert(file, None, click.get_current_context()))
     with document.faults_located():
         if document.is_iotedge != (version is not None):
             raise click.BadParameter(
