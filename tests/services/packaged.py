@@ -84,6 +84,8 @@ def serving(engine, reference):
     def ask(path, body=None):
         return urllib.request.urlopen(f"{url}{path}", body, timeout=5).read()
 
+    ask.port = port  # for clients of their own
+
     import docker  # not at the top: every test run loads this file
 
     client = docker.DockerClient(base_url=engine.address)
