@@ -69,7 +69,7 @@ class Reports:
         """Write *document* as the state of *topic*, or keep it for later. Raises LinkDown."""
         with self._lock:
             self._documents[topic] = document
-            patch = difference(self._ours(), self._wanted())
+            patch = self._patch()
             wait_s = self._wrote_at + self._quiet_s - time.monotonic()
             if not patch:
                 self._due_at = None
@@ -88,7 +88,7 @@ class Reports:
         with self._lock:
             if self._due_at is None or self._due_at > time.monotonic():
                 return
-            patch = difference(self._ours(), self._wanted())
+            patch = self._patch()
             try:
                 if patch:
                     self._write(writer, patch, _RETRY_S * 4)
@@ -109,10 +109,11 @@ class Reports:
         self._due_at = due_at if self._due_at is None else min(self._due_at, due_at)
         self._stir()
 
-    def _ours(self) -> dict[str, Any]:
-        """What the twin has of what we write: the rest is somebody else's."""
-        mine = _EDGE_KEYS if self._compat else _KEYS
-        return {key: value for key, value in self._known.items() if key in mine or key in self._documents}
+    def _patch(self) -> dict[str, Any]:
+        """From what the twin has of what we write, or wrote once, to what it should have: the rest is others'."""
+        wanted = self._wanted()
+        mine = (_EDGE_KEYS if self._compat else _KEYS) | wanted.keys()
+        return difference({key: value for key, value in self._known.items() if key in mine}, wanted)
 
     def _wanted(self) -> dict[str, Any]:
         whole = dict(self._documents.get("reported") or {})
@@ -138,7 +139,7 @@ def _version_in(manifest: bytes) -> int | None:
 
 _KEYS = frozenset({
     "schema", "device", "agent", "health", "lastDesiredVersion", "lastDesiredStatus", "deploymentVersion",
-    "accepted", "candidate", "engine", "modules",
+    "accepted", "candidate", "engine", "hardware", "modules",
 })  # fmt: skip
 _EDGE_KEYS = frozenset({
     "schemaVersion", "version", "lastDesiredVersion", "lastDesiredStatus", "runtime", "systemModules", "modules",
