@@ -30,7 +30,7 @@ _PICKED = {
     b"x-ms-request-id": "ms_request_id",
     b"x-ms-client-request-id": "client_request_id",
 }
-_LENGTHS = frozenset(map(len, (*_PICKED, b"content-length", b"expect")))
+_LENGTHS = frozenset(map(len, (*_PICKED, b"content-length", b"content-encoding", b"expect")))
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -139,6 +139,9 @@ class Connection(asyncio.Protocol):
             self._has_body = value != b"0"
             if int(value) > self._body_limit:
                 self._too_large()
+        elif name == b"content-encoding":
+            said = value.decode("latin-1").strip().lower()
+            request.encoding = "" if said == "identity" else said
         elif name in _PICKED:
             setattr(request, _PICKED[name], value.decode("latin-1"))
         elif name == b"expect" and value.lower() == b"100-continue" and not self._deaf:

@@ -36,6 +36,8 @@ class Request:
     client_request_id: str | None = None
     trace_id: str | None = None
     origin: str | None = None
+    encoding: str = ""
+    """How the body is compressed, in lower case; empty: it is not."""
     arrived: float = 0.0
     given_up: bool = False
     """The client has hung up: nobody waits for the answer. Set by the event loop, read by the threads."""

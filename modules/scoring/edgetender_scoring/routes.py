@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from urllib.parse import parse_qs
@@ -15,6 +16,7 @@ from edgetender_scoring.message import HTML, Request, Response
 from edgetender_scoring.metrics import CONTENT_TYPE, Metrics
 from edgetender_scoring.outcome import Outcome
 from edgetender_scoring.served import Served
+from edgetender_scoring.unpacking import ENCODINGS, UNKNOWN, Unpacker
 from edgetender_scoring.v2_routes import OpenInference
 from edgetender_scoring.workers import Pool
 
@@ -42,10 +44,12 @@ class Application:
         access: AccessLog,
         keys: Keys | None = None,
         collector: Collector | None = None,
+        body_limit: int = 100_000_000,
     ) -> None:
         self._envelope, self._served, self._pool = envelope, served, pool
         self._metrics, self._access = metrics, access
         self._keys, self._collector = keys, collector
+        self._unpacker = Unpacker(body_limit)
         self._v2 = OpenInference(served, pool, self.ready, self._inferred)
         self.draining = False
 
@@ -54,6 +58,27 @@ class Application:
         if self._keys is not None and not self._admits(request):
             deliver(self._note(request, _locked(request)))
             return
+        if request.encoding and not (self._served.raw and request.path == b"/score"):
+            self._unpack(request, deliver)  # scripts that take the request itself take it as it is
+        else:
+            self._route(request, deliver)
+
+    def _unpack(self, request: Request, deliver: Deliver) -> None:
+        def unpacked(outcome: Outcome) -> None:
+            if outcome.status == 200:  # noqa: PLR2004  it holds what was asked
+                self._route(request, deliver)
+                return
+            headers = (
+                NOT_FAILED if outcome.status != UNKNOWN else (*NOT_FAILED, ("accept-encoding", ENCODINGS))
+            )
+            body = outcome.body
+            if request.path.startswith(b"/v2"):
+                body = message.to_json({"error": json.loads(body)["message"]})
+            deliver(self._count(request, Response(outcome.status, body, headers=headers)))
+
+        self._pool.submit(self._unpacker, request, unpacked)
+
+    def _route(self, request: Request, deliver: Deliver) -> None:
         match request.path:
             case b"/score":
                 self._score(request, deliver)

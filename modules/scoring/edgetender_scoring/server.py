@@ -93,7 +93,9 @@ class _Server:
         keys = None if settings.keys is None else Keys(settings.keys)
         certificate = None if settings.tls is None else Certificate(settings.tls)
         collector = None if settings.collect is None else Collector(settings.collect)
-        application = Application(envelope, served, pool, metrics, access, keys, collector)
+        application = Application(
+            envelope, served, pool, metrics, access, keys, collector, settings.body_limit
+        )
         doors: list[tuple[socket.socket, Answering]] = [(_listen(settings.host, settings.port), application)]
         if settings.health_port is not None:
             doors.append((_listen(settings.host, settings.health_port), HealthOnly(application)))
