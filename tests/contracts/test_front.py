@@ -128,6 +128,24 @@ def test_a_port_that_is_taken_is_refused_and_the_front_can_be_had_when_it_is_fre
     bench.answered_by(first)
 
 
+def test_a_port_that_another_devices_front_holds_is_taken_too(bench: Bench) -> None:
+    theirs = bench.member("theirs", bench.neighbour_engine)
+    held = replace(bench.spec, module=f"{bench.module}-theirs")
+    bench.neighbour.ensure(held, theirs)
+    until(lambda: [one.target for one in bench.neighbour.observe()] == [theirs], "their front", within_s=10)
+    ours = bench.member("ours")
+
+    def refused() -> bool:
+        try:
+            bench.front.ensure(bench.spec, ours)
+        except EngineRefused:
+            return True
+        return False
+
+    until(refused, "the refusal", within_s=20)
+    assert [one.target for one in bench.neighbour.observe()] == [theirs]
+
+
 def test_a_front_taken_down_leaves_its_port_free(bench: Bench) -> None:
     first = bench.member("first")
     bench.up(first)

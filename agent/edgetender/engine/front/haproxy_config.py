@@ -13,6 +13,7 @@ FILE, SOCKET = "haproxy.cfg", "admin.sock"
 INSIDE = "/run/front"  # where the front's directory is mounted
 
 # The socket's mode: its directory lets in nobody but the agent, who need not be the one that HAProxy runs as.
+# noreuseport: or two fronts could hold one port, and the kernel would deal connections to both.
 # Each retry asks who receives by then: while a container is down, requests wait for the agent to point elsewhere.
 # Timeouts: a connect is to a machine's own bridge; a model may think for minutes, an idle client may not stay.
 _HEAD = f"""\
@@ -21,6 +22,7 @@ global
   nbthread 1
   maxconn 4000
   hard-stop-after 1s
+  noreuseport
 defaults
   timeout connect 1s
   timeout client 1m
