@@ -140,7 +140,8 @@ def policy() -> str:
         "signed them. A manifest that asks for more is refused whole, every wish with its path; what runs goes on. "
         "Without a file every key has its default: modules are reached from this device alone. A file that cannot be "
         "read, or that others can change, lets no manifest in. What no manifest can ask for needs no rule: privileges, "
-        "capabilities, host paths, host namespaces, devices by path, sysctls, security options, other runtimes."
+        "capabilities that reach the host, host paths, host namespaces, devices by path, sysctls, security "
+        "options, other runtimes."
     )
     return page("The device's policy", "agent/edgetender/model/policy.py", intro, *sections)
 

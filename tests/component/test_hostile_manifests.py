@@ -39,7 +39,7 @@ LIMITS = {"memory": "256MiB", "cpus": 1.0, "pids": 100}
 # Docker's own words, in the spellings that its decoder takes for the same, and compose's: no manifest has them.
 NO_SUCH_KEY = {
     "privileged": True, "Privileged": True, "PRIVILEGED": True, "cap_add": ["SYS_ADMIN"], "CapAdd": ["ALL"],
-    "capabilities": ["SYS_ADMIN"], "binds": ["/:/host"], "Binds": ["/:/host"], "BINDS": ["/etc:/etc"],
+    "binds": ["/:/host"], "Binds": ["/:/host"], "BINDS": ["/etc:/etc"],
     "mounts": [{"type": "bind", "source": "/", "target": "/host"}],
     "Mounts": [{"Type": "bind", "Source": "/", "Target": "/host"}],
     "tmpfs": {"/run": "size=99g"}, "devices": ["/dev/mem"], "Devices": [{"PathOnHost": "/dev/sda"}],
@@ -87,6 +87,10 @@ FORBIDDEN: dict[str, tuple[dict[str, Any], str]] = {
     "an environment too large": ({"env": {"A": "x" * 70_000}}, "env"),
     "an environment with a null byte": ({"env": {"A": "x\0y"}}, "env"),
     "a variable of no name": ({"env": {"A=B": "x"}}, "env"),
+    "a capability that reaches the host": ({"capabilities": ["SYS_ADMIN"]}, "capabilities[0]"),
+    "all capabilities": ({"capabilities": ["ALL"]}, "capabilities[0]"),
+    "a capability": ({"capabilities": ["SETUID"]}, "capabilities[0]"),
+    "a capability in another case": ({"capabilities": ["setuid"]}, "capabilities[0]"),
     "an accelerator": (
         {"image": None, "variants": [{"name": "gpu", "image": SCORER, "requires": {"accelerator": "nvidia"}}]},
         "variants[0].requires.accelerator",

@@ -8,6 +8,7 @@ import socket
 import threading
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 
 import docker
 import pytest
@@ -162,6 +163,25 @@ def test_environment_ports_and_volumes_reach_the_process(engine: DockerEngine, e
         return None
 
     assert b"MODEL=diabetes" in until(answer, "an answer", within_s=10)
+
+
+def test_a_process_has_no_capability_gains_none_and_writes_to_memory_alone(
+    engine: DockerEngine, engine_image: str, client: docker.APIClient
+) -> None:
+    spec = ContainerSpec("scorer", "cpu", engine_image, read_only=True)
+    container = engine.create(spec, 1)
+    engine.start(container)
+    process = Path(f"/proc/{client.inspect_container(container)['State']['Pid']}")
+
+    status = dict(
+        line.split(":\t", 1) for line in (process / "status").read_text().splitlines() if ":\t" in line
+    )
+    mounts = {line.split()[1]: line.split()[2:4] for line in (process / "mounts").read_text().splitlines()}
+
+    assert {status[name] for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")} == {"0" * 16}
+    assert status["NoNewPrivs"] == "1"
+    assert mounts["/"][1].startswith("ro,")
+    assert mounts["/tmp"][0] == "tmpfs"
 
 
 def test_many_threads_may_ask_at_once(engine: DockerEngine, engine_image: str) -> None:

@@ -33,6 +33,7 @@ def host(**config: Any) -> dict[str, Any]:
         (host(CpuQuota=50000), {"resources": {"cpus": 0.5}}),
         (host(CpuPeriod=200000, CpuQuota=50000), {"resources": {"cpus": 0.25}}),
         (host(PidsLimit=100), {"resources": {"pids": 100}}),
+        (host(ReadonlyRootfs=True), {"read_only": True}),
         (host(PidsLimit=-1, Memory=0, NanoCpus=0), {}),
         (host(Memory=8388608, MemorySwap=8388608), {"resources": {"memory": 8388608}}),
         (host(Runtime="nvidia"), {"gpu": "o.HostConfig.Runtime"}),

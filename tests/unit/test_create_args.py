@@ -45,6 +45,7 @@ def test_a_full_spec_has_every_field_in_its_place() -> None:
     assert body["HostConfig"] == {
         "RestartPolicy": {"Name": "no"},
         "LogConfig": {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "3"}},
+        "CapDrop": ["ALL"],
         "SecurityOpt": ["no-new-privileges"],
         "PortBindings": {
             "5001/tcp": [
@@ -73,7 +74,28 @@ def test_a_full_spec_has_every_field_in_its_place() -> None:
 def test_what_a_spec_leaves_open_is_left_to_the_image_and_the_engine() -> None:
     body = create_body(PLAIN, 1, "line3-cam7")
     assert "Cmd" not in body
-    assert not {"Memory", "MemorySwap", "NanoCpus", "PidsLimit", "DeviceRequests"} & body["HostConfig"].keys()
+    assert not {"Memory", "MemorySwap", "NanoCpus", "DeviceRequests", "CapAdd"} & body["HostConfig"].keys()
+    assert body["HostConfig"]["PidsLimit"] == 4096  # one module's fork bomb is not the device's
+
+
+def test_a_container_has_the_capabilities_it_was_given_and_no_others() -> None:
+    body = create_body(replace(PLAIN, capabilities=("CHOWN", "SETUID")), 1, "line3-cam7")
+
+    assert (body["HostConfig"]["CapDrop"], body["HostConfig"]["CapAdd"]) == (["ALL"], ["CHOWN", "SETUID"])
+
+
+def test_a_read_only_container_writes_to_memory() -> None:
+    config = create_body(replace(PLAIN, read_only=True), 1, "line3-cam7")["HostConfig"]
+
+    assert config["ReadonlyRootfs"] is True
+    assert config["Tmpfs"] == {"/tmp": "size=64m,mode=1777", "/run": "size=64m,mode=1777"}
+
+
+def test_what_older_specs_do_not_say_leaves_their_containers_alone() -> None:
+    assert PLAIN.digest == replace(PLAIN, read_only=False, capabilities=()).digest
+    assert (
+        PLAIN.digest != replace(PLAIN, read_only=True).digest != replace(PLAIN, capabilities=("KILL",)).digest
+    )
 
 
 def test_a_command_of_no_words_is_not_the_image_s_own() -> None:

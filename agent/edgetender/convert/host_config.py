@@ -182,6 +182,11 @@ def _network_mode(value: Any, path: str, run: Run, findings: Findings) -> None: 
         findings.unsupported(path, f"modules have a network of their own, not {value!r}; publish a port")
 
 
+def _read_only(value: Any, path: str, run: Run, findings: Findings) -> None:
+    if findings.expect(value, bool, path, "true or false") and value:
+        run["read_only"] = True
+
+
 CONFIG: dict[str, Callable[[Any, str, Run, Findings], None]] = {
     "PortBindings": _ports,
     "Binds": _binds,
@@ -194,6 +199,7 @@ CONFIG: dict[str, Callable[[Any, str, Run, Findings], None]] = {
     "PidsLimit": _limit("pids", 1),
     "DeviceRequests": _devices,
     "Runtime": _runtime,
+    "ReadonlyRootfs": _read_only,
     "RestartPolicy": _restart,
     "LogConfig": _logs,
     "NetworkMode": _network_mode,

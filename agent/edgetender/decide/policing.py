@@ -37,6 +37,12 @@ def _module(path: str, module: Module, policy: Policy) -> Iterator[Problem]:
         yield from _image(f"{where}.image", variant.image, policy.images)
         if not policy.allowed.accelerators and variant.requires.accelerator is not None:
             yield Problem(f"{where}.requires.accelerator", "policy.accelerator", "none is for modules here")
+    for index, capability in enumerate(module.capabilities):
+        if capability not in policy.allowed.capabilities:
+            said = (
+                f"{capability} is not for modules here: allowed.capabilities of the policy does not list it"
+            )
+            yield Problem(f"{path}.capabilities[{index}]", "policy.capability", said)
     yield from _ports(path, module, policy)
     yield from _limits(f"{path}.resources", module, policy)
     volumes = policy.allowed.volumes

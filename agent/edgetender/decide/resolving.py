@@ -193,6 +193,8 @@ def _spec(
         memory_bytes=module.resources.memory,
         cpus=module.resources.cpus,
         pids=module.resources.pids,
+        read_only=module.read_only,
+        capabilities=tuple(sorted(set(module.capabilities))),
         gpu=wants_nvidia(variant),
         injection=injection,
         restart=module.restart,

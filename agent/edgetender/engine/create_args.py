@@ -13,8 +13,10 @@ from typing import Any
 from edgetender.engine.injecting import injected, visible
 from edgetender.engine.labels import DEVICE, labels_of, volume_name
 from edgetender.engine.network import Place
+from edgetender.model.manifest import DEFAULT_PIDS
 from edgetender.model.target import ContainerSpec
 
+_SCRATCH = "size=64m,mode=1777"  # Docker adds noexec, nosuid and nodev
 # Two modules' logs fit on a small card: 30 MB each, then the oldest go.
 _LOGS = {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "3"}}
 
@@ -47,7 +49,9 @@ def _host_config(spec: ContainerSpec, device: str) -> dict[str, Any]:
     config: dict[str, Any] = {
         "RestartPolicy": {"Name": "no"},
         "LogConfig": _LOGS,
+        "CapDrop": ["ALL"],
         "SecurityOpt": ["no-new-privileges"],
+        "PidsLimit": spec.pids or DEFAULT_PIDS,
         "PortBindings": _port_bindings(spec),
         "Mounts": [
             {
@@ -65,8 +69,10 @@ def _host_config(spec: ContainerSpec, device: str) -> dict[str, Any]:
         config |= {"Memory": spec.memory_bytes, "MemorySwap": spec.memory_bytes}
     if spec.cpus is not None:
         config["NanoCpus"] = round(spec.cpus * 1_000_000_000)
-    if spec.pids is not None:
-        config["PidsLimit"] = spec.pids
+    if spec.capabilities:
+        config["CapAdd"] = list(spec.capabilities)
+    if spec.read_only:
+        config |= {"ReadonlyRootfs": True, "Tmpfs": dict.fromkeys(("/tmp", "/run"), _SCRATCH)}  # noqa: S108
     return config | injected(spec.gpu, spec.injection)
 
 

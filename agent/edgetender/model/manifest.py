@@ -23,6 +23,12 @@ SCHEMA: Literal["edgetender/v1"] = "edgetender/v1"
 MAX_VERSION = 2**53 - 1  # what every JSON reader can hold exactly
 MIN_MEMORY_BYTES = 6 * 1024 * 1024  # Docker refuses less (daemon/daemon_unix.go, linuxMinMemory)
 
+# Of those Docker gives by default, the ones that stay inside the container; of the others a manifest has no word.
+Capability = Literal[
+    "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "NET_BIND_SERVICE", "SETGID", "SETUID", "SYS_CHROOT"
+]  # fmt: skip
+DEFAULT_PIDS = 4096
+
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$")]
 PortNumber = Annotated[int, Field(ge=1, le=65535, strict=True)]
 SHORT_PORT = r"(?:([0-9.]+):)?(\d+):(\d+)(?:/(tcp|udp))?"  # as docker users write it
@@ -112,12 +118,12 @@ class Volume(Wire):
 
 
 class Resources(Wire):
-    """Limits the engine enforces; absent means none."""
+    """Limits the engine enforces; absent means none, but for pids."""
 
     memory: SizeBytes | None = Field(None, description="bytes or 256MiB, no swap on top; at least 6MiB")
     cpus: Annotated[float, Field(gt=0, le=1024)] | None = Field(None, description="cores, 0.5 is half of one")
     pids: Annotated[int, Field(ge=1, le=1_000_000, strict=True)] | None = Field(
-        None, description="processes and threads"
+        None, description=f"processes and threads; absent: {DEFAULT_PIDS}"
     )
 
     @field_validator("memory")
@@ -172,6 +178,15 @@ class Module(Wire):
     ports: tuple[Port, ...] = Field((), max_length=64, description="what is published on the device")
     volumes: tuple[Volume, ...] = Field((), max_length=64, description="what is kept across versions")
     resources: Resources = Field(default_factory=Resources, description="limits")
+    read_only: bool = Field(
+        default=False,
+        description="its file system cannot be written; /tmp and /run are memory then, 64MiB each",
+    )
+    capabilities: tuple[Capability, ...] = Field(
+        (),
+        max_length=16,
+        description="of root in the container; none but these, and the device's policy must allow them",
+    )
     health: Health = Field(default_factory=Health, description="how readiness is judged; absent: it runs")
     restart: Literal["always", "on-failure", "never"] = Field(
         "always", description="what to do when the container ends"

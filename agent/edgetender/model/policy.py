@@ -1,8 +1,8 @@
 """What may a deployment ask of this device, whoever signed it? The owner's word, in `policy.toml`.
 
-What no manifest can ask for is not in here: privileges, capabilities, host paths, host namespaces, device
-nodes by path, sysctls, security options, other runtimes. There is no key for them, and an unknown key refuses
-the whole manifest.
+What no manifest can ask for is not in here: privileges, capabilities that reach the host, host paths, host
+namespaces, device nodes by path, sysctls, security options, other runtimes. There is no key for them, and an
+unknown key refuses the whole manifest.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from pydantic import Field, StringConstraints, ValidationError, model_validator
 
 from edgetender.errors import ConfigInvalid, Problem
-from edgetender.model.manifest import PortNumber, Wire
+from edgetender.model.manifest import Capability, PortNumber, Wire
 from edgetender.model.quantity import SizeBytes
 from edgetender.model.reading import problems_of
 
@@ -58,6 +58,7 @@ class Allowed(Wire):
     """What modules may use of the device."""
 
     modules: Annotated[int, Field(ge=0, le=64, strict=True)] = Field(64, description="so many")
+    capabilities: tuple[Capability, ...] = Field((), description="what root in a container may have")
     accelerators: bool = Field(default=True, description="whether modules may have one")
     volumes: tuple[str, ...] | None = Field(None, description="by name; absent: all")
     credentials: tuple[str, ...] | None = Field(None, description="by name; absent: all")

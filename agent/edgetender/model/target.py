@@ -87,6 +87,8 @@ class ContainerSpec:
     memory_bytes: int | None = None
     cpus: float | None = None
     pids: int | None = None
+    read_only: bool = False
+    capabilities: tuple[str, ...] = ()
     gpu: bool = False
     restart: str = "always"
     stop_grace_s: float = 10.0
@@ -106,8 +108,13 @@ class ContainerSpec:
             del form[mine]
         if self.front != NONE:
             form["ports"] = "front"
-        if self.injection is None:
-            del form["injection"]
+        for younger in (
+            "injection",
+            "read_only",
+            "capabilities",
+        ):  # unused, they leave older containers alone
+            if not form[younger]:
+                del form[younger]
         return sha256_hex(canonical(form))
 
     @property
