@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import importlib.abc
 import importlib.machinery
 import importlib.util
 import json
@@ -104,8 +103,8 @@ def AMLRequest(*_args: Any, **_kwargs: Any) -> Any:  # noqa: N802  the original'
     raise TypeError("AMLRequest is made by the server")
 
 
-class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Makes the modules above on import."""
+class _Finder:
+    """Makes the modules above on import. A finder and a loader by its methods: importlib.abc takes a megabyte."""
 
     def __init__(self, names: frozenset[str]) -> None:
         self._names = names
@@ -115,7 +114,7 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     ) -> importlib.machinery.ModuleSpec | None:
         if fullname not in self._names:
             return None
-        return importlib.util.spec_from_loader(fullname, self, is_package=fullname in _PARENTS)
+        return importlib.util.spec_from_loader(fullname, self, is_package=fullname in _PARENTS)  # type: ignore[arg-type]
 
     def create_module(self, _spec: importlib.machinery.ModuleSpec) -> ModuleType | None:
         return None

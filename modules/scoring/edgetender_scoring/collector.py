@@ -7,7 +7,6 @@ import json
 import logging
 import os
 import queue
-import random
 import threading
 import time
 from dataclasses import dataclass
@@ -37,6 +36,8 @@ class Collector:
     """Writes `data-N.jsonl` files on a thread of its own; what it cannot keep up with is dropped and counted."""
 
     def __init__(self, what: Collect, seed: int | None = None) -> None:
+        import random  # late: few collect, and it takes memory
+
         self._what = what
         self._random = random.Random(seed)  # noqa: S311  which requests are in the sample is no secret
         self._queue: queue.SimpleQueue[tuple[dict[str, Any], bytes, bytes] | None] = queue.SimpleQueue()

@@ -6,7 +6,6 @@ not at the start only. `?runs=N`: that many timed runs instead of 20; two second
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import logging
 import time
@@ -89,6 +88,8 @@ def report(model: Model, runs: int) -> dict[str, Any]:
 
 
 def _digest(results: Sequence[Any]) -> str:
+    import hashlib  # late, as in onnx_model: it takes memory
+
     digest = hashlib.sha256()
     for one in results:
         digest.update(to_bytes(one) if hasattr(one, "dtype") else repr(one).encode())

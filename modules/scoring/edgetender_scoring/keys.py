@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 import logging
 import time
 from pathlib import Path
@@ -26,7 +25,10 @@ class Keys:
     """
 
     def __init__(self, path: Path) -> None:
+        import hmac  # late: few have keys, and OpenSSL behind it takes memory
+
         self._path = path
+        self._equal = hmac.compare_digest
         self._keys = _read(path)
         self._seen = _identity(path)
         self._looked = time.monotonic()
@@ -38,7 +40,7 @@ class Keys:
         if scheme.lower() != "bearer":
             return False
         sent = given.strip().encode("latin-1")
-        return sum(hmac.compare_digest(sent, key) for key in self._keys) > 0  # all are compared, always
+        return sum(self._equal(sent, key) for key in self._keys) > 0  # all are compared, always
 
     def _look(self) -> None:
         now = time.monotonic()

@@ -5,9 +5,9 @@ onnxruntime is imported here only, and late: entry scripts need none.
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import logging
+import math
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -23,6 +23,7 @@ from edgetender_scoring.tensors import Array, Refused, Tensor, tensor
 log = logging.getLogger("edgetender_scoring")
 
 _SHORT_S = 0.005  # below it a second thread inside one run costs more than it gains
+_GOLDEN_RATIO = 0.6180339887498949  # its multiples fill 0 to 1 evenly, and none is like another
 _FEWEST, _MANY = 2, 9  # timed runs after the first: at least, and at most for quick models
 
 
@@ -194,7 +195,8 @@ def synthetic(inputs: Sequence[Tensor], rows: int = 1) -> dict[str, Array]:
         shape = [1 if size < 0 else size for size in one.shape]
         shape[:1] = [rows] if free_first else shape[:1]
         if one.dtype.kind == "f":
-            made[one.name] = np.random.default_rng(7).random(shape).astype(one.dtype)
+            steps = np.arange(math.prod(shape)).reshape(shape)
+            made[one.name] = (steps * _GOLDEN_RATIO % 1).astype(one.dtype)  # numpy.random takes memory
         elif one.dtype.kind == "O":
             made[one.name] = np.full(shape, "", object)
         else:
@@ -246,6 +248,8 @@ def _tuning(wanted: Wanted, path: Path, ort: Any) -> Tuning:
     """Engines are built for one model and one runtime; each has a directory of its own in the cache."""
     if wanted.engine_cache is None:
         return Tuning(wanted.gpu_memory)
+    import hashlib  # late: few need it, and OpenSSL behind it takes memory
+
     digest = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
     place = wanted.engine_cache / f"{digest}-{ort.__version__}"
     place.mkdir(parents=True, exist_ok=True)

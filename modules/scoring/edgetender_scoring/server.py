@@ -21,6 +21,7 @@ from edgetender_scoring.connection import Answering, Connection
 from edgetender_scoring.envelope import Envelope
 from edgetender_scoring.keys import Keys
 from edgetender_scoring.log import AccessLog
+from edgetender_scoring.memory import give_back
 from edgetender_scoring.metrics import Metrics
 from edgetender_scoring.providers import ModelUnusable
 from edgetender_scoring.routes import Application, HealthOnly
@@ -119,6 +120,7 @@ class _Server:
         failed = None if self._script else await self._load(served, pool, stop)
         loading = self._script is None and not served.ready
         gc.collect()
+        give_back()
         gc.freeze()  # the model stays: the collector need not walk it again and again
         if not stop.is_set():
             log.info("ready on %s:%d, %d scoring threads", settings.host, port, pool.threads)

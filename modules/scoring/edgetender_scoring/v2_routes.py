@@ -11,6 +11,7 @@ from urllib.parse import unquote
 
 from edgetender_scoring import __version__
 from edgetender_scoring.aside import aside
+from edgetender_scoring.memory import give_back
 from edgetender_scoring.message import Request, Response, to_json
 from edgetender_scoring.outcome import Outcome
 from edgetender_scoring.providers import ModelUnusable
@@ -166,6 +167,7 @@ class OpenInference:
             repository.keep(entry)
         self._served.refresh()
         deliver(Response(200, b"{}"))
+        await aside(asyncio.get_running_loop(), give_back)
 
     def _unload(self, request: Request, name: str, repository: Repository) -> Response:
         if request.method != "POST":
