@@ -5,55 +5,82 @@ from __future__ import annotations
 import subprocess
 import sys
 import venv
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
-_PEER = ROOT / ".bench" / "original"
-_PEER_NEEDS = ("azureml-inference-server-http==1.5.1", "onnxruntime", "numpy")
+BENCH = ROOT / ".bench"
+_PEERS = {
+    "original": ("azureml-inference-server-http==1.5.1",),
+    "mlserver": ("mlserver==1.7.1", "uvloop<0.22"),  # with a newer one it does not serve
+    "litserve": ("litserve==0.2.19",),
+}
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A server: its *flags* and *variables*; *own* tells ours from the original."""
+    """A server: whose *program* it is, with which *flags* and *variables*; *load*: the file wrk is told by."""
 
     label: str
-    flags: tuple[str, ...]
-    own: bool = True
+    program: str = "own"
+    flags: tuple[str, ...] = ()
     variables: dict[str, str] = field(default_factory=dict)
+    path: str = "/score"
+    health: str = "/"
+    load: str = "post.lua"
 
-    def command(self, port: int, peer: Path, script: str | None = None) -> list[str]:
-        flags = self.flags if script is None else ("--entry_script", script)
-        start = [sys.executable, "-m", "edgetender_scoring", "--host", "127.0.0.1"]
-        return [
-            *(start if self.own else [str(peer), "-m", "azureml_inference_server_http"]),
-            *flags,
-            "--port",
-            str(port),
-        ]
+    def command(self, port: int) -> list[str]:
+        match self.program:
+            case "own":
+                start = [sys.executable, "-m", "edgetender_scoring", "--host", "127.0.0.1"]
+            case "original":
+                start = [str(python_of("original")), "-m", "azureml_inference_server_http"]
+            case "mlserver":
+                return [str(python_of("mlserver").with_name("mlserver")), "start", *self.flags]
+            case "litserve":
+                return [str(python_of("litserve")), *self.flags, str(port)]
+            case _:
+                return [self.program, str(port), *self.flags]
+        return [*start, *self.flags, "--port", str(port)]
 
-    def environment(self, path: str) -> dict[str, str]:
-        own = {"PYTHONPATH": str(ROOT / "modules" / "scoring")} if self.own else {}
-        return {"PATH": path, **own, **self.variables}
+    def environment(self, path: str, ports: Sequence[int]) -> dict[str, str]:
+        own = {"PYTHONPATH": str(ROOT / "modules" / "scoring")} if self.program == "own" else {}
+        names = ("MLSERVER_HTTP_PORT", "MLSERVER_GRPC_PORT", "MLSERVER_METRICS_PORT")
+        theirs = dict(zip(names, map(str, ports), strict=True)) if self.program == "mlserver" else {}
+        return {"PATH": path, **own, **theirs, **self.variables}
 
 
-_SCRIPT = ("--entry_script", "score.py", "--model_dir", "models")
-_MODEL = ("--model_dir", "models", "--worker_count", "1")
+SCRIPT = ("--entry_script", "score.py", "--model_dir", "models")
+MODEL = ("--model_dir", "models", "--worker_count", "1")
+BATCHED = {"EDGETENDER_SCORING_MAX_BATCH": "128"}
+ORIGINAL = Kind("azureml-inference-server-http", "original", SCRIPT)
+OURS = Kind("the same script", flags=SCRIPT)
 KINDS = {
-    "original": Kind("azureml-inference-server-http", _SCRIPT, own=False),
-    "script": Kind("the same script", _SCRIPT),
-    "model": Kind("the model without a script", _MODEL),
-    "batched": Kind("the model, batched", _MODEL, variables={"EDGETENDER_SCORING_MAX_BATCH": "128"}),
-}
+    "original": ORIGINAL,
+    "mlserver": Kind(
+        "MLServer, in-process", "mlserver", ("mlserver",), {"MLSERVER_PARALLEL_WORKERS": "0", "HOME": "/tmp"},
+        "/v2/models/net/infer", "/v2/health/ready", "v2.lua",
+    ),
+    "litserve": Kind("LitServe", "litserve", ("serve.py",), {"HOME": "/tmp"}, "/predict", "/health"),
+    "script": OURS,
+    "model": Kind("the model without a script", flags=MODEL),
+    "batched": Kind("the model, batched", flags=MODEL, variables=BATCHED),
+}  # fmt: skip
 
 
-def peer_python() -> Path:
-    """The original's interpreter, in an environment of its own that is made on first use."""
-    python = _PEER / "bin" / "python"
-    if not python.exists():
-        print("   installing the original server into .bench/original", flush=True)
-        venv.create(_PEER, with_pip=True)
+def python_of(peer: str) -> Path:
+    """A peer's interpreter, in an environment of its own that is made on first use."""
+    python = BENCH / peer / "bin" / "python"
+    if not python.with_name(".done").exists():
+        print(f"   installing {_PEERS[peer][0]} into .bench/{peer}", flush=True)
+        venv.create(BENCH / peer, with_pip=True)
+        same = [f"{name}=={version(name)}" for name in ("onnxruntime", "numpy")]
         subprocess.run(
-            [python, "-m", "pip", "install", "-q", *_PEER_NEEDS], check=True, stderr=subprocess.DEVNULL
+            [python, "-m", "pip", "install", "-q", "--no-input", *_PEERS[peer], *same],
+            check=True,
+            stderr=subprocess.DEVNULL,
         )
+        python.with_name(".done").touch()
     return python

@@ -1,26 +1,44 @@
-"""How long does health take to answer while a script works?"""
+"""How long does health take to answer while a script works? In `sleep`, and in Python code that never rests."""
 
 from __future__ import annotations
 
 import http.client
+import tempfile
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
-from tests.bench.scoring.kinds import Kind
-from tests.bench.scoring.rows import serving
+from tests.bench.scoring.folder import write
+from tests.bench.scoring.kinds import ORIGINAL, OURS, Kind
+from tests.bench.scoring.rows import conditions, serving
 
 _SECONDS = 6
+_ROUNDS = 3
 
 
-def health_ms(kind: Kind, folder: Path, peer: Path) -> tuple[float, float]:
-    """Median and 99th percentile of `GET /` on new connections, in milliseconds, while run() takes a second."""
-    with serving(kind, folder, peer, "sleeps.py") as (_, port, _):
+def measure() -> None:
+    """Print median and 99th percentile of `GET /` on new connections while run() takes a second."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        write(folder, [[0.0] * 10])
+        print(f"   {conditions()}")
+        for script in ("sleeps.py", "computes.py"):
+            kinds = [replace(kind, flags=("--entry_script", script)) for kind in (OURS, ORIGINAL)]
+            found = [[health_ms(kind, folder) for kind in kinds] for _ in range(_ROUNDS)]
+            for at, kind in enumerate(kinds):
+                p50, p99 = (sorted(one[at][part] for one in found)[_ROUNDS // 2] for part in (0, 1))
+                print(f"   GET / while {script} runs, {kind.label}: median {p50:.2f} ms, p99 {p99:.2f} ms")
+
+
+def health_ms(kind: Kind, folder: Path) -> tuple[float, float]:
+    """Median and 99th percentile in milliseconds."""
+    with serving(kind, folder) as server:
         end = time.monotonic() + _SECONDS
 
         def score() -> None:
             while time.monotonic() < end:
-                _ask("POST", port, "/score")
+                _ask("POST", server.port, "/score")
 
         load = threading.Thread(target=score)
         load.start()
@@ -28,7 +46,7 @@ def health_ms(kind: Kind, folder: Path, peer: Path) -> tuple[float, float]:
         took = []
         while time.monotonic() < end:
             begun = time.perf_counter()
-            _ask("GET", port, "/")
+            _ask("GET", server.port, "/")
             took.append((time.perf_counter() - begun) * 1e3)
             time.sleep(0.01)
         load.join()
