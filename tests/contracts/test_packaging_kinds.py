@@ -4,9 +4,12 @@ import gzip
 import json
 from dataclasses import replace
 from hashlib import sha256
+from tarfile import REGTYPE
 
 import pytest
 
+from edgetender.cli import run
+from edgetender.cli.output import Session
 from edgetender.errors import ConfigInvalid
 from edgetender.packaging import Workspace, oci_layout
 from edgetender.packaging.build_context import write
@@ -67,9 +70,9 @@ def test_steps_are_run_by_the_engine_and_the_server_stays_the_server(packaged, e
     built = Packager(ws, said.append).image(order)
 
     image = oci_layout.read(built.layout)
-    run = image.config["config"]
-    assert run["Entrypoint"] == ["/usr/bin/python3.11", "-I", "/opt/edgetender-scoring"]
-    assert (run["User"], "STEP=1" in run["Env"]) == ("65532:65532", True)
+    settings = image.config["config"]
+    assert settings["Entrypoint"] == ["/usr/bin/python3.11", "-I", "/opt/edgetender-scoring"]
+    assert (settings["User"], "STEP=1" in settings["Env"]) == ("65532:65532", True)
     assert "packaging kinds.test/steps:1 for linux/amd64, builder docker" in said
     found = tree(
         gzip.decompress(oci_layout.blob(image.blobs, layer.digest).read_bytes()) for layer in image.layers
@@ -106,3 +109,28 @@ def test_conda_packages_are_installed_by_micromamba_in_a_stage_of_its_own(packag
     (source / "conda.yml").write_text("dependencies: [libblas]\n")
     with pytest.raises(ConfigInvalid, match=r"name its version, like python=3\.12"):
         Packager(ws).image(Order((), changed, "kinds.test/conda:3"))
+
+
+def test_what_is_ignored_goes_to_no_engine_and_a_step_with_a_pattern_to_one(
+    packaged, engine_socket, tmp_path, monkeypatch
+):
+    _, _, assembled = packaged
+    Engine(engine_socket).load(assembled.base, "base.test/debian:12")
+    monkeypatch.setenv("DOCKER_HOST", engine_socket)
+    context = tmp_path / "context"
+    for name in ("app.py", "keys/id.pem", "data/deep/b.csv"):
+        (context / name).parent.mkdir(parents=True, exist_ok=True)
+        (context / name).write_text(name)
+    (context / "Dockerfile").write_text("FROM base.test/debian:12\nCOPY . /srv/\nCOPY *.py /also/\n")
+    (context / ".dockerignore").write_text(".*\nDockerfile\nkeys\n**/deep/*\n!data/deep/b.csv\n")
+
+    assert (
+        run(["build", str(context), "--image", "ignoring:1", "--store", str(tmp_path / "store")], Session())
+        == 0
+    )
+
+    _, found = of_engine(Engine(engine_socket), "ignoring:1")
+    below = {
+        path for path, entry in found.items() if path.startswith(("srv/", "also/")) and entry[0] == REGTYPE
+    }
+    assert below == {"srv/app.py", "srv/data/deep/b.csv", "also/app.py"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import os
 import re
@@ -14,7 +13,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from edgetender.errors import ConfigInvalid, Problem
-from edgetender.packaging import docker_steps, engine_archive, oci_layout
+from edgetender.packaging import docker_steps, dockerignore, engine_archive, oci_layout
+from edgetender.packaging.compressed import unpacked
 from edgetender.packaging.layer import Entry, Layer, pack, pack_stream, tree
 from edgetender.packaging.oci_layout import Image
 from edgetender.packaging.workspace import Workspace
@@ -59,6 +59,7 @@ class DockerfileBuilder:
         self, context: Path, reference: str, *, file: str = "Dockerfile", platform: str, builder: str = "auto"
     ) -> str:
         """Return the image's digest. Raises ConfigInvalid, NotFound, EngineDown, EngineRefused."""
+        context = context.resolve()
         steps = docker_steps.steps((context / file).read_text(encoding="utf-8"))
         reasons = _needs_an_engine(steps)
         if builder == "direct" and reasons:
@@ -66,7 +67,7 @@ class DockerfileBuilder:
         if builder == "docker" or reasons:
             image = self._by_engine(context, reference, file, platform)
         else:
-            image = self._direct(context, steps, platform)
+            image = self._direct(context, steps, platform, dockerignore.kept(context, file))
         with self._workspace.images.making(reference) as part:
             oci_layout.write(image, part, name=reference)
         return image.digest
@@ -81,13 +82,19 @@ class DockerfileBuilder:
             with tarfile.open(archive) as tar:
                 return engine_archive.take(tar, blobs)
 
-    def _direct(self, context: Path, steps: list[tuple[int, str, str]], platform: str) -> Image:
+    def _direct(
+        self,
+        context: Path,
+        steps: list[tuple[int, str, str]],
+        platform: str,
+        kept: frozenset[Path] | None,
+    ) -> Image:
         blobs = self._workspace.layers().blobs
         state = self._from(steps[0][2], platform)
         for number, (line, word, rest) in enumerate(steps[1:], 2):
             self._say(f"Step {number}/{len(steps)} : {word} {rest}")
             if word in {"COPY", "ADD"}:
-                layer = _layer(context, line, word, rest, blobs)
+                layer = _layer(context, kept, line, word, rest, blobs)
                 state.layers.append(layer)
                 history: dict[str, Any] = {"created": _CREATED, "created_by": f"{word} {rest}"}
             else:
@@ -122,7 +129,7 @@ def _needs_an_engine(steps: list[tuple[int, str, str]]) -> list[Problem]:
         Problem(f"Dockerfile:{line}", "builder.cannot", f"{word} needs an engine: --builder docker")
         for line, word, rest in steps
         if word not in DIRECT
-        or "--from=" in rest
+        or (word in {"COPY", "ADD"} and not _one_to_one(rest))
         or (word == "HEALTHCHECK" and rest != "NONE")
         or "$" in rest.replace("\\$", "")
     ]
@@ -131,21 +138,31 @@ def _needs_an_engine(steps: list[tuple[int, str, str]]) -> list[Problem]:
     return found
 
 
-def _layer(context: Path, line: int, word: str, rest: str, blobs: Path) -> Layer:
-    words = json.loads(rest) if rest.startswith("[") else rest.split()
-    if len(words) != 2 or words[0].startswith("--"):  # noqa: PLR2004  from, to
-        raise ConfigInvalid(
-            (Problem(f"Dockerfile:{line}", "builder.cannot", f"{word}: one source, one target"),)
-        )
+def _words(rest: str) -> list[str]:
+    return [str(one) for one in json.loads(rest)] if rest.startswith("[") else rest.split()
+
+
+def _one_to_one(rest: str) -> bool:
+    """One source that is a plain path, one target, no options."""
+    words = _words(rest)
+    plain = len(words) == 2 and "://" not in words[0]  # noqa: PLR2004  from, to
+    return plain and not words[0].startswith("--") and not set(words[0]) & set("*?[")
+
+
+def _layer(
+    context: Path, kept: frozenset[Path] | None, line: int, word: str, rest: str, blobs: Path
+) -> Layer:
+    words = _words(rest)
     source, target = context / words[0], words[1].strip("/")
-    if not source.resolve().is_relative_to(context.resolve()) or not source.exists():
-        raise ConfigInvalid(
-            (Problem(f"Dockerfile:{line}", "path.missing", f"{words[0]} is not in the context"),)
-        )
+    here = Path(os.path.normpath(source))
+    ignored = kept is not None and here not in {*kept, context}
+    if ignored or not source.resolve().is_relative_to(context.resolve()) or not source.exists():
+        why = f"is ignored by {dockerignore.FILE}" if ignored and source.exists() else "is not in the context"
+        raise ConfigInvalid((Problem(f"Dockerfile:{line}", "path.missing", f"{words[0]} {why}"),))
     if word == "ADD" and words[0].endswith(_ARCHIVE) and not target:
         return _archive(source, blobs)
     if source.is_dir():
-        entries = list(tree(source, target, skip_caches=False))
+        entries = list(tree(here, target, skip_caches=False, kept=kept))
     else:
         at = f"{target}/{source.name}" if words[1].endswith("/") else target
         mode = 0o755 if source.stat().st_mode & 0o100 else 0o644
@@ -155,8 +172,8 @@ def _layer(context: Path, line: int, word: str, rest: str, blobs: Path) -> Layer
 
 def _archive(source: Path, blobs: Path) -> Layer:
     """A root file system goes in as it is packed: the same layer again, if it is one of ours."""
-    with gzip.open(source, "rb") if source.suffix in {".gz", ".tgz"} else source.open("rb") as stream:
-        return pack_stream(stream, blobs)  # type: ignore[arg-type]  # a GzipFile reads as one
+    with unpacked(source) as stream:
+        return pack_stream(stream, blobs)
 
 
 def _configure(run: dict[str, Any], word: str, rest: str) -> None:

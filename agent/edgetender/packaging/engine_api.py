@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 from urllib.parse import quote, urlencode, urlsplit
 
 from edgetender.errors import EngineDown, EngineRefused, ImageMissing
-from edgetender.packaging import engine_archive
+from edgetender.packaging import dockerignore, engine_archive
 from edgetender.packaging.oci_layout import Image
 
 _DEFAULT = "unix:///var/run/docker.sock"
@@ -64,13 +64,16 @@ class Engine:
         file: str = "Dockerfile",
         platform: str = "",
     ) -> str:
-        """Build *context* (a folder) as *tag*, saying the engine's log line by line; return the image's id."""
+        """Build *context* (a folder) as *tag*, saying the engine's log line by line; return the image's id.
+
+        What its .dockerignore names stays behind.
+        """
         query = {"t": tag, "dockerfile": file, "rm": "1", "forcerm": "1"}
         query |= {"platform": platform} if platform else {}
         built = ""
         with TemporaryFile() as archive:
             with tarfile.open(fileobj=archive, mode="w") as tar:
-                tar.add(context, ".", filter=_owned_by_root)
+                tar.add(context, ".", filter=_taken(context, file))
             for line in self._stream("POST", "/build", query, archive, "application/x-tar"):
                 _raise_if_error(line, f"build {context}")
                 built = (line.get("aux") or {}).get("ID", built)
@@ -221,7 +224,16 @@ def _raise_if_error(line: dict[str, Any], what: str) -> None:
         raise EngineRefused(f"cannot {what}: {str(line['error']).strip()}")
 
 
-def _owned_by_root(member: tarfile.TarInfo) -> tarfile.TarInfo:
-    member.uid = member.gid = 0
-    member.uname = member.gname = ""
-    return member
+def _taken(context: Path, file: str) -> Callable[[tarfile.TarInfo], tarfile.TarInfo | None]:
+    """What goes to the engine, as root's. Dockerfile and .dockerignore always do: it takes them out itself."""
+    kept = dockerignore.kept(context, file)
+    needed = {context, context / file, context / dockerignore.FILE, *(context / file).parents}
+
+    def take(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
+        if kept is not None and (context / member.name) not in kept | needed:
+            return None
+        member.uid = member.gid = 0
+        member.uname = member.gname = ""
+        return member
+
+    return take

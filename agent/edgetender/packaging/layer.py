@@ -157,20 +157,29 @@ def dated(pyc: bytes) -> bytes:
     return pyc[:8] + struct.pack("<I", EPOCH) + pyc[12:]
 
 
-def tree(root: Path, at: str, *, skip_caches: bool = True) -> Iterator[Entry]:
+def tree(
+    root: Path, at: str, *, skip_caches: bool = True, kept: frozenset[Path] | None = None
+) -> Iterator[Entry]:
     """Yield what is under *root* as it shall be at *at* in the image: owned by root, readable by all.
 
     Symbolic links stay links when they lead to a place inside *root*; others are refused (ConfigInvalid),
     they would point at something else on the device. *skip_caches*: leave version control and caches out.
+    *kept*: leave out what is not among these.
     """
     yield Entry(at)
     for folder, names, files in os.walk(root):
-        names[:] = sorted(name for name in names if not (skip_caches and name in _SKIPPED))
         here = Path(folder)
+        names[:] = sorted(
+            name
+            for name in names
+            if not (skip_caches and name in _SKIPPED) and (kept is None or here / name in kept)
+        )
         for name in (*names, *sorted(files)):
             if skip_caches and (name in _SKIPPED or name.endswith(".pyc")):
                 continue
             path = here / name
+            if kept is not None and path not in kept:
+                continue
             yield _entry(path, root, f"{at}/{path.relative_to(root).as_posix()}")
 
 

@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import tarfile
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from typing import Any
 
 from edgetender.codec import canonical, sha256_hex
 from edgetender.errors import ImageMissing, Permanent
+from edgetender.packaging.compressed import unpacked
 from edgetender.packaging.layer import GZIP, Layer
 from edgetender.packaging.writer import writer
 
@@ -182,16 +184,13 @@ def share(source: Path, target: Path) -> None:
 
 @contextmanager
 def opened(image: Image, layer: Layer) -> Iterator[tarfile.TarFile]:
-    """Open a layer to be read from front to back."""
-    path = blob(image.blobs, layer.digest)
-    with path.open("rb") as probe:
-        magic = probe.read(4)
-    if magic == b"\x28\xb5\x2f\xfd":
-        why = "it is packed with zstd, which nothing here reads; push the image with gzip layers"
-        raise Permanent(f"cannot read the layer {layer.digest}: {why}")
-    packed = magic[:2] == b"\x1f\x8b"
-    with (
-        gzip.open(path, "rb") if packed else path.open("rb") as stream,
-        tarfile.open(fileobj=stream, mode="r|") as tar,
-    ):
-        yield tar
+    """Open a layer to be read from front to back. Raises Permanent where it is damaged."""
+    try:
+        with (
+            unpacked(blob(image.blobs, layer.digest)) as stream,
+            tarfile.open(fileobj=stream, mode="r|") as tar,
+        ):
+            yield tar
+    except (tarfile.ReadError, EOFError, zlib.error, gzip.BadGzipFile) as error:
+        why = f"{error or 'it ends early'}; it is damaged: fetch it again"
+        raise Permanent(f"cannot read the layer {layer.digest}: {why}") from error
