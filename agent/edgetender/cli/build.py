@@ -9,6 +9,7 @@ import click
 
 from edgetender.cli.output import Exit, Session, options, say
 from edgetender.cli.package_variants import pushed
+from edgetender.cli.progress import log
 from edgetender.cli.registry import host
 from edgetender.cli.words import span
 from edgetender.errors import ConfigInvalid, NotFound, Problem
@@ -51,9 +52,10 @@ def build(
     address = host(name, workspace) if name is not None else None
     reference = f"{address}/{image}" if address else image
     run = secrets.token_hex(3)
-    digest = DockerfileBuilder(workspace, say).build(
-        context, reference, file=file, platform=platform, builder=builder
-    )
+    with log() as tell:
+        digest = DockerfileBuilder(workspace, tell).build(
+            context, reference, file=file, platform=platform, builder=builder
+        )
     if address is not None:
         pushed(reference, workspace.images.get(reference).layout, workspace.logins.get(address))
     say(f"Run ID: {run} was successful after {span(session.monotonic() - began)}")

@@ -12,6 +12,7 @@ from edgetender.cli.broker import broker_options, broker_settings, duration
 from edgetender.cli.keys import password
 from edgetender.cli.output import Exit, Session, options, say
 from edgetender.cli.package_variants import entry, pushed
+from edgetender.cli.progress import log
 from edgetender.cli.registry import host
 from edgetender.errors import ConfigInvalid, Permanent
 from edgetender.packaging.inference_config import InferenceConfig
@@ -158,7 +159,8 @@ def _packaged(
     workspace: Workspace, order: Order, variants: Sequence[str], platform: str, bases: Sequence[str]
 ) -> tuple[MadeVariant, ...]:
     try:
-        return make(Packager(workspace, say), order, variants, platform.split(","), read_bases(bases))
+        with log() as tell:
+            return make(Packager(workspace, tell), order, variants, platform.split(","), read_bases(bases))
     except OSError as error:
         raise Permanent(f"cannot package {order.reference}: {error}") from error
 

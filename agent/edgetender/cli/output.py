@@ -188,7 +188,12 @@ def table(rows: Sequence[Sequence[str]], heads: Sequence[str] = (), indent: str 
 
 def say(text: str) -> None:
     """A message for people: stderr, so that stdout stays data."""
-    click.echo(text.translate(_CONTROLS), err=True)
+    click.echo(plain(text), err=True)
+
+
+def plain(text: str) -> str:
+    """*text* without what a terminal would obey."""
+    return text.translate(_CONTROLS)
 
 
 def say_problems(problems: Iterable[Problem]) -> None:

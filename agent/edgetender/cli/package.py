@@ -12,6 +12,7 @@ import click
 from edgetender.cli.output import Exit, Session, options_but_output, say, table
 from edgetender.cli.package_compared import compare, comparison_lines
 from edgetender.cli.package_variants import pushed, variants_told
+from edgetender.cli.progress import log
 from edgetender.cli.words import size
 from edgetender.errors import ConfigInvalid, Permanent, Problem
 from edgetender.packaging.builder import Assembled, Built
@@ -124,19 +125,23 @@ def package(
     )
     out = Path(destination.removeprefix("oci:")) if destination else None
     login = _login(workspace, order.reference, username, registry_ca) if push else None
-    packager = Packager(workspace, say)
     try:
         if several:
-            made = make(packager, order, variants, platforms, chosen, out)
+            with log() as tell:
+                made = make(Packager(workspace, tell), order, variants, platforms, chosen, out)
             document, lines = variants_told(made, login)
         elif generate_dockerfile and out is not None:
-            document = _context_document(packager.context(order, out), out, order.reference)
+            with log() as tell:
+                context = Packager(workspace, tell).context(order, out)
+            document = _context_document(context, out, order.reference)
             lines = [f"{out}", f"next: docker build --tag {order.reference} {out}"]
         else:
-            built = packager.image(order, out)
+            with log() as tell:
+                built = Packager(workspace, tell).image(order, out)
             if login is not None:
                 pushed(order.reference, built.layout, login)
-            compared = compare(packager, order, built) if with_default_base else {}
+            with log() as tell:
+                compared = compare(Packager(workspace, tell), order, built) if with_default_base else {}
             seconds = session.monotonic() - began
             document = _document(built, order.reference, seconds) | ({"bases": compared} if compared else {})
             lines = [*_lines(built, order.reference, seconds), *comparison_lines(compared)]

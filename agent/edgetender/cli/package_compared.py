@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from edgetender.cli.output import say
 from edgetender.errors import EngineDown
 from edgetender.packaging import oci_layout
 from edgetender.packaging.builder import Built
@@ -45,7 +44,7 @@ def _seen(packager: Packager, reference: str, built: Built) -> dict[str, Any]:
         engine.load(image, reference)
         tried = attempt(engine, reference)
     except EngineDown as error:
-        say(f"not tried: {error}")
+        packager.say(f"not tried: {error}")
         return seen
     return seen | {"serves": tried.serves, "why": tried.why or None}
 
