@@ -144,7 +144,8 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
     credentials = CredentialFiles(settings.credentials.directory, systemd_directory=_systemd_credentials())
     identity = Identity(settings.device, settings.trust.groups, architecture(hardware()))
     required = settings.trust.mode == "signed"
-    trust = DeviceTrust(settings.trust.directory, identity, required=required, policy=settings.trust.policy)
+    owner, ours = settings.trust, settings.state_dir / "trust"
+    trust = DeviceTrust(owner.directory, identity, required=required, policy=owner.policy, state=ours)
     for note in trust.notes():
         log.warning("manifests", extra={"fields": {"why": note}})
     transport = transport_of(settings, credentials)

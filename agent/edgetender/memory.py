@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from edgetender.decide.intake import Intake, digest
-from edgetender.decide.trusting import trusted_time
+from edgetender.decide.trusting import kept_floor, raised, trusted_time
 from edgetender.errors import DiskFull, ManifestInvalid
-from edgetender.model.examined import AS_IT_IS
+from edgetender.model.examined import AS_IT_IS, Floor
 from edgetender.model.ledger import Decision, Delivery, HistoryEntry, Ledger, Slot
 from edgetender.model.manifest import Manifest
 from edgetender.model.observed import Observed
@@ -34,6 +34,9 @@ class Memory:
         self.ledger = self._saved
         self.trouble: str | None = None
         self.ledger = self._readable(self._saved)
+        self._floor = trust.floor() if trust is not None else None
+        if self._floor is not None:
+            self.ledger = raised(self.ledger, self._floor)
 
     def keep(self, ledger: Ledger, history: Iterable[HistoryEntry] = ()) -> bool:
         """Write *ledger* down if it changed; False when the disk is full. Then history is not written."""
@@ -115,4 +118,11 @@ class Memory:
             self.trouble = str(error)
             return False
         self._saved, self.trouble = ledger, None
+        self._keep_floor(ledger)
         return True
+
+    def _keep_floor(self, ledger: Ledger) -> None:
+        """After the ledger: a floor that is ahead of it would call what was not taken yet known."""
+        floor = kept_floor(ledger)
+        if self._trust is not None and floor != (self._floor or Floor()) and self._trust.keep(floor):
+            self._floor = floor

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
-from edgetender.model.examined import Examined
+from edgetender.model.examined import Examined, Floor
 from edgetender.model.figures import ContainerFigures, EngineFacts
 from edgetender.model.front import FrontSpec, FrontState, Member
 from edgetender.model.hardware import Fact
@@ -137,6 +137,14 @@ class Trust(Protocol):
 
     def examine(self, body: bytes, now: datetime) -> Examined:
         """What is to be thought of *body*, a manifest as it arrived; *now* is trusted time. Never raises."""
+        ...
+
+    def floor(self) -> Floor | None:
+        """What `keep` wrote last, as far as it can be read."""
+        ...
+
+    def keep(self, floor: Floor) -> bool:
+        """Write it down where the ledger is not; False where that failed. Called by the loop alone."""
         ...
 
 

@@ -89,6 +89,8 @@ def _against_the_floor(
         )
         return _refused(delivery, manifest.version, CONFLICT, "manifest.rollback", why)
     if manifest.version == floor and sha256 == ledger.floor_sha256:
+        if ledger.accepted is None and ledger.candidate is None:
+            return None  # the floor outlived the ledger: what it stands for comes again
         return Admission(_known(delivery, manifest, sha256, ledger), seen=True)
     if manifest.version == floor and ledger.floor_sha256:
         why = (

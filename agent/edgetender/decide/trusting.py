@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from edgetender.clock import rfc3339
 from edgetender.errors import Problem
-from edgetender.model.examined import Examined, Identity
+from edgetender.model.examined import Examined, Floor, Identity
 from edgetender.model.ledger import Ledger
 from edgetender.model.signed import LONGEST_VALIDITY, RELEASED, Deployment, Targets
 
@@ -54,6 +55,19 @@ def unbelievable(deployment: Deployment, version: int, ledger: Ledger, now: date
 def floor_of(ledger: Ledger, epoch: int) -> int:
     """The highest version taken, as far as it counts in *epoch*; 0 where a new epoch begins."""
     return 0 if ledger.floor_epoch and epoch > ledger.floor_epoch else ledger.floor
+
+
+def kept_floor(ledger: Ledger) -> Floor:
+    """What is written down beside the ledger."""
+    return Floor(ledger.floor_epoch, ledger.floor, ledger.floor_sha256, ledger.trusted_at)
+
+
+def raised(ledger: Ledger, floor: Floor) -> Ledger:
+    """*ledger*, which may be a younger or an older one, with the floor that was written down beside it."""
+    if (floor.epoch, floor.version) > (ledger.floor_epoch, ledger.floor):
+        ledger = replace(ledger, floor=floor.version, floor_epoch=floor.epoch, floor_sha256=floor.sha256)
+    known = [moment for moment in (ledger.trusted_at, floor.trusted_at) if moment is not None]
+    return replace(ledger, trusted_at=max(known, default=None))
 
 
 def _elsewhere(targets: Targets, own: Identity) -> Problem | None:

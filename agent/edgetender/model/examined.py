@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from edgetender.errors import Problem
 from edgetender.model.policy import Policy
@@ -16,6 +17,16 @@ class Identity:
     device: str = ""
     groups: tuple[str, ...] = ()
     architecture: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Floor:
+    """The newest version taken, in which epoch, and the latest moment that is known to have come."""
+
+    epoch: int = 0
+    version: int = 0
+    sha256: str = ""
+    trusted_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from datetime import datetime
 from pathlib import Path
 
 from edgetender.codec import MAX_BYTES
 from edgetender.errors import ConfigInvalid, CredentialUnusable, Problem, TrustRefused
-from edgetender.model.examined import Examined, Identity
+from edgetender.model.examined import Examined, Floor, Identity
 from edgetender.model.manifest import MAX_VERSION
 from edgetender.model.policy import Policy
 from edgetender.model.signed import Root
 from edgetender.trust.envelope import is_envelope, read_envelope
+from edgetender.trust.floor import FloorFiles
 from edgetender.trust.owned import opened
 from edgetender.trust.policy import read_policy
 from edgetender.trust.verification import first_root, verify
+
+log = logging.getLogger(__name__)
 
 ROOT_FILE = "root.json"
 _INSTALL = "install one: edgetender init --root root.json"
@@ -34,10 +38,17 @@ class DeviceTrust:
     """
 
     def __init__(
-        self, directory: Path, identity: Identity, *, required: bool, policy: Path | None = None
+        self,
+        directory: Path,
+        identity: Identity,
+        *,
+        required: bool,
+        policy: Path | None = None,
+        state: Path | None = None,
     ) -> None:
+        """*state* is where the agent itself writes down what must not come back; None: nowhere."""
         self._path, self._identity, self._required = directory / ROOT_FILE, identity, required
-        self._policy = policy
+        self._policy, self._floors = policy, FloorFiles(state) if state else None
         self._known: tuple[tuple[int, ...], Root] | None = None
 
     def root(self) -> Root | None:
@@ -74,6 +85,18 @@ class DeviceTrust:
         except TrustRefused as error:
             return Examined(refused=error.problems, claimed=_claimed(body))
         return Examined(deployment, epoch=root.epoch, identity=self._identity, policy=policy)
+
+    def floor(self) -> Floor | None:
+        return self._floors.read() if self._floors else None
+
+    def keep(self, floor: Floor) -> bool:
+        try:
+            if self._floors:
+                self._floors.write(floor)
+        except OSError as error:  # the ledger has it; tried again with its next change
+            log.warning("the floor could not be written", extra={"fields": {"why": error.strerror}})
+            return False
+        return True
 
     def notes(self) -> tuple[str, ...]:
         """What an operator should know of it; nothing where all is well."""

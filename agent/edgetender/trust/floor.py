@@ -1,0 +1,67 @@
+"""Below which version was nothing to come back? Two small files that outlive the state database."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from datetime import datetime
+from pathlib import Path
+
+from edgetender.codec import canonical, sha256_hex
+from edgetender.model.examined import Floor
+
+_NAMES = ("floor.a", "floor.b")
+_MOST_BYTES = 4096
+
+
+class FloorFiles:
+    """Written in turn, each with a number and a checksum: a power cut costs the one that was being written.
+
+    Not thread-safe: the loop's alone.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def read(self) -> Floor | None:
+        """The newest that is whole; None where none is."""
+        found = [slot for name in _NAMES if (slot := self._slot(name)) is not None]
+        return max(found, key=lambda slot: slot[0])[1] if found else None
+
+    def write(self, floor: Floor) -> None:
+        """Return once it is on the disk. Raises OSError."""
+        numbers = {name: slot[0] if (slot := self._slot(name)) else -1 for name in _NAMES}
+        oldest = min(_NAMES, key=lambda name: numbers[name])
+        said = {
+            "number": max(numbers.values()) + 1,
+            "epoch": floor.epoch,
+            "version": floor.version,
+            "sha256": floor.sha256,
+            "trusted_at": floor.trusted_at.isoformat() if floor.trusted_at else None,
+        }
+        body = canonical(said | {"check": sha256_hex(canonical(said))})
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+        with os.fdopen(os.open(self._directory / oldest, flags, 0o600), "wb") as stream:
+            stream.write(body)
+            stream.flush()
+            os.fsync(stream.fileno())
+        directory = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
+
+    def _slot(self, name: str) -> tuple[int, Floor] | None:
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+            with os.fdopen(os.open(self._directory / name, flags), "rb") as stream:
+                said = json.loads(stream.read(_MOST_BYTES))
+            check = said.pop("check")
+            if sha256_hex(canonical(said)) == check:
+                at = datetime.fromisoformat(said["trusted_at"]) if said["trusted_at"] else None
+                return int(said["number"]), Floor(
+                    int(said["epoch"]), int(said["version"]), str(said["sha256"]), at
+                )
+        return None
