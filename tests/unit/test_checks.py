@@ -70,6 +70,11 @@ def test_a_device_that_wants_signatures_fails_without_a_root_and_is_well_with_on
     (tmp_path / "trust/root.json").write_bytes(signed_root(Keys()))
     says(look("trust_root", tmp_path, **signed), OK, "version 1", "1 key signed")
 
+    policy = tmp_path / "policy.toml"
+    policy.write_text("[ports]\nfirst = 0\n")
+    guarded = {"trust": TrustSettings("signed", tmp_path / "trust", policy)}
+    says(look("trust_root", tmp_path, **guarded), ERROR, "no manifest is taken", "ports.first", "policy.toml")
+
     (tmp_path / "trust/root.json").write_bytes(b"")
     says(look("trust_root", tmp_path, **signed), ERROR, "edgetender trust show")
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from edgetender.checks.device import Device
 from edgetender.checks.finding import Check, Finding, fail, ok, warn
-from edgetender.errors import CredentialUnusable, TrustRefused
+from edgetender.errors import ConfigInvalid, CredentialUnusable, TrustRefused
 from edgetender.model.examined import Identity
 from edgetender.trust.device import DeviceTrust
+from edgetender.trust.policy import read_policy
 
 _INSTALL = "edgetender init --root root.json"
 
@@ -14,6 +15,10 @@ _INSTALL = "edgetender init --root root.json"
 def run(device: Device) -> Finding:
     settings = device.settings.trust
     required = settings.mode == "signed"
+    try:
+        read_policy(settings.policy)
+    except (ConfigInvalid, CredentialUnusable) as error:
+        return fail(f"no manifest is taken: {error}", f"edit {settings.policy}")
     try:
         root = DeviceTrust(settings.directory, Identity(), required=required).root()
     except (CredentialUnusable, TrustRefused) as error:
