@@ -22,6 +22,7 @@ _WHEEL_ARCHITECTURES = {
 _OLDEST_GLIBC = 5
 _SHEBANG = re.compile(rb"^#!.*python[\d.]*[^\n]*\n")
 _FILE = re.compile(r"^(-r|-c|-e|--requirement|--constraint|--editable|\.|/|file:)")
+_USERINFO = re.compile(r"://[^/\s@]+@")
 _LAYOUT = 1  # raised when the way an environment is laid out changes, so that old ones are not reused
 
 
@@ -49,13 +50,20 @@ def of_requirements(text: str, at: str = "requirements") -> Spec:
     """
     lines = [line for line in (re.sub(r"(^|\s)#.*$", "", one).strip() for one in text.splitlines()) if line]
     problems = [
-        Problem(f"{at}[{number}]", "requirements.file", f"{line!r} leads to another file; name packages")
+        Problem(
+            f"{at}[{number}]", "requirements.file", f"{shown(line)!r} leads to another file; name packages"
+        )
         for number, line in enumerate(lines)
         if _FILE.match(line)
     ]
     if problems:
         raise ConfigInvalid(tuple(problems))
     return Spec(tuple(lines))
+
+
+def shown(text: str) -> str:
+    """*text* without the logins in its addresses: indexes are often private."""
+    return _USERINFO.sub("://***@", text)
 
 
 def text_of(path: Path, key: str) -> str:
@@ -73,14 +81,14 @@ def install(spec: Spec, target: Path, python: Python, say: Callable[[str], None]
     """
     listed = target.with_name(target.name + ".txt")
     listed.write_text("\n".join(spec.requirements) + "\n", encoding="utf-8")
-    say(f"installing {', '.join(spec.requirements)} for {python.platform}")
+    say(f"installing {shown(', '.join(spec.requirements))} for {python.platform}")
     done = subprocess.run(_pip(listed, target, python), capture_output=True, text=True, check=False)
     listed.unlink()
     if done.returncode:
         words = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
         last = "; ".join(word.removeprefix("ERROR: ") for word in words[-2:]) or done.stderr.strip()[-300:]
         raise Permanent(
-            f"cannot install the environment for {python.platform}: {last}; is there a wheel for it?"
+            f"cannot install the environment for {python.platform}: {shown(last)}; is there a wheel for it?"
         )
     for cache in list(target.rglob("__pycache__")):
         shutil.rmtree(cache)
