@@ -11,6 +11,7 @@ import sys
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ import pytest
 from demo.parts.process import free_port
 from demo.parts.registry import Registry
 from demo.parts.waiting import TimedOut, until
+from edgetender.clock import parse_rfc3339
+from edgetender.fleet.hub.state import Received
 from edgetender.transports.iothub_twin import in_chunks
 from tests.builders.iotedge import edge_agent, edge_module
 from tests.services.hub import TestHub
@@ -200,14 +203,30 @@ def test_the_main_job_through_the_twin(make_agent: Any, hub: TestHub) -> None:
     assert {"telemetry/device", "telemetry/modules", "event/deployment.applied"} <= kinds
 
     # an outage of the hub: it comes back by itself, and nothing that was accepted is lost or out of order
-    before = len(hub.messages(agent.client_id))
+    down = datetime.now(UTC)
     hub.go_away()
     newest = agent.desire(agent.manifest(5, SITE="hall 5"))
+    agent.until(lambda: datetime.now(UTC) - down > timedelta(seconds=8), "eight seconds")
     hub.come_back()
+    up = datetime.now(UTC)
     agent.verdict(newest, 200)
-    later = [m for m in hub.messages(agent.client_id)[before:] if m.properties["kind"] == "telemetry/device"]
-    stamps = [json.loads(message.body)["ts"] for message in later if b'"ts"' in message.body]
-    assert stamps == sorted(stamps)
+    agent.until(lambda: sampled(hub, agent)[-1] > up, "a sample of after the outage")
+    samples = sampled(hub, agent)
+    assert samples == sorted(samples)
+    assert sum(down < at < up for at in samples) >= 5, "what was measured meanwhile came later"
+    numbers = [int(json.loads(one.body)["id"].rpartition("-")[2]) for one in told(hub, agent, "event/")]
+    seen = list(dict.fromkeys(numbers))  # at least once
+    assert seen == list(range(1, len(seen) + 1))
+
+
+def told(hub: TestHub, agent: Agent, kind: str) -> list[Received]:
+    return [one for one in hub.messages(agent.client_id) if one.properties["kind"].startswith(kind)]
+
+
+def sampled(hub: TestHub, agent: Agent) -> list[datetime]:
+    """When each sample was taken, in the order of arrival."""
+    found = told(hub, agent, "telemetry/device")
+    return [parse_rfc3339(json.loads(message.body)["at"]) for message in found]
 
 
 def test_a_device_answers_methods(make_agent: Any, hub: TestHub) -> None:

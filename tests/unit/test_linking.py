@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from demo.parts.waiting import until
 from edgetender.config.settings import Settings, TransportSettings
 from edgetender.errors import CredentialUnusable, LinkDown, NotFound
 from edgetender.linking import transport_of
@@ -18,6 +19,7 @@ from edgetender.transports import TRANSPORTS, load
 from edgetender.transports.folder import FolderTransport
 from edgetender.transports.mqtt import MqttTransport
 from tests.fakes.credentials import FakeCredentials
+from tests.services.far_side import has_azure_sdk
 
 BROKER = TransportSettings(kind="mqtt", host="broker.example", username="cam", password_credential="broker")
 
@@ -71,6 +73,17 @@ def test_paho_is_not_imported_by_a_daemon_that_does_not_speak_mqtt() -> None:
 
 
 HUB = TransportSettings(kind="iothub", password_credential="hub", module="$edgeAgent", keepalive_s=65535)
+
+
+@pytest.mark.skipif(has_azure_sdk(), reason="the SDK is here")
+def test_without_the_sdk_the_link_says_how_to_get_it() -> None:
+    secret = "HostName=fleet.example;DeviceId=cam;SharedAccessKey=eA=="
+    transport = transport_of(settings(HUB), FakeCredentials({"hub": Credential("", Secret(secret))}))
+    transport.open(lambda _body: True, lambda: None)
+    try:
+        until(lambda: "pip install" in transport.link().detail, "what helps", within_s=10)
+    finally:
+        transport.close()
 
 
 def test_an_iot_hub_is_named_by_its_connection_string_which_is_not_shown() -> None:

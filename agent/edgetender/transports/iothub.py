@@ -103,8 +103,12 @@ class IotHubTransport:
         year = self._clock.now().year
         if year < _NO_CLOCK_YET:
             raise LinkDown(f"cannot connect to {self._settings.endpoint}: the clock is not set yet ({year})")
-        from edgetender.transports.iothub_connection import HubConnection
-        from edgetender.transports.iothub_provisioning import Provisioned
+        try:
+            from edgetender.transports.iothub_connection import HubConnection
+            from edgetender.transports.iothub_provisioning import Provisioned
+        except ImportError as error:
+            what_helps = "its SDK is an extra: pip install 'edgetender[azure]'"
+            raise LinkDown(f"cannot connect to an IoT Hub: {error}; {what_helps}") from error
 
         if self._provisioned is None:
             self._provisioned = Provisioned(self._settings)
