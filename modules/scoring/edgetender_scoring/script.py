@@ -37,10 +37,17 @@ class Script:
         self.run = self._run = run
         self._code = getattr(inspect.unwrap(run), "__code__", None) if strict else None
         self.style = styles.style_of(run)
+        self._context = styles.flask_context()
         self._wants_headers = "request_headers" in inspect.signature(run).parameters and not self.style.raw
 
     def call(self, request: Request) -> Outcome:
         """Score *request*. Never raises an Exception: a failing script is an outcome too."""
+        if self._context is None:
+            return self._call(request)
+        with self._context(request):
+            return self._call(request)
+
+    def _call(self, request: Request) -> Outcome:
         try:
             arguments = self.style.arguments(request)
         except styles.InputRefused as refusal:

@@ -39,7 +39,7 @@ _Connect = functools.partial[Connection]
 _BACKLOG = 1024
 _SWEEP_S = 5.0
 _HELLO_S = 1.0  # for the greetings of TLS, when stopping: a client that says nothing must not hold the end
-_SWITCH_S = 0.001  # how long a script that computes in Python may keep the event loop from answering health
+_SWITCH_S = 0.0002  # how long a script that computes in Python may keep the event loop from answering health
 _QUIET_S = 0.25  # when draining: a connection this quiet is closed, a busy one ends with its next answer
 
 

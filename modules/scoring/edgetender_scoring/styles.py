@@ -6,6 +6,7 @@ import inspect
 import json
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 from urllib.parse import parse_qsl
 
@@ -52,11 +53,14 @@ class Text:
 
 
 class RawHttp:
-    """`@rawhttp`: run() gets the request itself, as werkzeug's request object (Flask's is the same)."""
+    """`@rawhttp`: run() gets the request itself, Flask's where the script has imported flask, else werkzeug's."""
 
     raw = True
 
     def __init__(self) -> None:
+        if "flask" in sys.modules:
+            self._request_class: Any = sys.modules["flask"].Request
+            return
         try:
             from werkzeug.wrappers import Request as WerkzeugRequest
         except ImportError as error:
@@ -118,6 +122,17 @@ def style_of(run: Callable[..., Any]) -> Style:
     if raw:
         return RawHttp()
     return Fields(run) if decorated else Text()
+
+
+def flask_context() -> Callable[[Request], AbstractContextManager[Any]] | None:
+    """What makes `flask.request` the request of this thread; None where the script has not imported flask."""
+    flask = sys.modules.get("flask")
+    if flask is None:
+        return None
+    from edgetender_scoring.wsgi import environ
+
+    application = flask.Flask("edgetender_scoring")
+    return lambda request: application.request_context(environ(request))
 
 
 def check_signature(run: Callable[..., Any]) -> None:

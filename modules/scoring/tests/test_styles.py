@@ -1,6 +1,19 @@
 """Does a script get its request in the style it asks for, and do older wrappers still work?"""
 
 import json
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).resolve().parents[1]
+FLASK = find_spec("flask")
+with_flask = pytest.mark.skipif(FLASK is None, reason="flask is not installed")
+
+
+def flask_too():
+    """Where the server finds flask: beside the environment, if it was put before it for this run."""
+    return {"PYTHONPATH": f"{PROJECT}:{Path(FLASK.origin).parents[1]}"} if FLASK else {}
 
 
 def test_unmodified_scripts_parse_faster_where_that_is_asked_for(serving):
@@ -64,3 +77,46 @@ def test_the_original_servers_wrapper_script_is_understood(serving):
     """
     with serving(script) as server:
         assert server.score().json == "the driver's init"
+
+
+@with_flask
+@pytest.mark.parametrize("decorator", ["@rawhttp", ""], ids=["raw", "text"])
+def test_a_script_that_uses_flask_has_its_request(serving, decorator):
+    """As in the original server, which is a Flask application."""
+    script = f"""
+        import flask
+        from azureml.contrib.services.aml_request import rawhttp
+
+        def init(): ...
+
+        {decorator}
+        def run(given):
+            request = flask.request
+            same = not hasattr(given, "headers") or (isinstance(given, flask.Request) and given.json == request.json)
+            return [request.method, request.headers["X-Own"], request.json["a"], request.args["q"], same]
+    """
+    with serving(script, "--worker_count", "2", **flask_too()) as server:
+        headers = {"Content_Type": "application/json", "X_Own": "h"}
+        answers = [server.ask("POST", f"/score?q={n}", b'{"a": %d}' % n, **headers).json for n in range(4)]
+
+    assert answers == [["POST", "h", n, str(n), True] for n in range(4)]
+
+
+@with_flask
+def test_a_script_may_answer_with_flasks_response_and_its_failure_leaves_no_request_behind(serving):
+    script = """
+        import flask
+
+        def init(): ...
+
+        def run(text):
+            if text == "fail":
+                raise ValueError(text)
+            return flask.Response(text, 201, {"X-Own": flask.request.headers["X-Own"]})
+    """
+    with serving(script, **flask_too()) as server:
+        failed = server.score(b"fail", X_Own="1")
+        answer = server.score(b"good", X_Own="2")
+
+    assert failed.status == 500
+    assert (answer.status, answer.body, answer.header("x-own")) == (201, b"good", "2")
