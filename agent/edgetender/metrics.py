@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import platform
 import threading
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from operator import attrgetter
@@ -36,6 +37,7 @@ class Declared:
 CATALOGUE = (
     Declared("uptime_seconds", "gauge", "Seconds since the agent started."),
     Declared("cycles", "counter", "Reconcile cycles that ended."),
+    Declared("manifests_refused", "counter", "Manifests refused, by each reason's code.", ("reason",)),
     Declared("health", "gauge", "1 for the word that describes the device now.", ("state",)),
     Declared("engine_up", "gauge", "Whether the container engine answered in the last cycle."),
     Declared("upstream_connected", "gauge", "Whether the upstream link is there."),
@@ -99,6 +101,7 @@ class Metrics:
         self._version = version
         self._lock = threading.Lock()
         self._cycles = 0
+        self._refused: Counter[str] = Counter()
         self._figures = CycleFigures()
         self._samples: dict[str, Mapping[str, Any]] = {}
         self._checks: Mapping[str, int] = {}
@@ -110,6 +113,7 @@ class Metrics:
         with self._lock:
             self._figures = figures
             self._cycles += 1
+            self._refused.update(figures.refusals)
 
     def sample(self, stream: str, sample: Mapping[str, Any]) -> None:
         with self._lock:
@@ -128,10 +132,11 @@ class Metrics:
         """Prometheus's collector protocol."""
         with self._lock:
             figures, cycles, samples = self._figures, self._cycles, dict(self._samples)
-            checks = self._checks
+            checks, refused = self._checks, dict(self._refused)
         about = {"version": self._version, "python": platform.python_version()}
         yield InfoMetricFamily("edgetender_build", "What runs here.", value=about)
         yield _family("cycles", [((), cycles)])
+        yield _family("manifests_refused", [((reason,), count) for reason, count in refused.items()])
         yield from _of_cycle(figures)
         yield from _of_modules(figures)
         yield from _of_containers(samples.get("modules", {}), {one.name for one in figures.modules})

@@ -13,7 +13,7 @@ from edgetender.clock import Clock
 from edgetender.codec import canonical
 from edgetender.decide.compact import compact_facts, labels, verdict_codes
 from edgetender.decide.documents import reported_document, status_document
-from edgetender.decide.reporting import ModuleReport, events_between, health_word, module_reports
+from edgetender.decide.reporting import ModuleReport, events_between, health_word, module_reports, refusals
 from edgetender.eventlog import EventLog
 from edgetender.model.figures import CycleFigures, ModuleFigures
 from edgetender.model.hardware import Hardware
@@ -87,6 +87,7 @@ class Publisher:
         reports = module_reports(cycle.target, cycle.observed, cycle.ledger, cycle.plan)
         if self._reports is not None or cycle.ledger.desired != self._ledger.desired:
             self._tell_events(reports, cycle)
+        refused = refusals(self._ledger, cycle.ledger)
         self._snapshot, self._reports, self._ledger = snapshot, reports, cycle.ledger
         document = reported_document(
             device=self._device,
@@ -98,7 +99,7 @@ class Publisher:
             verdicts=verdict_codes(cycle.target.considered),
         )
         self._outbox.put_state("reported", canonical(document))
-        self._gauges.cycle(_figures(snapshot, reports))
+        self._gauges.cycle(replace(_figures(snapshot, reports), refusals=refused))
         self._told(self.headline(reports, snapshot))
         self._events.nudge()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 from edgetender.eventlog import EventLog
@@ -11,6 +12,7 @@ from edgetender.model.ledger import Ledger
 from edgetender.model.upstream import Link
 from edgetender.publisher import Publisher
 from tests.builders.loops import Loop, deployed
+from tests.builders.manifests import manifest, module
 from tests.fakes.store import FakeOutbox
 
 
@@ -45,3 +47,17 @@ def test_what_changed_is_told_upstream_once_and_the_headline_feeds_the_watchdog(
     assert topics.count("event/deployment.applying") == topics.count("event/deployment.applied") == 1
     assert headlines[-1] == "healthy: version 1, 1 of 1 modules ready"
     assert len(headlines) == len(loop.cycles) + 1
+
+
+def test_a_refused_manifest_is_an_event_with_its_reasons():
+    loop, outbox = deployed(), FakeOutbox()
+    publisher = publisher_of(loop, outbox, [])
+    publisher.publish(loop.last)
+    other = manifest(1, scorer=module(env={"A": "1"}))
+    loop.push(other)
+    loop.cycle()
+    publisher.publish(loop.last)
+
+    (told,) = [json.loads(one.body) for one in outbox.head(50) if one.topic == "event/deployment.refused"]
+
+    assert "manifest.equivocation" in str(told)

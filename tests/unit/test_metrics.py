@@ -30,6 +30,7 @@ FULL = CycleFigures(
     uptime_s=12.5,
     hardware={"arch": "amd64", "level": "v3", "accelerators": "nvidia", "driver": "550.1", "cuda": "12.4"},
     demotions=(("scorer", "tensorrt", "toolkit_missing"),),
+    refusals=("manifest.rollback",),
 )
 DEVICE = {
     "cpuRatio": 0.25,
@@ -176,3 +177,14 @@ def test_the_upstream_sink_puts_canonical_samples_with_their_time_into_the_outbo
     assert message.topic == "telemetry/device"
     assert message.body == b'{"a":null,"at":"2026-11-24T12:00:00.000Z","b":1}'
     assert message.expiry_s == 3600
+
+
+def test_refusals_are_counted_by_their_reason() -> None:
+    metrics = Metrics("0.1.0")
+    for refusals in (("signature.invalid",), (), ("manifest.rollback",), ("signature.invalid",)):
+        metrics.cycle(CycleFigures(refusals=refusals))
+
+    text = metrics.exposition().decode()
+
+    assert 'edgetender_manifests_refused_total{reason="signature.invalid"} 2.0' in text
+    assert 'edgetender_manifests_refused_total{reason="manifest.rollback"} 1.0' in text

@@ -223,5 +223,14 @@ def events_between(
     if new.desired is not None and new.desired != old.desired:
         kind = {200: "applied", 406: "applying", 417: "rolled_back"}.get(new.desired.code, "refused")
         verdict: dict[str, object] = {"version": new.desired.version, "code": new.desired.code}
-        events.append((f"deployment.{kind}", verdict | {"description": new.desired.description}))
+        reasons = {"reasons": list(refusals(old, new))} if kind == "refused" else {}
+        events.append((f"deployment.{kind}", verdict | {"description": new.desired.description} | reasons))
     return tuple(events)
+
+
+def refusals(old: Ledger, new: Ledger) -> tuple[str, ...]:
+    """The codes for which the newest manifest was refused since *old*; empty where none was."""
+    desired = new.desired
+    if desired is None or desired == old.desired or desired.code in (200, 406, 417):
+        return ()
+    return tuple(sorted({code for _, code, _ in desired.problems}))

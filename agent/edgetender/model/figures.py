@@ -61,4 +61,5 @@ class CycleFigures:
     modules: tuple[ModuleFigures, ...] = ()
     uptime_s: float = 0.0
     hardware: Mapping[str, str] = field(default_factory=dict)  # what it is, as labels
+    refusals: tuple[str, ...] = ()  # the codes for which a manifest was refused just now
     demotions: tuple[tuple[str, str, str], ...] = ()  # module, variant, reason
