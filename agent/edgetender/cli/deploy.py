@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgetender.cli.broker import broker_options, broker_settings, duration
-from edgetender.cli.keys import password
 from edgetender.cli.output import Exit, Session, options, say
 from edgetender.cli.package_variants import entry, pushed
 from edgetender.cli.progress import log
@@ -198,24 +197,10 @@ def _wire(
     session: Session, manifest: Manifest, device: str, keys: Sequence[Path], root: Path | None
 ) -> bytes:
     """What the device is given: the manifest, or a signed envelope around it for this device alone."""
+    from edgetender.cli.sign import envelope
     from edgetender.codec import canonical
-    from edgetender.fleet.keyring import load_key, read
-    from edgetender.fleet.signing import signed
-    from edgetender.model.signed import DEFAULT_VALIDITY
-    from edgetender.trust.verification import first_root
 
-    if not keys:
-        return canonical(manifest)
-    return signed(
-        manifest,
-        [load_key(path, password()) for path in keys],
-        first_root(read(root or keys[0].parent / "root.json")),
-        devices=[device],
-        groups=(),
-        architectures=(),
-        valid=DEFAULT_VALIDITY,
-        now=session.now(),
-    )
+    return envelope(manifest, keys, root, [device], now=session.now()) if keys else canonical(manifest)
 
 
 def _shown(session: Session, manifests: Sequence[Manifest]) -> Exit:

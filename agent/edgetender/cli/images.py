@@ -15,7 +15,7 @@ from edgetender.errors import ConfigInvalid, NotFound, Problem
 from edgetender.model.image import parse_reference
 from edgetender.packaging import oci_layout
 from edgetender.packaging.image_pull import pull as fetch
-from edgetender.packaging.image_store import KeptImage
+from edgetender.packaging.image_store import KeptImage, registry_of
 from edgetender.packaging.workspace import Workspace
 
 _HEADS = ("REPOSITORY", "TAG", "IMAGE ID", "CREATED", "SIZE")
@@ -55,11 +55,7 @@ def pull(session: Session, reference: str, platform: str, no_engine: bool, store
     kept = _kept(workspace, reference, platform)
     status = f"{reference} is here"
     if not no_engine:
-        engine = workspace.engine()
-        before = engine.inspect(reference)["Id"] if engine.has(reference) else None
-        engine.load(kept.image, reference)
-        word = "Image is up to date" if before == kept.identity else "Downloaded newer image"
-        status = f"{word} for {reference}"
+        status = workspace.engine().give(kept.image, reference)
     if session.for_people:
         session.print_lines([f"Digest: {kept.image.digest}", f"Status: {status}"])
     else:
@@ -116,8 +112,7 @@ def _kept(workspace: Workspace, reference: str, platform: str) -> KeptImage:
         parsed = parse_reference(reference)
     except ValueError as error:
         raise ConfigInvalid((Problem("REFERENCE", "reference.invalid", str(error)),)) from error
-    host = reference.partition("/")[0]
-    if "/" not in reference or not ("." in host or ":" in host or host == "localhost"):
+    if registry_of(reference) is None:
         return workspace.images.get(reference)
     blobs = workspace.layers().blobs
     with workspace.logins.get(parsed.registry).open() as registry:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -59,10 +61,8 @@ def sign(
     written: Path | None,
 ) -> Exit:
     """Sign the manifest FILE (JSON or YAML, - for stdin) for the devices that are named."""
-    from edgetender.fleet.keyring import load_key, read, write
-    from edgetender.fleet.signing import signed
+    from edgetender.fleet.keyring import write
     from edgetender.model.reading import manifest_of
-    from edgetender.trust.verification import first_root
 
     if not devices and not groups:
         raise click.UsageError("say who may take it: --device or --group")
@@ -74,7 +74,31 @@ def sign(
             )
         manifest = document.value(version or 1)
         manifest_of(manifest)
-    body = signed(
+    body = envelope(manifest, keys, root, devices, groups, architectures, valid=valid, now=session.now())
+    if written is None:
+        click.echo(body.decode())
+    else:
+        write(written, body + b"\n")
+    return Exit.OK
+
+
+def envelope(
+    manifest: Any,
+    keys: Sequence[Path],
+    root: Path | None,
+    devices: Sequence[str],
+    groups: Sequence[str] = (),
+    architectures: Sequence[str] = (),
+    *,
+    valid: timedelta = DEFAULT_VALIDITY,
+    now: datetime,
+) -> bytes:
+    """The manifest signed with these key files. Raises NotFound, CredentialUnusable, TrustRefused."""
+    from edgetender.fleet.keyring import load_key, read
+    from edgetender.fleet.signing import signed
+    from edgetender.trust.verification import first_root
+
+    return signed(
         manifest,
         [load_key(path, password()) for path in keys],
         first_root(read(root or keys[0].parent / "root.json")),
@@ -82,13 +106,8 @@ def sign(
         groups=groups,
         architectures=architectures,
         valid=valid,
-        now=session.now(),
+        now=now,
     )
-    if written is None:
-        click.echo(body.decode())
-    else:
-        write(written, body + b"\n")
-    return Exit.OK
 
 
 @click.command()

@@ -72,7 +72,9 @@ def _machine(status: str) -> str:
             found := re.search(r"^Architecture: (\w+)$", block, re.MULTILINE)
         ):
             return found[1]
-    raise Permanent("cannot import the root file system: no dpkg status in it says its architecture")
+    raise Permanent(
+        "cannot import the root file system: no dpkg status in it says its architecture; name an OCI layout of it"
+    )
 
 
 def _config(machine: str, layer: Layer) -> dict[str, Any]:
@@ -138,7 +140,9 @@ def _from_tar(archive: Path, blobs: Path) -> tuple[Layer, str]:
         with tarfile.open(archive, "r|*") as tar:
             layer = pack(entries(tar), blobs, level=_LEVEL, in_order=True)
     except (tarfile.TarError, EOFError, zlib.error) as error:
-        raise Permanent(f"cannot import {archive}: it is no root file system in a tar: {error}") from error
+        raise Permanent(
+            f"cannot import {archive}: it is no root file system in a tar: {error}; name one, or a directory"
+        ) from error
     return layer, _machine("".join(status))
 
 
@@ -157,7 +161,9 @@ def glibc_of(image: Image) -> int:
 
 def _known(glibc: int | None) -> int:
     if glibc is None:
-        raise Permanent("cannot use the base image: no GNU C Library in it; wheels need one")
+        raise Permanent(
+            "cannot use the base image: no GNU C Library in it, which wheels need; take one of Debian or the like"
+        )
     return glibc
 
 

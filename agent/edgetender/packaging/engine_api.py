@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 from urllib.parse import quote, urlencode, urlsplit
 
 from edgetender.errors import EngineDown, EngineRefused, ImageMissing
-from edgetender.packaging import dockerignore, engine_archive
+from edgetender.packaging import dockerignore, engine_archive, oci_layout
 from edgetender.packaging.oci_layout import Image
 
 _DEFAULT = "unix:///var/run/docker.sock"
@@ -54,6 +54,13 @@ class Engine:
             engine_archive.give(image, reference, archive)
             for line in self._stream("POST", "/images/load", {"quiet": "1"}, archive, "application/x-tar"):
                 _raise_if_error(line, f"load {reference}")
+
+    def give(self, image: Image, reference: str) -> str:
+        """The same, and say it as `docker pull` does: whether the engine had it already."""
+        before = self.inspect(reference)["Id"] if self.has(reference) else None
+        self.load(image, reference)
+        had = before == oci_layout.config_digest(image)
+        return f"{'Image is up to date' if had else 'Downloaded newer image'} for {reference}"
 
     def build(
         self,
@@ -197,7 +204,7 @@ class Engine:
         if url.scheme in {"tcp", "http"} and url.hostname and not os.environ.get("DOCKER_TLS_VERIFY"):
             return http.client.HTTPConnection(url.hostname, url.port or 2375, timeout=_TIMEOUT_S)
         raise EngineRefused(
-            f"cannot {what}: {self.address} is neither unix:///PATH nor a plain tcp://HOST:PORT"
+            f"cannot {what}: {self.address} is neither unix:///PATH nor a plain tcp://HOST:PORT; set DOCKER_HOST"
         )
 
 

@@ -35,9 +35,13 @@ def take(tar: tarfile.TarFile, blobs: Path) -> Image:
         layers = tuple(_layer(tar, name, blobs) for name in manifest["Layers"])
         diff_ids = config["rootfs"]["diff_ids"]
     except (KeyError, ValueError, IndexError, TypeError) as error:
-        raise Permanent(f"cannot take the image from the engine's archive: {error!r}") from error
+        raise Permanent(
+            f"cannot take the image from the engine's archive: {error!r}; try it again"
+        ) from error
     if [layer.diff_id for layer in layers] != diff_ids:
-        raise Permanent("cannot take the image from the engine's archive: its layers are not what it says")
+        raise Permanent(
+            "cannot take the image from the engine's archive: its layers are not what it says; try it again"
+        )
     return oci_layout.put_image(blobs, config, layers)
 
 

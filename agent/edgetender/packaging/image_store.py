@@ -46,6 +46,12 @@ def split(reference: str) -> tuple[str, str]:
     return f"{head}{slash}{last}", digest if at else tag or "latest"
 
 
+def registry_of(reference: str) -> str | None:
+    """Return the registry that *reference* begins with, by Docker's rule; None: it names none."""
+    host, slash, _ = reference.partition("/")
+    return host if slash and ("." in host or ":" in host or host == "localhost") else None
+
+
 class ImageStore:
     """Images below *root*; each is there whole or not at all."""
 

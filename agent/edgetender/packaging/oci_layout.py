@@ -64,14 +64,20 @@ def read(layout: Path, platform: str | None = None) -> Image:
         index = json.loads((layout / "index.json").read_bytes())
         images = [image_of(blobs, digest) for digest in _manifests(blobs, index)]
     except FileNotFoundError as error:
-        raise ImageMissing(f"cannot read the image {layout}: {error.filename} is missing") from error
+        raise ImageMissing(
+            f"cannot read the image {layout}: {error.filename} is missing; fetch or make it again"
+        ) from error
     except (ValueError, KeyError, TypeError) as error:
-        raise Permanent(f"cannot read the image {layout}: it is no OCI image layout: {error!r}") from error
+        raise Permanent(
+            f"cannot read the image {layout}: it is no OCI image layout: {error!r}; fetch or make it again"
+        ) from error
     for image in images:
         if platform is None or runs_on(image, platform):
             return image
     held = ", ".join(image.platform for image in images) or "nothing"
-    raise ImageMissing(f"cannot use the image {layout} for {platform}: it holds {held}")
+    raise ImageMissing(
+        f"cannot use the image {layout} for {platform}: it holds {held}; name one for that platform"
+    )
 
 
 def image_of(blobs: Path, digest: str) -> Image:
@@ -106,7 +112,9 @@ def config_digest(image: Image) -> str:
 def check_platform(image: Image, platform: str, origin: Path) -> None:
     """Raise ImageMissing unless the image runs on *platform*."""
     if not runs_on(image, platform):
-        raise ImageMissing(f"cannot use {origin} for {platform}: it is for {image.platform}")
+        raise ImageMissing(
+            f"cannot use {origin} for {platform}: it is for {image.platform}; name another, or its platform"
+        )
 
 
 def _manifests(blobs: Path, index: dict[str, Any]) -> Iterator[str]:

@@ -12,6 +12,7 @@ from typing import Any
 from edgetender.errors import AgentError, Permanent, WithProblems
 from edgetender.packaging.bases import Base
 from edgetender.packaging.builder import Assembled
+from edgetender.packaging.image_store import registry_of
 from edgetender.packaging.inference_config import ContainerRegistry
 from edgetender.packaging.packager import Order, Packager
 from edgetender.packaging.workspace import Workspace
@@ -97,11 +98,8 @@ class ModelPackage:
         self.wait_for_creation()
         reference = self._order.reference
         kept = self._workspace.images.get(reference)
-        engine = self._workspace.engine()
-        before = engine.inspect(reference)["Id"] if engine.has(reference) else None
-        engine.load(kept.image, reference)
-        word = "Image is up to date" if before == kept.identity else "Downloaded newer image"
-        sys.stdout.write(f"Digest: {kept.image.digest}\nStatus: {word} for {reference}\n")
+        status = self._workspace.engine().give(kept.image, reference)
+        sys.stdout.write(f"Digest: {kept.image.digest}\nStatus: {status}\n")
 
     def save(self, output_directory: str | Path) -> None:
         """Write Dockerfile, azureml-app and the rest into a directory. Raises PackageError."""
@@ -128,8 +126,8 @@ class ModelPackage:
         reference = self._order.reference
         if self.generate_dockerfile:
             reference = (self._made[1].reference if self._made else None) or ""
-        host, slash, _ = reference.partition("/")
-        if not slash or not ("." in host or ":" in host or host == "localhost"):
+        host = registry_of(reference)
+        if host is None:
             return ContainerRegistry()
         login = self._workspace.logins.get(host)
         return ContainerRegistry(host, login.username, login.password.reveal() if login.password else None)

@@ -12,6 +12,7 @@ from edgetender.errors import ConfigInvalid, Problem
 from edgetender.packaging import build_context, engine_archive, oci_layout
 from edgetender.packaging.bases import Base
 from edgetender.packaging.builder import Assembled, Built, BuiltLayer, DirectBuilder, needs_an_engine
+from edgetender.packaging.image_store import registry_of
 from edgetender.packaging.inference_config import InferenceConfig
 from edgetender.packaging.model_store import Model
 from edgetender.packaging.no_code import NoCode
@@ -65,8 +66,8 @@ class Packager:
 
     def push_where_it_belongs(self, reference: str) -> None:
         """Send the store's image to the registry it is named after, if that is the workspace's own."""
-        host, slash, _ = reference.partition("/")
-        if slash and host in {login.address for login in self.workspace.logins.all()}:
+        host = registry_of(reference)
+        if host is not None and host in {login.address for login in self.workspace.logins.all()}:
             self.say(f"pushing {reference}")
             push(reference, self.workspace.images.get(reference).layout, self.workspace.logins.get(host))
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from edgetender.errors import ConfigInvalid, Problem
+from edgetender.packaging.image_store import registry_of
 from edgetender.packaging.logins import Login
 from edgetender.registry.upload import Progress
 
@@ -19,9 +20,9 @@ def push(reference: str, layout: Path, login: Login, *, progress: Progress | Non
 
 def split(reference: str) -> tuple[str, str, str]:
     """Return registry, repository and tag (`latest` when none is named). Raises ConfigInvalid."""
-    host, slash, rest = reference.partition("/")
-    if not slash or not (":" in host or "." in host or host == "localhost") or "@" in rest:
+    host = registry_of(reference)
+    if host is None or "@" in reference:
         text = f"{reference!r} names no registry; write registry/name:tag"
         raise ConfigInvalid((Problem("--tag", "reference.invalid", text),))
-    repository, _, tag = rest.partition(":")
+    repository, _, tag = reference.removeprefix(f"{host}/").partition(":")
     return host, repository, tag or "latest"

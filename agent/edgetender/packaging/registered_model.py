@@ -128,13 +128,13 @@ class Model:
             if Path(model_name).exists():
                 return model_name
             raise PackageError(
-                f"cannot find the model {model_name}: neither {folder} nor ./{model_name} exists"
+                f"cannot find the model {model_name}: neither {folder} nor ./{model_name} exists; the image has it"
             )
         number = max(int(path.name) for path in found) if version is None else version
         entries = sorted((folder / str(number)).iterdir()) if (folder / str(number)).is_dir() else []
         if len(entries) != 1:
             raise PackageError(
-                f"cannot find the model {model_name}: {folder / str(number)} has {len(entries)} entries"
+                f"cannot find the model {model_name}: {folder / str(number)} has {len(entries)} entries, not one"
             )
         return str(entries[0])
 

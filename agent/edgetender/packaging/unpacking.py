@@ -20,7 +20,9 @@ def unpack(tar: tarfile.TarFile, prefix: str, into: Path) -> None:
             continue
         path = into / at
         if path != into and not path.parent.resolve().is_relative_to(into.resolve()):
-            raise Permanent(f"cannot unpack {member.name!r}: it leads out of its directory")
+            raise Permanent(
+                f"cannot unpack {member.name!r}: it leads out of its directory; do not trust this image"
+            )
         if member.isdir():
             path.mkdir(parents=True, exist_ok=True)
             folders.append(path)
@@ -30,7 +32,9 @@ def unpack(tar: tarfile.TarFile, prefix: str, into: Path) -> None:
             _check_link(member, at)
             path.symlink_to(member.linkname)
         elif member.islnk():
-            raise Permanent(f"cannot unpack {member.name!r}: a second name of a file may lead anywhere")
+            raise Permanent(
+                f"cannot unpack {member.name!r}: a second name of a file may lead anywhere; make it without hard links"
+            )
         elif file := tar.extractfile(member):
             with path.open("xb") as out:  # x: nothing may be written through a link of the same name
                 while chunk := file.read(1 << 20):
@@ -49,11 +53,15 @@ def date(paths: Iterable[Path]) -> None:
 def _below(member: tarfile.TarInfo, prefix: str) -> PurePosixPath | None:
     path = PurePosixPath(member.name.removeprefix("./"))
     if path.is_absolute() or ".." in path.parts:
-        raise Permanent(f"cannot unpack {member.name!r}: it leads out of its directory")
+        raise Permanent(
+            f"cannot unpack {member.name!r}: it leads out of its directory; do not trust this image"
+        )
     return path.relative_to(prefix) if path.is_relative_to(prefix) else None
 
 
 def _check_link(member: tarfile.TarInfo, at: PurePosixPath) -> None:
     target = PurePosixPath(os.path.normpath(at.parent / member.linkname))
     if target.is_absolute() or target.parts[:1] == ("..",):
-        raise Permanent(f"cannot unpack {member.name!r}: the link leads out of its directory")
+        raise Permanent(
+            f"cannot unpack {member.name!r}: the link leads out of its directory; do not trust this image"
+        )
