@@ -23,6 +23,8 @@ def measure() -> None:
         folder = Path(name)
         write(folder, [[0.0] * 10])
         print(f"   {conditions()}")
+        p50, p99 = health_ms(replace(OURS, flags=("--entry_script", "sleeps.py")), folder, busy=False)
+        print(f"   GET / of an idle server: median {p50:.2f} ms, p99 {p99:.2f} ms")
         for script in ("sleeps.py", "computes.py"):
             kinds = [replace(kind, flags=("--entry_script", script)) for kind in (OURS, ORIGINAL)]
             found = [[health_ms(kind, folder) for kind in kinds] for _ in range(_ROUNDS)]
@@ -31,13 +33,13 @@ def measure() -> None:
                 print(f"   GET / while {script} runs, {kind.label}: median {p50:.2f} ms, p99 {p99:.2f} ms")
 
 
-def health_ms(kind: Kind, folder: Path) -> tuple[float, float]:
+def health_ms(kind: Kind, folder: Path, *, busy: bool = True) -> tuple[float, float]:
     """Median and 99th percentile in milliseconds."""
     with serving(kind, folder) as server:
         end = time.monotonic() + _SECONDS
 
         def score() -> None:
-            while time.monotonic() < end:
+            while busy and time.monotonic() < end:
                 _ask("POST", server.port, "/score")
 
         load = threading.Thread(target=score)
