@@ -143,7 +143,7 @@ def powered(cuts: list[tuple[int, bool]]) -> Power:
     return Power(number, after=after)
 
 
-@examples(150)
+@examples(100)
 @given(worlds())
 def test_any_world_converges_to_one_ready_container_per_module_of_an_accepted_manifest(world: World):
     loop = live(world)
