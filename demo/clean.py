@@ -38,7 +38,7 @@ def remove_containers(engine: str, device: str = DEVICE) -> None:
     """Remove the containers and the network that the demo's daemon made there, and no other."""
     ours = {"label": f"{LABEL}={device}"}
     with client(engine) as opened:
-        for container in opened.containers.list(all=True, filters=ours):
+        for container in opened.containers.list(all=True, filters=ours, ignore_removed=True):
             container.remove(force=True, v=True)
         for network in opened.networks.list(filters=ours):
             network.remove()

@@ -61,14 +61,17 @@ class World:
         """Docker's view of the device's containers, as `inspect` shows them."""
         labels = [f"{LABEL}={DEVICE}", *([f"io.edgetender.module={module}"] if module else [])]
         with client(self.engine) as opened:
-            found = opened.containers.list(all=all_states, filters={"label": labels})
+            found = opened.containers.list(all=all_states, filters={"label": labels}, ignore_removed=True)
             return [container.attrs for container in found if ROLE not in container.labels]
 
     def fronts(self, module: str) -> list[Any]:
         """The containers that hold the module's host ports for it; none where it holds them itself."""
         labels = [f"{LABEL}={DEVICE}", f"io.edgetender.module={module}", f"{ROLE}=front"]
         with client(self.engine) as opened:
-            return [found.attrs for found in opened.containers.list(filters={"label": labels})]
+            return [
+                found.attrs
+                for found in opened.containers.list(filters={"label": labels}, ignore_removed=True)
+            ]
 
     def score(self, rows: Any, *, port: int = HOST_PORT) -> list[float]:
         """What the packaging seed's client does, word for word; raises requests.RequestException."""

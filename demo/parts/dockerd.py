@@ -98,7 +98,7 @@ class Dockerd:
 
     def _remove_contents(self) -> None:
         with client(self.socket) as engine:
-            for container in engine.containers.list(all=True):
+            for container in engine.containers.list(all=True, ignore_removed=True):
                 container.remove(force=True, v=True)
             engine.networks.prune()
 

@@ -162,7 +162,7 @@ def make_agent(tmp_path: Path, engine_socket: str, hub: TestHub, pinned: str) ->
         agent.end()
     with contextlib.closing(docker.DockerClient(base_url=engine_socket)) as engine:
         devices = {agent.client_id.partition("/")[0] for agent in agents}
-        for container in engine.containers.list(all=True):
+        for container in engine.containers.list(all=True, ignore_removed=True):
             if container.labels.get("io.edgetender.device") in devices:
                 container.remove(force=True)
 
