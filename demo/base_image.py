@@ -31,7 +31,7 @@ _UNUSED = (
 def ensure(home: Path) -> Path:
     """Return the root file system's tar, built anew when the suite or the package set changed."""
     archive, recipe = home / "base.tar", home / "recipe"
-    suite, mirror = suite_and_mirror()
+    suite, *mirror = suite_and_mirror()
     wanted = hashlib.sha256(repr((suite, PACKAGES, _UNUSED)).encode()).hexdigest()
     if archive.exists() and recipe.exists() and recipe.read_text() == wanted:
         return archive
@@ -42,7 +42,7 @@ def ensure(home: Path) -> Path:
     started = time.monotonic()
     packages = ",".join(PACKAGES)
     subprocess.run(
-        ["debootstrap", "--variant=minbase", f"--include={packages}", suite, root, mirror],
+        ["debootstrap", "--variant=minbase", f"--include={packages}", suite, root, *mirror],
         check=True,
         env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"} | _proxy(),
     )
@@ -66,13 +66,13 @@ def ensure(home: Path) -> Path:
     shutil.rmtree(root)
     recipe.write_text(wanted)
     size_mib = archive.stat().st_size / 2**20
-    print(f"base image: {size_mib:.0f} MiB from {mirror} {suite} in {time.monotonic() - started:.0f} s")
+    print(f"base image: {size_mib:.0f} MiB of Debian {suite} in {time.monotonic() - started:.0f} s")
     return archive
 
 
-def suite_and_mirror() -> tuple[str, str]:
-    """This Debian's own suite and the mirror its apt uses; Debian 12's defaults elsewhere."""
-    suite, mirror = "bookworm", "http://deb.debian.org/debian"
+def suite_and_mirror() -> tuple[str, ...]:
+    """This Debian's own suite and the mirror its apt uses; elsewhere Debian 12, from where debootstrap likes."""
+    suite = "bookworm"
     lines = Path("/etc/os-release").read_text().splitlines()
     facts = dict(line.split("=", 1) for line in lines if "=" in line)
     if facts.get("ID") == "debian":
@@ -83,7 +83,7 @@ def suite_and_mirror() -> tuple[str, str]:
         for line in subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines():
             if line.startswith(f"{suite} main "):
                 return suite, line.split()[2]
-    return suite, mirror
+    return (suite,)
 
 
 def _proxy() -> dict[str, str]:

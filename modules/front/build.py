@@ -30,13 +30,13 @@ APPLETS = ("sh", "sleep")
 NAME = "edgetender/front:1"
 OWN = ("translate",)  # beside this file; they lie in the image's root
 
-_SUITE, _MIRROR = "bookworm", "http://deb.debian.org/debian"
+_SUITE = "bookworm"
 _ARCHITECTURES = ("amd64", "arm64")  # Debian's words are the engine's; both are 64-bit and little-endian
 _DT_NEEDED, _DT_STRTAB, _PT_LOAD, _PT_DYNAMIC, _PT_INTERP = 1, 5, 1, 2, 3
 _AR_HEADER = 60
 
 
-def ensure(home: Path, suite: str = _SUITE, mirror: str = _MIRROR) -> Path:
+def ensure(home: Path, suite: str = _SUITE, *mirror: str) -> Path:
     """Return the image's archive, built anew when the suite or anything of the recipe changed."""
     archive, recipe = home / "front.tar", home / "recipe"
     own = [(Path(__file__).parent / name).read_bytes() for name in (*OWN, "build.py")]
@@ -46,18 +46,18 @@ def ensure(home: Path, suite: str = _SUITE, mirror: str = _MIRROR) -> Path:
     started = time.monotonic()
     home.mkdir(parents=True, exist_ok=True)
     recipe.unlink(missing_ok=True)
-    build(_download(home / "packages", suite, mirror), archive)
+    build(_download(home / "packages", suite, *mirror), archive)
     shutil.rmtree(home / "packages")
     recipe.write_text(wanted)
     size_mib, took_s = archive.stat().st_size / 2**20, time.monotonic() - started
-    sys.stdout.write(f"front image: {size_mib:.1f} MiB from {mirror} {suite} in {took_s:.0f} s\n")
+    sys.stdout.write(f"front image: {size_mib:.1f} MiB of Debian {suite} in {took_s:.0f} s\n")
     return archive
 
 
-def _download(root: Path, suite: str, mirror: str) -> dict[str, Path]:
+def _download(root: Path, suite: str, *mirror: str) -> dict[str, Path]:
     """Fetch our packages and what they need; debootstrap checks signatures, and runs on every distribution."""
     shutil.rmtree(root, ignore_errors=True)
-    words = ["--variant=minbase", f"--include={','.join(PACKAGES)}", "--download-only", suite, root, mirror]
+    words = ["--variant=minbase", f"--include={','.join(PACKAGES)}", "--download-only", suite, root, *mirror]
     proxies = {name: value for name, value in os.environ.items() if name.lower().endswith("_proxy")}
     path = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"}
     subprocess.run(["debootstrap", *words], check=True, env=path | proxies)
