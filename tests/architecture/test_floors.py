@@ -107,7 +107,7 @@ class Import:
     top: bool
 
     @property
-    def library(self) -> str:
+    def package(self) -> str:
         return self.name.split(".", 1)[0]
 
     @property
@@ -162,7 +162,7 @@ def test_a_room_imports_from_the_floors_below_it_only(room: str):
     wrong = [
         str(one)
         for one in IMPORTS
-        if one.library == "edgetender"
+        if one.package == "edgetender"
         and room_of(one.file) == room
         and one.room not in MAY_IMPORT[room] | {room} | DOORS_TO_MORE.get(one.file, set())
     ]
@@ -176,7 +176,7 @@ def test_the_table_names_no_room_that_is_gone():
 
 def test_floors_do_not_go_in_circles():
     real = {
-        room: {one.room for one in IMPORTS if one.library == "edgetender" and room_of(one.file) == room}
+        room: {one.room for one in IMPORTS if one.package == "edgetender" and room_of(one.file) == room}
         - {room}
         for room in ROOMS
     }
@@ -189,14 +189,14 @@ def test_floors_do_not_go_in_circles():
 @pytest.mark.parametrize("library", LIBRARIES)
 def test_a_library_is_known_in_its_places_only(library: str):
     wrong = [
-        str(one) for one in IMPORTS if one.library == library and not one.file.startswith(LIBRARIES[library])
+        str(one) for one in IMPORTS if one.package == library and not one.file.startswith(LIBRARIES[library])
     ]
     assert wrong == []
 
 
 def test_there_is_no_library_that_nobody_decided_on():
     known = set(LIBRARIES) | {"edgetender"} | set(sys.stdlib_module_names)
-    assert [str(one) for one in IMPORTS if one.library not in known] == []
+    assert [str(one) for one in IMPORTS if one.package not in known] == []
 
 
 @pytest.mark.parametrize("command", ["version", "status", "restart"])
@@ -207,7 +207,7 @@ def test_what_starts_slowly_is_not_imported_by_a_command_that_does_not_need_it(c
         for one in imports_of(path):
             if not one.top:
                 continue
-            reached.add(one.library)
+            reached.add(one.package)
             stem = AGENT.parent / one.name.replace(".", "/")
             for file in (stem.with_suffix(".py"), stem / "__init__.py"):
                 if file.is_file() and (file, "seen") not in reached:
@@ -221,8 +221,8 @@ def test_a_decision_has_no_world():
         str(one)
         for one in IMPORTS
         if one.file.startswith(("decide/", "convert/"))
-        and one.library != "edgetender"
-        and one.library not in PURE
+        and one.package != "edgetender"
+        and one.package not in PURE
     ]
     for path in sorted([*(AGENT / "decide").glob("*.py"), *(AGENT / "convert").glob("*.py")]):
         for node in ast.walk(ast.parse(path.read_text())):

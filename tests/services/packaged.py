@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import tarfile
-import time
 import urllib.request
 from hashlib import sha256
 from io import BytesIO
@@ -13,6 +12,7 @@ from io import BytesIO
 import pytest
 
 from demo.parts.process import free_port
+from demo.parts.waiting import TimedOut, until
 from edgetender.packaging import DirectBuilder, InferenceConfig
 from edgetender.packaging.model_store import from_path
 from tests.services.engine import REPOSITORY
@@ -90,13 +90,16 @@ def serving(engine, reference):
 
     client = docker.DockerClient(base_url=engine.address)
     try:
-        deadline = time.monotonic() + 30
-        while True:
+
+        def answers() -> bool:
             with contextlib.suppress(OSError):
-                ask("/")
-                break
-            assert time.monotonic() < deadline, client.containers.get(identity).logs().decode()
-            time.sleep(0.1)
+                return bool(ask("/"))
+            return False
+
+        try:
+            until(answers, "an answer of the container", within_s=30, every_s=0.1)
+        except TimedOut as late:
+            raise AssertionError(client.containers.get(identity).logs().decode()) from late
         yield ask
     finally:
         client.containers.get(identity).remove(force=True)

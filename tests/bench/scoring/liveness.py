@@ -44,13 +44,14 @@ def health_ms(kind: Kind, folder: Path, *, busy: bool = True) -> tuple[float, fl
 
         load = threading.Thread(target=score)
         load.start()
-        time.sleep(0.1)
+        pause = threading.Event()  # never set
+        pause.wait(0.1)
         took = []
         while time.monotonic() < end:
             begun = time.perf_counter()
             _ask("GET", server.port, "/")
             took.append((time.perf_counter() - begun) * 1e3)
-            time.sleep(0.01)
+            pause.wait(0.01)
         load.join()
     took.sort()
     return took[len(took) // 2], took[int(len(took) * 0.99)]
