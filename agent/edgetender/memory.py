@@ -87,6 +87,8 @@ class Memory:
             examined = AS_IT_IS
             if self._trust is not None and delivery.kind == "manifest":
                 examined = self._trust.examine(delivery.body, trusted_time(delivery.received_at, ledger))
+            elif self._trust is not None and delivery.kind == "rollback":
+                examined = self._trust.today()
             return digest(delivery, ledger, observed, versions, self.manifest_of, examined)
         except Exception as error:  # it waits on the disk: ending the daemon now would end it at every start
             log.exception("a delivery could not be judged", extra={"fields": {"delivery": delivery.id}})

@@ -139,6 +139,10 @@ class Trust(Protocol):
         """What is to be thought of *body*, a manifest as it arrived; *now* is trusted time. Never raises."""
         ...
 
+    def today(self) -> Examined:
+        """What a manifest that was taken before is measured by now: the owner's policy. Never raises."""
+        ...
+
     def floor(self) -> Floor | None:
         """What `keep` wrote last, as far as it can be read."""
         ...

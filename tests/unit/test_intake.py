@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from edgetender.decide.intake import digest, entry_of
 from edgetender.errors import ManifestInvalid, Problem
+from edgetender.model.examined import AS_IT_IS, Examined
 from edgetender.model.ledger import Ledger
 from edgetender.model.observed import Observed
+from edgetender.model.policy import Images, Policy
 from edgetender.model.reading import read_manifest
 from tests.builders.ledgers import container, holding, looked, target
 from tests.builders.manifests import delivery, manifest, module, slot
@@ -24,9 +27,21 @@ VERSIONS = {
 }
 
 
-def decided(wish: Any, kind: str, ledger: Ledger, observed: Observed = SERVING, versions=VERSIONS):
+def decided(
+    wish: Any,
+    kind: str,
+    ledger: Ledger,
+    observed: Observed = SERVING,
+    versions=VERSIONS,
+    examined: Examined = AS_IT_IS,
+):
     return digest(
-        delivery(wish, kind=kind), ledger, observed, versions, lambda s: read_manifest(s.body.encode())
+        delivery(wish, kind=kind),
+        ledger,
+        observed,
+        versions,
+        lambda s: read_manifest(s.body.encode()),
+        examined,
     )
 
 
@@ -147,3 +162,29 @@ def test_a_version_that_this_release_cannot_read_is_not_returned_to():
     )
     assert (intake.decision.code, intake.ledger) == (409, holding(TWO))
     assert "edgetender/v9" in intake.decision.description
+
+
+def test_a_version_that_the_owner_allows_no_more_is_not_returned_to():
+    elsewhere = Examined(policy=Policy(images=Images(registries=("registry.example/other",))))
+    intake = decided({}, "rollback", holding(TWO), examined=elsewhere)
+    assert (intake.decision.code, intake.ledger) == (403, holding(TWO))
+    assert "modules.scorer.image: registry.example/scorer is not below" in intake.decision.description
+
+
+def test_a_policy_that_cannot_be_read_allows_no_return():
+    broken = Examined(refused=(Problem("", "policy.unusable", "cannot read policy.toml: line 3"),))
+    intake = decided({}, "rollback", holding(TWO), examined=broken)
+    assert (intake.decision.code, intake.ledger) == (403, holding(TWO))
+
+
+def test_staying_with_what_runs_asks_no_policy():
+    nothing = Examined(policy=Policy(images=Images(registries=())))
+    intake = decided({}, "rollback", holding(TWO, THREE), examined=nothing)
+    assert (intake.decision.code, intake.ledger.candidate) == (200, None)
+
+
+def test_a_version_returned_to_is_still_the_one_that_was_signed():
+    signed = {1: entry_of(replace(slot(ONE), epoch=3), "superseded")}
+    tags_in_signed_ones_too = Examined(policy=Policy())
+    intake = decided({}, "rollback", holding(TWO), versions=signed, examined=tags_in_signed_ones_too)
+    assert intake.ledger.candidate.epoch == 3

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from edgetender.codec import decode
-from edgetender.decide.admission import admit, take
+from edgetender.decide.admission import FORBIDDEN, admit, take
 from edgetender.decide.changes import changes, summary
+from edgetender.decide.policing import violations
 from edgetender.decide.verdict import condemn
 from edgetender.decide.wishes import variant_wish
 from edgetender.errors import ManifestInvalid
@@ -53,7 +54,7 @@ def digest(
         case "variant":
             return _variant(delivery, wish, ledger, manifest_of)
         case "rollback":
-            return _rollback(delivery, wish, ledger, versions, manifest_of)
+            return _rollback(delivery, wish, ledger, versions, manifest_of, examined)
         case _:
             return _refused(delivery, ledger, 400, f"cannot do {delivery.kind!r}: unknown to this agent")
 
@@ -107,6 +108,7 @@ def _rollback(
     ledger: Ledger,
     versions: Mapping[int, HistoryEntry],
     manifest_of: Callable[[Slot], Manifest],
+    examined: Examined,
 ) -> Intake:
     """Make an earlier accepted version the candidate. The floor stays: what was left does not come back alone."""
     now, current = delivery.received_at, ledger.accepted
@@ -122,12 +124,21 @@ def _rollback(
         return _refused(delivery, ledger, 409, f"version {entry.version} is what runs already")
     if ledger.candidate is not None and entry.sha256 == ledger.candidate.sha256:
         return _refused(delivery, ledger, 409, f"version {entry.version} is being applied already")
-    slot = Slot(entry.deployment, entry.version, entry.sha256, entry.body, delivery.source, now)
+    slot = Slot(
+        entry.deployment, entry.version, entry.sha256, entry.body, delivery.source, now, epoch=entry.epoch
+    )
     try:
-        manifest_of(slot)
+        manifest = manifest_of(slot)
     except ManifestInvalid as error:  # a release that reads less than the one that took it
         why = f"cannot roll back to version {entry.version}: {error.problems[0]}"
         return _refused(delivery, ledger, 409, why)
+    if current is None or entry.sha256 != current.sha256:  # what runs goes on, whatever is allowed by now
+        forbidden = examined.refused
+        if examined.policy is not None:
+            forbidden += violations(manifest, examined.policy, signed=entry.epoch > 0)
+        if forbidden:
+            why = f"cannot roll back to version {entry.version}: {'; '.join(map(str, forbidden))}"
+            return _refused(delivery, ledger, FORBIDDEN, why)
     left = ledger.candidate or current
     by = f"rolled back to version {entry.version} by {delivery.source}"
     history = []
@@ -174,4 +185,5 @@ def entry_of(slot: Slot, result: str, what: str = "") -> HistoryEntry:
         None,
         what,
         slot.body,
+        slot.epoch,
     )

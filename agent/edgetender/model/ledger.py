@@ -170,3 +170,4 @@ class HistoryEntry:
     finished_at: datetime | None = None
     changes: str = ""
     body: str = ""
+    epoch: int = 0  # as the slot's

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -63,12 +64,18 @@ class DeviceTrust:
                 self._known = mark, first_root(stream.read(MAX_BYTES + 1))
         return self._known[1]
 
+    def today(self) -> Examined:
+        """What a manifest that was taken before is measured by now: the owner's policy, as the file says it."""
+        try:
+            return Examined(policy=read_policy(self._policy) if self._policy else Policy())
+        except (ConfigInvalid, CredentialUnusable) as error:
+            return Examined(refused=(Problem("", "policy.unusable", str(error)),))
+
     def examine(self, body: bytes, now: datetime) -> Examined:
         """What is to be thought of *body*, a manifest as it arrived; *now* is trusted time."""
-        try:
-            policy = read_policy(self._policy) if self._policy else Policy()
-        except (ConfigInvalid, CredentialUnusable) as error:
-            return Examined(refused=(Problem("", "policy.unusable", str(error)),), claimed=_claimed(body))
+        policy = (owner := self.today()).policy
+        if owner.refused:
+            return replace(owner, claimed=_claimed(body))
         try:
             root = self.root()
         except (CredentialUnusable, TrustRefused) as error:
