@@ -84,6 +84,15 @@ class Device:
         if said.code != 0:
             raise StoryFailed(f"`edgetender init` failed:\n{said.all}")
 
+    def log_in(self, host: str, registry: Registry, store: Path) -> None:
+        """`edgetender registry login`, as an author does it once: signing asks the registry what a tag means."""
+        ((user, password),) = registry.users.items()
+        words: list[str | Path] = ["--username", user, "--ca", registry.ca, "--store", store]
+        secret = {"EDGETENDER_REGISTRY_PASSWORD": password}
+        said = self.cli("registry", "login", "--name", host, *words, env=secret)
+        if said.code != 0:
+            raise StoryFailed(f"`edgetender registry login --name {host}` failed:\n{said.all}")
+
     def start(self) -> float:
         """Return how many seconds it took until the daemon answered."""
         began = time.monotonic()

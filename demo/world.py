@@ -99,6 +99,7 @@ def started(home: Path, say: Narrator, *, private_engine: bool = False) -> Itera
         "mosquitto",
         "registry",
         "signing",
+        "operator",
     ):  # of a demo before: its versions would outrank ours
         shutil.rmtree(home / part, ignore_errors=True)
     with contextlib.ExitStack() as ends:
@@ -146,6 +147,8 @@ def started(home: Path, say: Narrator, *, private_engine: bool = False) -> Itera
             front=front if front.exists() else None,
         )
         device.configure(registry)
+        for host in hosts:
+            device.log_in(host, registry, home / "operator")
         signer = Signer(home / "signing")
         device.trust(signer.root)
         say.check("keys: 2 of 3 say which keys there are, 1 signs manifests; the device trusts no other")

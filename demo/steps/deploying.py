@@ -114,7 +114,16 @@ def push(world: World, document: dict[str, Any], *, follow: bool = False) -> flo
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps(document, indent=2) + "\n")
     envelope = path.with_suffix(".signed.json")
-    words = ("--key", world.signer.key, "--device", DEVICE, "-o", envelope)
+    words = (
+        "--key",
+        world.signer.key,
+        "--device",
+        DEVICE,
+        "--store",
+        world.home / "operator",
+        "-o",
+        envelope,
+    )
     signed = world.device.cli("sign", path, *words)
     expect(signed.code == 0, f"`edgetender sign {path.name}` failed:\n{signed.all}")
     began = time.monotonic()

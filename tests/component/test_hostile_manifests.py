@@ -3,99 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from edgetender.decide.policing import violations
 from edgetender.model.examined import Identity
+from edgetender.model.policy import Images, Policy
+from edgetender.model.reading import manifest_of
 from edgetender.trust.device import DeviceTrust
+from tests.builders.hostile import FORBIDDEN, LIMITS, NO_SUCH_KEY, POLICY, twins
 from tests.builders.loops import Loop
-from tests.builders.manifests import DIGEST, SCORER, manifest, module
+from tests.builders.manifests import SCORER, manifest, module
 from tests.builders.signing import Keys, deployment, signed, signed_root
 
 KEYS = Keys()
-POLICY = """\
-[images]
-registries = ["registry.example/line", "registry.example/scorer"]
-require_digest = true
-[ports]
-addresses = ["10.0.0.7"]
-first = 6000
-last = 7000
-[limits]
-memory = "512MiB"
-cpus = 2.0
-pids = 200
-[allowed]
-modules = 3
-accelerators = false
-volumes = ["models"]
-credentials = ["line"]
-"""
-LIMITS = {"memory": "256MiB", "cpus": 1.0, "pids": 100}
-
-# Docker's own words, in the spellings that its decoder takes for the same, and compose's: no manifest has them.
-NO_SUCH_KEY = {
-    "privileged": True, "Privileged": True, "PRIVILEGED": True, "cap_add": ["SYS_ADMIN"], "CapAdd": ["ALL"],
-    "binds": ["/:/host"], "Binds": ["/:/host"], "BINDS": ["/etc:/etc"],
-    "mounts": [{"type": "bind", "source": "/", "target": "/host"}],
-    "Mounts": [{"Type": "bind", "Source": "/", "Target": "/host"}],
-    "tmpfs": {"/run": "size=99g"}, "devices": ["/dev/mem"], "Devices": [{"PathOnHost": "/dev/sda"}],
-    "device_cgroup_rules": ["a *:* rwm"], "DeviceCgroupRules": ["a *:* rwm"],
-    "security_opt": ["seccomp=unconfined"], "SecurityOpt": ["apparmor=unconfined"],
-    "sysctls": {"kernel.core_pattern": "|/x"}, "Sysctls": {"kernel.msgmax": "1"}, "pid": "host", "PidMode": "host",
-    "PIDMODE": "host", "ipc": "host", "IpcMode": "host", "uts": "host", "UTSMode": "host", "userns_mode": "host",
-    "UsernsMode": "host", "network_mode": "host", "NetworkMode": "host", "cgroup_parent": "/", "CgroupParent": "/",
-    "runtime": "kata", "Runtime": "runc-evil", "volumes_from": ["edgetender"], "VolumesFrom": ["edgetender"],
-    "oom_score_adj": -1000, "OomScoreAdj": -1000, "log_driver": "syslog", "LogConfig": {"Type": "syslog"},
-    "user": "root", "User": "0", "group_add": ["docker"], "extra_hosts": ["broker:10.0.0.9"], "links": ["db"],
-    "HostConfig": {"Privileged": True}, "hostconfig": {"privileged": True}, "createOptions": "{}", "init": True,
-    "labels": {"io.edgetender.device": "another"}, "entrypoint": ["/bin/sh"], "Image": "registry.evil/x", "IMAGE": "x",
-}  # fmt: skip
-
-# what a manifest can say, and this policy, or any, forbids: the change of the module, and the path
-FORBIDDEN: dict[str, tuple[dict[str, Any], str]] = {
-    "a tag": ({"image": "registry.example/line/x:1"}, "image"),
-    "another digest": ({"image": f"registry.example/line/x@sha512:{'a' * 128}"}, "image"),
-    "another registry": ({"image": f"registry.evil/line/x@{DIGEST}"}, "image"),
-    "a registry that begins alike": ({"image": f"registry.example.evil/line/x@{DIGEST}"}, "image"),
-    "a repository that begins alike": ({"image": f"registry.example/linear/x@{DIGEST}"}, "image"),
-    "a registry by default": ({"image": f"line/x@{DIGEST}"}, "image"),
-    "all addresses": ({"ports": ["0.0.0.0:6001:5001"]}, "ports[0].address"),
-    "all addresses of IPv6": ({"ports": [{"host": 6001, "container": 1, "address": "::"}]}, "ports[0].address"),
-    "another address": ({"ports": ["10.0.0.8:6001:5001"]}, "ports[0].address"),
-    "a port below": ({"ports": ["22:22"]}, "ports[0].host"),
-    "a port above": ({"ports": ["7001:22"]}, "ports[0].host"),
-    "no port at all": ({"ports": ["70000:22"]}, "ports[0].host"),
-    "too much memory": ({"resources": LIMITS | {"memory": "1GiB"}}, "resources.memory"),
-    "too many cores": ({"resources": LIMITS | {"cpus": 3}}, "resources.cpus"),
-    "too many processes": ({"resources": LIMITS | {"pids": 201}}, "resources.pids"),
-    "no limit of memory": ({"resources": {"cpus": 1, "pids": 1}}, "resources.memory"),
-    "memory below nothing": ({"resources": LIMITS | {"memory": -1}}, "resources.memory"),
-    "swap": ({"resources": LIMITS | {"swap": "1GiB"}}, "resources.swap"),
-    "another volume": ({"volumes": [{"name": "secrets", "path": "/x"}]}, "volumes[0].name"),
-    "a host path as a volume": ({"volumes": [{"name": "/etc", "path": "/x"}]}, "volumes[0].name"),
-    "a way up as a volume": ({"volumes": [{"name": "../../etc", "path": "/x"}]}, "volumes[0].name"),
-    "a bind in the path": ({"volumes": [{"name": "models", "path": "/x:/y:rw"}]}, "volumes[0].path"),
-    "a driver's volume": (
-        {"volumes": [{"name": "models", "path": "/x", "driver_opts": {"type": "none", "o": "bind", "device": "/etc"}}]},
-        "volumes[0].driver_opts",
-    ),
-    "a bind in compose's words": ({"volumes": ["/var/run/docker.sock:/var/run/docker.sock"]}, "volumes[0]"),
-    "an environment too large": ({"env": {"A": "x" * 70_000}}, "env"),
-    "an environment with a null byte": ({"env": {"A": "x\0y"}}, "env"),
-    "a variable of no name": ({"env": {"A=B": "x"}}, "env"),
-    "a capability that reaches the host": ({"capabilities": ["SYS_ADMIN"]}, "capabilities[0]"),
-    "all capabilities": ({"capabilities": ["ALL"]}, "capabilities[0]"),
-    "a capability": ({"capabilities": ["SETUID"]}, "capabilities[0]"),
-    "a capability in another case": ({"capabilities": ["setuid"]}, "capabilities[0]"),
-    "an accelerator": (
-        {"image": None, "variants": [{"name": "gpu", "image": SCORER, "requires": {"accelerator": "nvidia"}}]},
-        "variants[0].requires.accelerator",
-    ),
-}  # fmt: skip
 
 
 class Guarded:
@@ -195,36 +118,6 @@ def test_every_wish_is_told_at_once(tmp_path: Path):
     ]
 
 
-def twins() -> Iterator[tuple[str, str]]:
-    """createOptions as IoT Edge takes them, from an upstream that nobody signs for."""
-    for name, host in {
-        "privileged": {"Privileged": True},
-        "privileged, in another case": {"privileged": True},
-        "binds": {"Binds": ["/:/host"]},
-        "binds, in another case": {"BINDS": ["/:/host"]},
-        "mounts": {"Mounts": [{"Type": "bind", "Source": "/etc", "Target": "/x"}]},
-        "a driver's volume": {
-            "Mounts": [
-                {
-                    "Type": "volume", "Source": "v", "Target": "/x",
-                    "VolumeOptions": {"DriverConfig": {"Name": "local", "Options": {"device": "/etc", "o": "bind"}}},
-                }
-            ]
-        },
-        "volumes from": {"VolumesFrom": ["edgetender"]},
-        "the host's processes": {"PidMode": "host"},
-        "the host's network": {"NetworkMode": "host"},
-        "devices": {"Devices": [{"PathOnHost": "/dev/mem", "PathInContainer": "/dev/mem"}]},
-        "capabilities": {"CapAdd": ["SYS_ADMIN"]},
-        "no confinement": {"SecurityOpt": ["seccomp=unconfined"]},
-        "sysctls": {"Sysctls": {"kernel.msgmax": "1"}},
-        "another runtime": {"Runtime": "evil"},
-    }.items():  # fmt: skip
-        yield name, json.dumps({"HostConfig": host})
-    yield "the host's configuration, in another case", '{"hostconfig":{"privileged":true}}'
-    yield "a key given twice", '{"HostConfig":{},"HostConfig":{"Privileged":true}}'
-
-
 @pytest.mark.parametrize(("name", "options"), list(twins()))
 def test_the_create_options_of_iot_edge_ask_for_the_host_in_vain(tmp_path: Path, name: str, options: str):
     image = {"image": SCORER, "createOptions": options}
@@ -269,6 +162,39 @@ def test_a_policy_that_others_can_change_lets_nothing_in(tmp_path: Path):
     assert "others can change it" in str(guarded.refuses(in_an_envelope(sound())))
 
 
+def test_without_a_policy_what_is_signed_names_its_images_by_digest(tmp_path: Path):
+    guarded = Guarded(tmp_path)
+    (tmp_path / "policy.toml").unlink()
+    variants = [
+        {"name": "cpu", "image": "registry.example/x:1"},
+        {"name": "any", "image": "registry.example/x"},
+    ]
+
+    problems = guarded.refuses(
+        in_an_envelope(
+            manifest(1, scorer=module(image="registry.example/x:1"), second={"variants": variants})
+        )
+    )
+
+    assert [(path, code) for path, code, _ in problems] == [
+        ("modules.scorer.image", "policy.digest"),
+        ("modules.second.variants[0].image", "policy.digest"),
+        ("modules.second.variants[1].image", "policy.digest"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("tags", "signed_may", "unsigned_may"),
+    [("refuse", False, False), ("unsigned", False, True), ("allow", True, True)],
+)
+def test_the_owner_says_where_tags_may_stand(tags: Any, signed_may: bool, unsigned_may: bool):
+    tagged = manifest_of(manifest(1, scorer=module(image="registry.example/x:1")))
+    policy = Policy(images=Images(tags=tags))
+
+    assert (violations(tagged, policy, signed=True) == ()) is signed_may
+    assert (violations(tagged, policy, signed=False) == ()) is unsigned_may
+
+
 def test_without_a_policy_a_module_is_reached_from_this_device_alone(tmp_path: Path):
     guarded = Guarded(tmp_path)
     (tmp_path / "policy.toml").unlink()
@@ -276,3 +202,7 @@ def test_without_a_policy_a_module_is_reached_from_this_device_alone(tmp_path: P
     problems = guarded.refuses(in_an_envelope(sound(ports=["0.0.0.0:6001:5001"])))
 
     assert paths(problems) == ["modules.scorer.ports[0].address"]
+
+
+def test_more_than_sixty_hostile_specifications_are_refused_here():
+    assert len(NO_SUCH_KEY) + len(FORBIDDEN) + len(list(twins())) >= 60

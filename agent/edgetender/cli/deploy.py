@@ -118,6 +118,8 @@ def deploy(
     }
     if dry_run or settings is None:
         return _shown(session, list(manifests.values()))
+    if keys:
+        manifests = {device: _pinned(one, store) for device, one in manifests.items()}
     bodies = {device: _wire(session, one, device, keys, root) for device, one in manifests.items()}
     for one in made:
         pushed(one.reference, one.layout, login)
@@ -201,6 +203,13 @@ def _wire(
     from edgetender.codec import canonical
 
     return envelope(manifest, keys, root, [device], now=session.now()) if keys else canonical(manifest)
+
+
+def _pinned(manifest: Manifest, store: Path | None) -> Manifest:
+    """Services that came from elsewhere may be named by tags: devices take none in what is signed."""
+    from edgetender.cli.sign import resolved
+
+    return resolved(manifest, store)
 
 
 def _shown(session: Session, manifests: Sequence[Manifest]) -> Exit:

@@ -46,6 +46,12 @@ def _duration(_context: click.Context, _option: click.Parameter, value: str) -> 
     help="how long it may be taken; what runs by then goes on",
 )
 @click.option("--version", type=click.IntRange(1), help="of an IoT Edge deployment, which has none itself")
+@click.option(
+    "--resolve/--no-resolve",
+    default=True,
+    help="write the digest behind each tag, as the registry says; or refuse tags",
+)
+@click.option("--store", type=_PATH, help="where logins to registries are kept")
 @click.option("-o", "--output", "written", type=_PATH, help="where the signed manifest goes; else stdout")
 @click.pass_obj
 def sign(
@@ -58,10 +64,16 @@ def sign(
     architectures: tuple[str, ...],
     valid: timedelta,
     version: int | None,
+    resolve: bool,
+    store: Path | None,
     written: Path | None,
 ) -> Exit:
-    """Sign the manifest FILE (JSON or YAML, - for stdin) for the devices that are named."""
+    """Sign the manifest FILE (JSON or YAML, - for stdin) for the devices that are named.
+
+    Devices take digests only in what is signed: each tag is looked up, with the login of edgetender registry login.
+    """
     from edgetender.fleet.keyring import write
+    from edgetender.fleet.pinning import refuse_tags
     from edgetender.model.reading import manifest_of
 
     if not devices and not groups:
@@ -74,12 +86,31 @@ def sign(
             )
         manifest = document.value(version or 1)
         manifest_of(manifest)
+        if resolve:
+            manifest = resolved(manifest, store)
+        else:
+            refuse_tags(manifest)
     body = envelope(manifest, keys, root, devices, groups, architectures, valid=valid, now=session.now())
     if written is None:
         click.echo(body.decode())
     else:
         write(written, body + b"\n")
     return Exit.OK
+
+
+def resolved(manifest: dict[str, Any], store: Path | None) -> dict[str, Any]:
+    """A valid manifest, its tags looked up with the logins in *store*. Raises ManifestInvalid, Transient."""
+    from edgetender.fleet.pinning import pinned
+    from edgetender.model.image import ImageReference
+    from edgetender.packaging.workspace import Workspace
+
+    logins = Workspace(store).logins
+
+    def digest_of(reference: ImageReference) -> str:
+        with logins.get(reference.registry).open() as registry:
+            return registry.digest(reference)
+
+    return pinned(manifest, digest_of)
 
 
 def envelope(

@@ -109,8 +109,10 @@ def _taken(
         if (problem := unbelievable(signed, version, ledger, at)) is not None:
             return _untrusted(delivery, version, (problem,))
         sure = max(trusted_time(at, ledger), signed.issued_at)
-    if examined.policy is not None and (forbidden := violations(manifest, examined.policy)):
-        return _untrusted(delivery, version, forbidden)
+    if examined.policy is not None:
+        forbidden = violations(manifest, examined.policy, signed=signed is not None)
+        if forbidden:
+            return _untrusted(delivery, version, forbidden)
     epoch = _epoch(examined, ledger)
     slot = Slot(
         manifest.deployment, version, sha256_hex(body), body.decode(), delivery.source, at, epoch=epoch

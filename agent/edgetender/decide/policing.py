@@ -14,17 +14,17 @@ from edgetender.model.policy import LOOPBACK, Images, Policy
 from edgetender.model.quantity import size_text
 
 
-def violations(manifest: Manifest, policy: Policy) -> tuple[Problem, ...]:
+def violations(manifest: Manifest, policy: Policy, *, signed: bool) -> tuple[Problem, ...]:
     """Everything that *policy* forbids in *manifest*; empty for nothing."""
-    return tuple(_all(manifest, policy))
+    return tuple(_all(manifest, policy, tags=policy.images.tags in ("allow", "" if signed else "unsigned")))
 
 
-def _all(manifest: Manifest, policy: Policy) -> Iterator[Problem]:
+def _all(manifest: Manifest, policy: Policy, *, tags: bool) -> Iterator[Problem]:
     if len(manifest.modules) > policy.allowed.modules:
         said = f"{len(manifest.modules)} modules; {policy.allowed.modules} are allowed here"
         yield Problem("modules", "policy.modules", said)
     for name, module in manifest.modules.items():
-        yield from _module(f"modules.{name}", module, policy)
+        yield from _module(f"modules.{name}", module, policy, tags=tags)
     known = policy.allowed.credentials
     for host, access in manifest.registries.items():
         if known is not None and access.credential is not None and access.credential not in known:
@@ -32,9 +32,9 @@ def _all(manifest: Manifest, policy: Policy) -> Iterator[Problem]:
             yield Problem(f"registries.{host}.credential", "policy.credential", said)
 
 
-def _module(path: str, module: Module, policy: Policy) -> Iterator[Problem]:
+def _module(path: str, module: Module, policy: Policy, *, tags: bool) -> Iterator[Problem]:
     for where, variant in _variants(path, module):
-        yield from _image(f"{where}.image", variant.image, policy.images)
+        yield from _image(f"{where}.image", variant.image, policy.images, tags=tags)
         if not policy.allowed.accelerators and variant.requires.accelerator is not None:
             yield Problem(f"{where}.requires.accelerator", "policy.accelerator", "none is for modules here")
     for index, capability in enumerate(module.capabilities):
@@ -59,14 +59,15 @@ def _variants(path: str, module: Module) -> Iterator[tuple[str, Variant]]:
         yield f"{path}.variants[{index}]", variant
 
 
-def _image(path: str, image: str, policy: Images) -> Iterator[Problem]:
+def _image(path: str, image: str, policy: Images, *, tags: bool) -> Iterator[Problem]:
     reference = parse_reference(image)
     wanted = policy.registries
     if wanted is not None and not any(_below(reference.name, one) for one in wanted):
         said = f"{reference.name} is not below {' or '.join(wanted) or 'anything that is allowed here'}"
         yield Problem(path, "policy.registry", said)
-    if policy.require_digest and reference.digest is None:
-        yield Problem(path, "policy.digest", "a tag may name something else tomorrow; write …@sha256:…")
+    if not tags and reference.digest is None:
+        said = "a tag may name something else tomorrow; write …@sha256:…, as edgetender sign does"
+        yield Problem(path, "policy.digest", said)
 
 
 def _below(name: str, prefix: str) -> bool:

@@ -7,7 +7,7 @@ unknown key refuses the whole manifest.
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, ValidationError, model_validator
 
@@ -27,7 +27,11 @@ class Images(Wire):
     registries: tuple[_Prefix, ...] | None = Field(
         None, description="registry.example, or registry.example/team; absent: all"
     )
-    require_digest: bool = Field(default=False, description="no tags: what was signed is what runs")
+    tags: Literal["refuse", "unsigned", "allow"] = Field(
+        "unsigned",
+        description="where images may be named by a tag, which may name something else tomorrow: nowhere, "
+        "in manifests that are not signed, or in signed ones too",
+    )
 
 
 class Ports(Wire):

@@ -87,6 +87,12 @@ class Registry:
             raise ImageMissing(f"cannot {what}: {_for(architecture, variant, held)}")
         return image
 
+    def digest(self, reference: ImageReference) -> str:
+        """Return what *reference* names now, an image or an index of them: by this digest it stays the same."""
+        return self._manifest(
+            reference.repository, reference.digest or reference.tag or "latest", f"resolve {reference}"
+        )[0]
+
     def sign_in(self) -> None:
         """Return when the registry takes the credential."""
         with self._connection.request("GET", "/v2/", what=f"log in to {self._host}", scope=""):

@@ -1,0 +1,60 @@
+"""Which bytes does a manifest's tag mean today? Written beside it, so that what was signed is what runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from copy import deepcopy
+from typing import Any
+
+from edgetender.errors import ManifestInvalid, Permanent, Problem
+from edgetender.model.image import ImageReference, parse_reference
+
+Document = dict[str, Any]
+
+
+def tags(manifest: Document) -> dict[str, ImageReference]:
+    """The images of *manifest*, a valid one, that a registry may mean something else by tomorrow, by their paths."""
+    found = {where: parse_reference(holder["image"]) for where, holder in _images(manifest)}
+    return {where: reference for where, reference in found.items() if reference.digest is None}
+
+
+def pinned(manifest: Document, digest_of: Callable[[ImageReference], str]) -> Document:
+    """*manifest* with a digest behind every tag, which stays for people: `registry/repository:1.0@sha256:…`.
+
+    *digest_of* is asked once for each image. Raises ManifestInvalid with every image that it refuses for good,
+    and at once what it raises where later may be better.
+    """
+    wanted, result = tags(manifest), deepcopy(manifest)
+    known: dict[ImageReference, str | Permanent] = {}
+    for reference in wanted.values():
+        if reference not in known:
+            try:
+                known[reference] = digest_of(reference)
+            except Permanent as error:
+                known[reference] = error
+    problems = tuple(
+        Problem(where, answer.code, str(answer))
+        for where, reference in wanted.items()
+        if isinstance(answer := known[reference], Permanent)
+    )
+    if problems:
+        raise ManifestInvalid(problems)
+    for where, holder in _images(result):
+        if where in wanted:
+            holder["image"] = f"{wanted[where]}@{known[wanted[where]]}"
+    return result
+
+
+def refuse_tags(manifest: Document) -> None:
+    """Raises ManifestInvalid with every image that is named by a tag."""
+    said = "a tag may name something else tomorrow; write …@sha256:…, or let sign ask the registry"
+    if problems := tuple(Problem(where, "image.tag", said) for where in tags(manifest)):
+        raise ManifestInvalid(problems)
+
+
+def _images(manifest: Document) -> Iterator[tuple[str, Document]]:
+    for name, module in manifest["modules"].items():
+        if module.get("image") is not None:
+            yield f"modules.{name}.image", module
+        for index, variant in enumerate(module.get("variants") or ()):
+            yield f"modules.{name}.variants[{index}].image", variant
