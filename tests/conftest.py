@@ -7,4 +7,6 @@ pytest_plugins = [
     "tests.services.front_image",
     "tests.services.packaged",
     "tests.services.hub",
+    "tests.services.hub_device",
+    "tests.services.hub_side",
 ]

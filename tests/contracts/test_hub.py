@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -16,34 +15,16 @@ from edgetender.fleet.hub.hub import DeviceOffline
 from edgetender.fleet.hub.state import Rate, Throttles
 from edgetender.fleet.hub.twin import TwinRefused
 from tests.services.hub import TestHub
-from tests.services.hub_device import HubDevice
+from tests.services.hub_device import HubDevice, connected
 
 C2D = "devices/cam7/messages/devicebound/"
-
-
-def device(hub: TestHub, client_id: str = "cam7", **options: Any) -> HubDevice:
-    identity = hub.register(client_id)
-    return again(hub, client_id, key=identity.keys[0], **options)
-
-
-def again(hub: TestHub, client_id: str = "cam7", **options: Any) -> HubDevice:
-    key = options.pop("key", None) or hub._device(client_id).identity.keys[0]
-    return HubDevice(hub, client_id, key=key, ca=hub.ca, **options)
-
-
-@pytest.fixture
-def cam(hub: TestHub) -> Iterator[HubDevice]:
-    with device(hub) as cam:
-        assert cam.code == 0
-        cam.listen()
-        yield cam
 
 
 # --- twins
 
 
 def test_desired_patches_go_to_their_device_alone_with_their_version(hub: TestHub, cam: HubDevice) -> None:
-    with device(hub, "cam8") as other:
+    with connected(hub, "cam8") as other:
         other.listen()
         assert hub.desire("cam7", {"a": {"b": 1, "c": None}}) == 2
         packet = cam.heard("$iothub/twin/PATCH/properties/desired/")
@@ -87,11 +68,11 @@ def test_so_it_is_for_the_back_end(hub: TestHub) -> None:
 
 
 def test_patches_for_a_device_that_is_away_are_not_kept_but_the_twin_is(hub: TestHub) -> None:
-    with device(hub) as cam:
+    with connected(hub) as cam:
         cam.listen()
     until(lambda: not hub.is_connected("cam7"), "it is gone", within_s=5)
     hub.desire("cam7", {"a": 1})
-    with again(hub) as cam:
+    with connected(hub) as cam:
         assert cam.session, "the hub remembers what it listens to"
         with pytest.raises(TimeoutError):
             cam.read(0.2)
@@ -125,7 +106,7 @@ def test_a_method_of_a_device_that_is_away_or_silent_fails(hub: TestHub, cam: Hu
 
 
 def test_messages_wait_for_their_device_until_it_acknowledges(hub: TestHub) -> None:
-    with device(hub) as cam:
+    with connected(hub) as cam:
         cam.subscribe(f"{C2D}#")
         hub.send("cam7", b"one", {"kind": "nudge"})
         first = cam.heard(C2D)
@@ -133,7 +114,7 @@ def test_messages_wait_for_their_device_until_it_acknowledges(hub: TestHub) -> N
         assert "kind=nudge" in first.topic
     until(lambda: not hub.is_connected("cam7"), "it is gone", within_s=5)
     hub.send("cam7", b"two")
-    with again(hub) as cam:
+    with connected(hub) as cam:
         for body, repeated in ((b"one", 8), (b"two", 0)):
             packet = cam.heard(C2D)
             assert (packet.payload, packet.head & 8) == (body, repeated)
@@ -161,13 +142,13 @@ def test_telemetry_is_kept_with_its_properties(hub: TestHub, cam: HubDevice) -> 
 
 def test_beyond_its_throttles_it_says_429_and_refuses_connections(tmp_path: Path) -> None:
     tight = Throttles(connects=Rate(2), reads=Rate(1), writes=Rate(1))
-    with TestHub(tmp_path, throttles=tight) as hub, device(hub) as cam:
+    with TestHub(tmp_path, throttles=tight) as hub, connected(hub) as cam:
         cam.listen()
         assert [cam.report({"a": 1})[0] for _ in range(3)][-1] == 429
         assert [cam.twin()[0] for _ in range(3)][-1] == 429
         codes = []
         for _ in range(4):
-            with again(hub) as other:
+            with connected(hub) as other:
                 codes.append(other.code)
         assert 3 in codes
 
@@ -183,7 +164,7 @@ def test_it_does_wrong_when_it_is_told_to(hub: TestHub, cam: HubDevice) -> None:
     cam.tell(b"x")
     assert cam.hung_up()
     hub.wrongs.refuse = 1
-    with again(hub) as refused:
+    with connected(hub) as refused:
         assert refused.code == 5
 
 
@@ -193,9 +174,9 @@ def test_after_an_outage_what_it_knew_is_there(hub: TestHub, cam: HubDevice) -> 
     gone.start()
     assert cam.hung_up()
     gone.join(5)
-    with pytest.raises(ConnectionRefusedError), again(hub):
+    with pytest.raises(ConnectionRefusedError), connected(hub):
         pass
     hub.come_back()
-    with again(hub) as later:
+    with connected(hub) as later:
         assert later.session
         assert later.twin()[1]["reported"] == {"a": 1, "$version": 2}

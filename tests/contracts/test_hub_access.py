@@ -2,34 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from demo.parts.waiting import until
 from tests.services.hub import TestHub
-from tests.services.hub_device import HubDevice
+from tests.services.hub_device import HubDevice, connected
 
 C2D = "devices/cam7/messages/devicebound/"
-
-
-def device(hub: TestHub, client_id: str = "cam7", **options: Any) -> HubDevice:
-    identity = hub.register(client_id)
-    return again(hub, client_id, key=identity.keys[0], **options)
-
-
-def again(hub: TestHub, client_id: str = "cam7", **options: Any) -> HubDevice:
-    key = options.pop("key", None) or hub._device(client_id).identity.keys[0]
-    return HubDevice(hub, client_id, key=key, ca=hub.ca, **options)
-
-
-@pytest.fixture
-def cam(hub: TestHub) -> Iterator[HubDevice]:
-    with device(hub) as cam:
-        assert cam.code == 0
-        cam.listen()
-        yield cam
 
 
 # --- who may connect
@@ -38,7 +19,7 @@ def cam(hub: TestHub) -> Iterator[HubDevice]:
 def test_either_key_opens_and_no_other(hub: TestHub) -> None:
     first, second = hub.register("cam7").keys
     for key, code in ((first, 0), (second, 0), (hub.register("cam8").keys[0], 5)):
-        with again(hub, key=key) as cam:
+        with connected(hub, key=key) as cam:
             assert cam.code == code
 
 
@@ -52,14 +33,14 @@ def test_either_key_opens_and_no_other(hub: TestHub) -> None:
     ],
 )
 def test_what_is_signed_wrongly_or_for_another_is_refused(hub: TestHub, options: Any) -> None:
-    with device(hub, **options) as cam:
+    with connected(hub, **options) as cam:
         assert cam.code == 5
         assert cam.hung_up()
 
 
 def test_a_device_that_nobody_registered_is_refused(hub: TestHub) -> None:
     key = hub.register("cam7").keys[0]
-    with HubDevice(hub, "stranger", key=key, ca=hub.ca) as stranger:
+    with HubDevice(hub.address, "stranger", key=key, ca=hub.ca) as stranger:
         assert stranger.code == 5
 
 
@@ -68,20 +49,20 @@ def test_a_certificate_that_an_authority_signed_for_this_name_opens(hub: TestHub
     hub.register("cam7", by_authority=True)
     for name, code in (("cam7", 0), ("cam8", 5)):
         pair = hub.authority.issue(name)
-        with HubDevice(hub, "cam7", ca=hub.ca, certificate=pair) as cam:
+        with HubDevice(hub.address, "cam7", ca=hub.ca, certificate=pair) as cam:
             assert cam.code == code
-    with HubDevice(hub, "cam7", ca=hub.ca) as without:
+    with HubDevice(hub.address, "cam7", ca=hub.ca) as without:
         assert without.code == 5
 
 
 def test_the_token_s_end_is_the_connection_s(hub: TestHub) -> None:
-    with device(hub, expires_in=1) as cam:
+    with connected(hub, expires_in=1) as cam:
         assert cam.code == 0
         assert cam.hung_up()
 
 
 def test_of_two_connections_of_one_id_the_newer_one_lives(hub: TestHub, cam: HubDevice) -> None:
-    with again(hub) as newer:
+    with connected(hub) as newer:
         assert cam.hung_up()
         newer.listen()
         assert newer.twin()[0] == 200
@@ -89,7 +70,7 @@ def test_of_two_connections_of_one_id_the_newer_one_lives(hub: TestHub, cam: Hub
 
 
 def test_silence_for_one_and_a_half_keepalives_ends_it(hub: TestHub) -> None:
-    with device(hub, keepalive=1) as cam:
+    with connected(hub, keepalive=1) as cam:
         cam.write(0xC0, b"")
         answer = cam.read()
         assert answer is not None

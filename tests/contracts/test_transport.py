@@ -18,12 +18,12 @@ from tests.services.far_side import (
     FolderSide,
     Inbox,
     has_azure_sdk,
-    hub_side,
     in_background,
     mqtt_side,
     opened,
     settled,
 )
+from tests.services.hub_side import hub_side
 
 MANIFEST = b'{"kind": "Deployment", "version": 7}'  # bytes arrive as they were sent, spaces and all
 REPORT = json.dumps({"health": "healthy"}).encode()
@@ -41,7 +41,7 @@ def far(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[FarSide]:
         return
     if kind == "iothub":
         hub = request.getfixturevalue("hub")
-        far: FarSide = hub_side(hub, hub.ca)
+        far: FarSide = hub_side(hub)
     else:
         far = FakeSide() if kind == "fake" else FolderSide(tmp_path / "stick")
     yield far

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,43 +14,9 @@ from edgetender.errors import LinkDown
 from edgetender.model.upstream import Message
 from edgetender.secret import Secret
 from tests.builders.iotedge import edge_agent, edge_module
-from tests.services.far_side import HubSide, Inbox, has_azure_sdk, hub_side, opened, settled
+from tests.services.far_side import opened, settled
 from tests.services.hub import TestHub
-
-pytestmark = pytest.mark.skipif(
-    not has_azure_sdk(), reason="run by test_transport_azure.py, with .venv/azure"
-)
-
-MANIFEST = {"schema": "edgetender/v1", "deployment": "line3", "version": 7, "modules": {}}
-
-
-@pytest.fixture
-def iothub(hub: TestHub) -> Iterator[HubSide]:
-    side = hub_side(hub, hub.ca, quiet_s=0.0)
-    yield side
-    side.transport.close()
-
-
-def report(side: HubSide, **document: Any) -> None:
-    body = json.dumps(document).encode()
-    side.transport.send(Message("reported", body, retain=True), timeout_s=5)
-
-
-def reported(side: HubSide) -> dict[str, Any]:
-    found: dict[str, Any] = side.hub.twin(side.device)["reported"]
-    return found
-
-
-def opened_again(side: HubSide, **changes: Any) -> Inbox:
-    side.again(**changes)
-    return opened(side)
-
-
-def detail(side: HubSide, words: str) -> str:
-    """What the link says of itself, once it says *words*."""
-    until(lambda: words in side.transport.link().detail, words, within_s=15)
-    return side.transport.link().detail
-
+from tests.services.hub_side import MANIFEST, HubSide, hub_side
 
 # --- what comes down
 
@@ -99,18 +64,18 @@ def test_a_message_is_a_nudge_to_read_the_twin(iothub: HubSide) -> None:
 def test_chunks_that_are_not_what_their_digest_says_are_refused_upstream(iothub: HubSide) -> None:
     inbox = opened(iothub)
     version = iothub.hub.desire(iothub.device, {"deployment": {"chunks": ["{}"], "sha256": "0" * 64}})
-    until(lambda: "lastDesiredStatus" in reported(iothub), "the refusal", within_s=10)
-    assert reported(iothub)["lastDesiredVersion"] == version
-    assert reported(iothub)["lastDesiredStatus"]["code"] == 400
-    assert reported(iothub)["lastDesiredStatus"]["problems"][0]["path"] == "deployment.sha256"
+    until(lambda: "lastDesiredStatus" in iothub.reported(), "the refusal", within_s=10)
+    assert iothub.reported()["lastDesiredVersion"] == version
+    assert iothub.reported()["lastDesiredStatus"]["code"] == 400
+    assert iothub.reported()["lastDesiredStatus"]["problems"][0]["path"] == "deployment.sha256"
     assert inbox.offered == []
     iothub.publish(json.dumps(MANIFEST).encode())
     until(lambda: inbox.taken, "a sound one", within_s=10)
-    until(lambda: "lastDesiredStatus" not in reported(iothub), "the refusal withdrawn", within_s=10)
+    until(lambda: "lastDesiredStatus" not in iothub.reported(), "the refusal withdrawn", within_s=10)
 
 
 def test_as_the_module_edge_agent_it_takes_what_iot_edge_takes(hub: TestHub) -> None:
-    side = hub_side(hub, hub.ca)
+    side = hub_side(hub)
     agent = f"{side.device}/$edgeAgent"
     hub.register(agent)
     twin = edge_agent(scorer=edge_module())
@@ -125,8 +90,8 @@ def test_as_the_module_edge_agent_it_takes_what_iot_edge_takes(hub: TestHub) -> 
     body = json.loads(inbox.taken[0])
     assert (body["$version"], list(body["modules"])) == (version, ["scorer"])
     assert b"hunter2" not in inbox.taken[0]
-    report(side, lastDesiredVersion=version, lastDesiredStatus={"code": 200, "description": "running"})
-    assert (reported(side)["lastDesiredVersion"], reported(side)["lastDesiredStatus"]["code"]) == (
+    side.report(lastDesiredVersion=version, lastDesiredStatus={"code": 200, "description": "running"})
+    assert (side.reported()["lastDesiredVersion"], side.reported()["lastDesiredStatus"]["code"]) == (
         version,
         200,
     )
@@ -140,66 +105,64 @@ def test_the_twin_s_version_is_reported_as_hubs_compare_it_and_ours_beside_it(io
     inbox = opened(iothub)
     version = iothub.hub.desire(iothub.device, {"deployment": MANIFEST})
     until(lambda: inbox.taken, "the manifest", within_s=10)
-    report(
-        iothub,
+    iothub.report(
         lastDesiredVersion=7,
         lastDesiredStatus={"code": 200, "description": "running", "problems": []},
     )
-    found = reported(iothub)
+    found = iothub.reported()
     assert (found["lastDesiredVersion"], found["deploymentVersion"]) == (version, 7)
     later = iothub.hub.desire(iothub.device, {"telemetryInterval": 5})
-    until(lambda: reported(iothub)["lastDesiredVersion"] == later, "acted on: nothing to do", within_s=10)
+    until(lambda: iothub.reported()["lastDesiredVersion"] == later, "acted on: nothing to do", within_s=10)
 
 
 def test_only_differences_are_written_and_nothing_after_a_reconnect(iothub: HubSide) -> None:
     opened(iothub)
-    report(
-        iothub,
+    iothub.report(
         health="degraded",
         modules={"a": {"state": "starting", "why": ""}, "b.c": {"state": "running"}},
     )
-    report(iothub, health="healthy", modules={"a": {"state": "running"}})
+    iothub.report(health="healthy", modules={"a": {"state": "running"}})
     expected = {"health": "healthy", "modules": {"a": {"state": "running"}}, "$version": 3}
-    assert reported(iothub) == expected
+    assert iothub.reported() == expected
     iothub.hub.disconnect(iothub.device)
     until(lambda: iothub.hub.counts(iothub.device)[0] == 2, "the reconnect", within_s=10)
     settled(iothub.transport, connected=True)
-    report(iothub, health="healthy", modules={"a": {"state": "running"}})
+    iothub.report(health="healthy", modules={"a": {"state": "running"}})
     assert iothub.hub.counts(iothub.device)[2] == 2
-    assert reported(iothub) == expected
+    assert iothub.reported() == expected
 
 
 def test_what_the_hub_lost_meanwhile_is_written_again(iothub: HubSide) -> None:
     opened(iothub)
-    report(iothub, health="healthy")
+    iothub.report(health="healthy")
     iothub.hub.forget_reported(iothub.device)
     iothub.hub.disconnect(iothub.device)
     until(lambda: iothub.hub.counts(iothub.device)[0] == 2, "the reconnect", within_s=10)
     settled(iothub.transport, connected=True)
-    report(iothub, health="healthy")
-    assert reported(iothub)["health"] == "healthy"
+    iothub.report(health="healthy")
+    assert iothub.reported()["health"] == "healthy"
 
 
 def test_what_others_report_is_left_alone(iothub: HubSide) -> None:
     opened(iothub)
-    report(iothub, health="healthy")
+    iothub.report(health="healthy")
     iothub.hub._device(iothub.device).twin.reported.patch({"theirs": 1})
-    report(iothub, health="degraded")
-    assert reported(iothub)["theirs"] == 1
+    iothub.report(health="degraded")
+    assert iothub.reported()["theirs"] == 1
 
 
 def test_progress_is_collected_and_a_verdict_is_not(hub: TestHub) -> None:
-    side = hub_side(hub, hub.ca, quiet_s=0.5)
+    side = hub_side(hub, quiet_s=0.5)
     opened(side)
-    report(side, health="waiting", modules={"a": {"pullPercent": 0}})
+    side.report(health="waiting", modules={"a": {"pullPercent": 0}})
     began = time.monotonic()
     for percent in range(10, 100, 10):
-        report(side, health="waiting", modules={"a": {"pullPercent": percent}})
+        side.report(health="waiting", modules={"a": {"pullPercent": percent}})
     assert hub.counts(side.device)[2] == 1
-    until(lambda: reported(side)["modules"]["a"]["pullPercent"] == 90, "the last of it", within_s=5)
+    until(lambda: side.reported()["modules"]["a"]["pullPercent"] == 90, "the last of it", within_s=5)
     assert time.monotonic() - began >= 0.4
     assert hub.counts(side.device)[2] == 2
-    report(side, health="healthy", modules={"a": {"pullPercent": 90}})
+    side.report(health="healthy", modules={"a": {"pullPercent": 90}})
     assert hub.counts(side.device)[2] == 3
     side.transport.close()
 
@@ -208,9 +171,9 @@ def test_a_throttled_write_is_a_link_down_and_works_later(iothub: HubSide) -> No
     opened(iothub)
     iothub.hub.wrongs.refuse_reported = 1
     with pytest.raises(LinkDown, match="429"):
-        report(iothub, health="healthy")
-    report(iothub, health="healthy")
-    assert reported(iothub)["health"] == "healthy"
+        iothub.report(health="healthy")
+    iothub.report(health="healthy")
+    assert iothub.reported()["health"] == "healthy"
     assert iothub.hub.counts(iothub.device)[0] == 1
 
 
@@ -222,9 +185,9 @@ def test_64_modules_with_long_reasons_fit_a_twin(iothub: HubSide) -> None:
         "image": f"registry.example/{'m' * 80}@sha256:{'0' * 64}",
     }
     module |= {"lastExit": {"at": "2026", "code": 1, "reason": "r" * 200, "log": ["line"] * 20}}
-    report(iothub, health="degraded", modules={f"module.{number}": module for number in range(64)})
-    assert len(reported(iothub)["modules"]) == 64
-    assert "module%2E1" in reported(iothub)["modules"]
+    iothub.report(health="degraded", modules={f"module.{number}": module for number in range(64)})
+    assert len(iothub.reported()["modules"]) == 64
+    assert "module%2E1" in iothub.reported()["modules"]
 
 
 def test_telemetry_goes_as_a_message_that_says_what_it_is(iothub: HubSide) -> None:
@@ -246,16 +209,16 @@ def test_a_message_beyond_256_kib_is_refused_and_shows_on_the_link(iothub: HubSi
 
 
 def test_two_devices_of_one_hub_hear_only_their_own(iothub: HubSide) -> None:
-    other = hub_side(iothub.hub, iothub.settings.ca, quiet_s=0.0)  # type: ignore[arg-type]
+    other = hub_side(iothub.hub, quiet_s=0.0)
     mine, theirs = opened(iothub), opened(other)
     for side, version in ((iothub, 1), (other, 2)):
         side.publish(json.dumps(MANIFEST | {"version": version}).encode())
-        report(side, health=side.device)
+        side.report(health=side.device)
         side.transport.send(Message("event/x", side.device.encode()), timeout_s=5)
     until(lambda: mine.taken and theirs.taken, "both", within_s=10)
     assert [json.loads(one.taken[-1])["version"] for one in (mine, theirs)] == [1, 2]
     for side in (iothub, other):
-        assert reported(side)["health"] == side.device
+        assert side.reported()["health"] == side.device
         assert [one.body for one in side.hub.messages(side.device)] == [side.device.encode()]
     other.transport.close()
 

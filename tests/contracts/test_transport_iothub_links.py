@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,43 +16,9 @@ from edgetender.model.upstream import Message
 from edgetender.secret import Secret
 from edgetender.transports.iothub import IotHubTransport
 from tests.fakes.clock import FakeClock
-from tests.services.far_side import HubSide, Inbox, has_azure_sdk, hub_side, opened, settled
+from tests.services.far_side import Inbox, opened, settled
 from tests.services.hub import TestHub
-
-pytestmark = pytest.mark.skipif(
-    not has_azure_sdk(), reason="run by test_transport_azure.py, with .venv/azure"
-)
-
-MANIFEST = {"schema": "edgetender/v1", "deployment": "line3", "version": 7, "modules": {}}
-
-
-@pytest.fixture
-def iothub(hub: TestHub) -> Iterator[HubSide]:
-    side = hub_side(hub, hub.ca, quiet_s=0.0)
-    yield side
-    side.transport.close()
-
-
-def report(side: HubSide, **document: Any) -> None:
-    body = json.dumps(document).encode()
-    side.transport.send(Message("reported", body, retain=True), timeout_s=5)
-
-
-def reported(side: HubSide) -> dict[str, Any]:
-    found: dict[str, Any] = side.hub.twin(side.device)["reported"]
-    return found
-
-
-def opened_again(side: HubSide, **changes: Any) -> Inbox:
-    side.again(**changes)
-    return opened(side)
-
-
-def detail(side: HubSide, words: str) -> str:
-    """What the link says of itself, once it says *words*."""
-    until(lambda: words in side.transport.link().detail, words, within_s=15)
-    return side.transport.link().detail
-
+from tests.services.hub_side import MANIFEST, HubSide, hub_side
 
 # --- who it is
 
@@ -64,7 +28,7 @@ def test_a_wrong_key_says_so_and_the_right_one_later_is_taken(iothub: HubSide) -
     right, identity.keys = identity.keys, ()
     inbox = Inbox()
     iothub.transport.open(inbox.accept, inbox.wake)
-    assert "refuses this device's credentials" in detail(iothub, "refuses")
+    assert "refuses this device's credentials" in iothub.detail("refuses")
     identity.keys = right
     settled(iothub.transport, connected=True)
 
@@ -84,27 +48,27 @@ def test_a_certificate_opens_too(iothub: HubSide) -> None:
     hub.register("line3-x509", by_authority=True)
     pair = hub.authority.issue("line3-x509")
     iothub.device = "line3-x509"
-    opened_again(
-        iothub, device="line3-x509", host=hub.address, secret=None, certificate=pair.certificate, key=pair.key
+    iothub.opened_again(
+        device="line3-x509", host=hub.address, secret=None, certificate=pair.certificate, key=pair.key
     )
     iothub.transport.send(Message("event/x", b"{}"), timeout_s=5)
 
 
 def test_a_bare_key_needs_the_host_beside_it(iothub: HubSide) -> None:
     key = iothub.hub._device(iothub.device).identity.keys[1]
-    opened_again(iothub, secret=Secret(key), host=iothub.hub.address)
+    iothub.opened_again(secret=Secret(key), host=iothub.hub.address)
 
 
 def test_a_token_opens_until_it_expires_and_that_is_said(iothub: HubSide) -> None:
     hub = iothub.hub
     key, resource = hub._device(iothub.device).identity.keys[0], resource_of(hub.address, iothub.device)
-    opened_again(iothub, secret=Secret(signature(key, resource, int(time.time()) + 2)))
+    iothub.opened_again(secret=Secret(signature(key, resource, int(time.time()) + 2)))
     settled(iothub.transport, connected=False)
-    assert detail(iothub, "expired")
+    assert iothub.detail("expired")
 
 
 def test_the_renewal_of_a_token_is_no_lost_link(iothub: HubSide) -> None:
-    inbox = opened_again(iothub, token_s=122)  # the SDK renews 120 s before the end
+    inbox = iothub.opened_again(token_s=122)  # the SDK renews 120 s before the end
     up, wakes = iothub.transport.link(), inbox.wakes
     until(lambda: iothub.hub.counts(iothub.device)[0] == 2, "the renewal", within_s=15)
     settled(iothub.transport, connected=True)
@@ -115,12 +79,12 @@ def test_the_renewal_of_a_token_is_no_lost_link(iothub: HubSide) -> None:
 
 
 def test_a_clock_that_is_not_set_is_waited_for(hub: TestHub) -> None:
-    side = hub_side(hub, hub.ca)
+    side = hub_side(hub)
     clock = FakeClock(datetime(1970, 1, 1, tzinfo=UTC))
     side.transport = IotHubTransport(side.settings, side.device, clock=clock)
     inbox = Inbox()
     side.transport.open(inbox.accept, inbox.wake)
-    assert "the clock is not set yet (1970)" in detail(side, "clock")
+    assert "the clock is not set yet (1970)" in side.detail("clock")
     assert hub.counts(side.device)[0] == 0
     clock.advance((datetime.now(UTC) - clock.now()).total_seconds())
     settled(side.transport, connected=True)
@@ -151,7 +115,7 @@ def test_what_cannot_work_says_what_is_wrong_and_is_tried_again(
     iothub.again(**changes)
     inbox = Inbox()
     iothub.transport.open(inbox.accept, inbox.wake)
-    assert "hunter2" not in detail(iothub, says)
+    assert "hunter2" not in iothub.detail(says)
 
 
 # --- every call is bounded
@@ -159,7 +123,7 @@ def test_what_cannot_work_says_what_is_wrong_and_is_tried_again(
 
 def test_a_twin_that_is_not_handed_out_is_asked_for_again_on_a_new_connection(iothub: HubSide) -> None:
     iothub.hub.wrongs.mute_reads = 2
-    opened_again(iothub, answer_s=0.5)
+    iothub.opened_again(answer_s=0.5)
     assert iothub.hub.counts(iothub.device)[0] == 3
 
 

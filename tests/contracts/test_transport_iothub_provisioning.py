@@ -10,17 +10,14 @@ from typing import Any
 
 import pytest
 
+from demo.parts.waiting import until
 from edgetender.fleet.hub.provisioning import Provisioning
 from edgetender.model.upstream import Message
 from edgetender.secret import Secret
 from edgetender.transports.iothub import IotHubTransport
 from edgetender.transports.settings import IotHubSettings
-from tests.services.far_side import Inbox, has_azure_sdk, settled
+from tests.services.far_side import Inbox, settled
 from tests.services.hub import TestHub
-
-pytestmark = pytest.mark.skipif(
-    not has_azure_sdk(), reason="run by test_transport_azure.py, with .venv/azure"
-)
 
 
 @dataclass
@@ -104,8 +101,6 @@ def test_a_service_that_refuses_says_so_and_is_asked_again(iothub_field: Field) 
     enrollment = iothub_field.service.enroll("cam7")
     right, enrollment.keys = enrollment.keys, ()
     transport = iothub_field.start(up=False, secret=Secret(right[0]))
-    from demo.parts.waiting import until
-
     until(lambda: "refuses this device's credentials" in transport.link().detail, "the reason", within_s=20)
     enrollment.keys = right
     settled(transport, connected=True, within_s=20)

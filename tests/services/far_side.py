@@ -14,20 +14,16 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from demo.parts.waiting import until
-from edgetender.fleet.hub.hub import LocalHub
 from edgetender.model.upstream import Link
 from edgetender.ports import Transport
-from edgetender.secret import Secret
 from edgetender.transports.folder import FolderTransport
-from edgetender.transports.iothub import IotHubTransport
-from edgetender.transports.iothub_twin import in_chunks
 from edgetender.transports.mqtt import MqttTransport
-from edgetender.transports.settings import FolderSettings, IotHubSettings, MqttSettings
+from edgetender.transports.settings import FolderSettings, MqttSettings
 from tests.fakes.transport import FakeTransport
 from tests.services.mqtt_listener import Listener
 from tests.services.wire import Wire
 
-_numbers = itertools.count(1)
+numbers = itertools.count(1)  # of devices: each test has its own
 
 
 @dataclass
@@ -134,7 +130,7 @@ class FolderSide:
     def publish(self, body: bytes) -> None:
         inbox = self.path / "inbox"
         inbox.mkdir(exist_ok=True)
-        (inbox / f"{next(_numbers):06}.json").write_bytes(body)
+        (inbox / f"{next(numbers):06}.json").write_bytes(body)
 
     def until_it_hears(self) -> None:
         """It does."""
@@ -201,7 +197,7 @@ class MqttSide:
 @contextmanager
 def mqtt_side(port: int, protocol: str, **changes: Any) -> Iterator[MqttSide]:
     """*protocol* is what the device speaks; for `auto` the broker behind the wire knows 3.1.1 alone."""
-    device = f"line3-cam{next(_numbers)}"
+    device = f"line3-cam{next(numbers)}"
     refuses_5 = "says no" if protocol == "auto" else ""
     with Wire(port, refuses_5=refuses_5) as wire, Listener(port, device) as listener:
         options: dict[str, Any] = {"tls": False, "protocol": protocol, "reconnect_max_s": 0.2} | changes
@@ -213,54 +209,6 @@ def mqtt_side(port: int, protocol: str, **changes: Any) -> Iterator[MqttSide]:
             side.transport.close()
             with contextlib.suppress(AssertionError):
                 listener.forget("status", "desired", "reported", "birth")
-
-
-@dataclass
-class HubSide:
-    """A device of a local IoT Hub, which is on the hub's side and on nobody else's."""
-
-    hub: LocalHub
-    device: str
-    settings: IotHubSettings
-    transport: IotHubTransport
-
-    def publish(self, body: bytes) -> None:
-        """In chunks: a twin keeps no JSON as it was spelled."""
-        self.hub.replace_desired(self.device, {"deployment": in_chunks(body)})
-
-    def until_it_hears(self) -> None:
-        """It subscribes and reads its twin before its link is up."""
-
-    def offer_again(self) -> None:
-        """It connects again by itself."""
-
-    def heard(self, topic: str) -> list[bytes]:
-        found = [one.body for one in self.hub.messages(self.device) if one.properties.get("kind") == topic]
-        reported = self.hub.twin(self.device)["reported"]
-        del reported["$version"]
-        return found or ([json.dumps(reported).encode()] if reported and topic == "reported" else [])
-
-    def again(self, **changes: Any) -> IotHubTransport:
-        """The device's next transport, for instance after its process ended; with other settings."""
-        self.transport.close()
-        self.settings = replace(self.settings, **changes)
-        self.transport = IotHubTransport(self.settings, self.device)
-        return self.transport
-
-    def go_away(self) -> None:
-        self.hub.go_away()
-
-    def come_back(self) -> None:
-        self.hub.come_back()
-
-
-def hub_side(hub: LocalHub, ca: Path, **changes: Any) -> HubSide:
-    """A device that is registered with *hub*, by its connection string; *ca* signed the hub's certificate."""
-    device = f"line3-cam{next(_numbers)}"
-    hub.register(device)
-    options: dict[str, Any] = {"ca": ca, "reconnect_max_s": 0.2} | changes
-    settings = IotHubSettings(device, **({"secret": Secret(hub.connection_string(device))} | options))
-    return HubSide(hub, device, settings, IotHubTransport(settings, device))
 
 
 def has_azure_sdk() -> bool:

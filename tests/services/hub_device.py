@@ -7,14 +7,18 @@ import socket
 import ssl
 import struct
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
+import pytest
+
 from edgetender.fleet.hub import topics
 from edgetender.fleet.hub.access import resource_of, signature
-from edgetender.fleet.hub.hub import PORT, LocalHub
+from edgetender.fleet.hub.hub import PORT
 from edgetender.fleet.hub.packets import framed
+from tests.services.hub import TestHub
 
 WAIT_S = 10.0
 
@@ -54,9 +58,9 @@ class HubDevice:
     """Connects for a `with` block; *code* is what the hub answered to CONNECT."""
 
     def __init__(
-        self, hub: LocalHub, client_id: str, *, key: str = "", ca: Any = None, **options: Any
+        self, address: str, client_id: str, *, key: str = "", ca: Any = None, **options: Any
     ) -> None:
-        self.client_id, self._hub, self._key = client_id, hub, key
+        self.client_id, self._address, self._key = client_id, address, key
         self._options = {"clean": False, "keepalive": 60, "expires_in": 3600, "certificate": None} | options
         self._context = ssl.create_default_context(cafile=ca)
         if self._options["certificate"]:
@@ -67,15 +71,15 @@ class HubDevice:
         self.session = False
 
     def __enter__(self) -> Self:
-        raw = socket.create_connection((self._hub.address, PORT), WAIT_S)
-        self._socket = self._context.wrap_socket(raw, server_hostname=self._hub.address)
-        user = f"{self._hub.address}/{self.client_id}/?api-version=2019-10-01&DeviceClientType=test"
+        raw = socket.create_connection((self._address, PORT), WAIT_S)
+        self._socket = self._context.wrap_socket(raw, server_hostname=self._address)
+        user = f"{self._address}/{self.client_id}/?api-version=2019-10-01&DeviceClientType=test"
         flags = 0x80 | (2 if self._options["clean"] else 0) | (0x40 if self._key else 0)
         body = prefixed("MQTT") + struct.pack(">BBH", 4, flags, self._options["keepalive"])
         body += prefixed(self.client_id) + prefixed(self._options.get("username", user))
         if self._key:
-            expires = int(self._hub.now()) + self._options["expires_in"]
-            body += prefixed(signature(self._key, resource_of(self._hub.address, self.client_id), expires))
+            expires = int(time.time()) + self._options["expires_in"]
+            body += prefixed(signature(self._key, resource_of(self._address, self.client_id), expires))
         self.write(0x10, body)
         answer = self.read()
         if answer is not None:
@@ -166,3 +170,18 @@ class HubDevice:
             assert packet is not None, f"the hub hung up instead of {start}"
             if packet.kind == 3 and packet.topic.startswith(start):
                 return packet
+
+
+def connected(hub: TestHub, client_id: str = "cam7", *, key: str = "", **options: Any) -> HubDevice:
+    """A device that *hub* knows, by its first key or by *key*; connects for a `with` block."""
+    identity = hub.register(client_id)
+    return HubDevice(hub.address, client_id, key=key or identity.keys[0], ca=hub.ca, **options)
+
+
+@pytest.fixture
+def cam(hub: TestHub) -> Iterator[HubDevice]:
+    """`cam7`, connected and listening."""
+    with connected(hub) as cam:
+        assert cam.code == 0
+        cam.listen()
+        yield cam
