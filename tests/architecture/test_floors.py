@@ -73,7 +73,7 @@ DOORS_TO_MORE = {
 LIBRARIES: dict[str, tuple[str, ...]] = {
     "azure": ("transports/iothub_connection.py",),
     "click": ("cli/",),
-    "cryptography": ("trust/ed25519.py",),
+    "cryptography": ("trust/ed25519.py", "fleet/hub/authority.py"),
     "docker": ("engine/",),
     "paho": ("transports/mqtt_connection.py", "transports/mqtt_words.py"),
     "prometheus_client": ("metrics.py",),

@@ -48,6 +48,7 @@ COMMANDS = {
     "run": ("images:run", "Start an image in the container engine of this machine."),
     "registry": ("registry:registry", "Log in to image registries."),
     "fleet": ("fleet:fleet", "Look at all devices of a broker at once."),
+    "hub": ("hub:hub", "Stand in for an Azure IoT Hub, to try things with."),
     "init": ("trust:init", "Make this device take signed manifests only."),
     "trust": ("trust:trust", "Show or renew whose word this device takes."),
     "keys": ("keys:keys", "Make, renew and revoke the keys that devices trust."),

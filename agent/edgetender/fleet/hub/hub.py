@@ -29,7 +29,7 @@ from edgetender.fleet.hub.state import (
     Waiting,
     Wrongs,
 )
-from edgetender.fleet.hub.twin import TwinRefused
+from edgetender.fleet.hub.twin import TwinRefused, replacing
 
 PORT = 8883  # the SDK knows no other
 _ANSWER_S = 30.0
@@ -119,15 +119,17 @@ class LocalHub:
         certificate: str = "",
         by_authority: bool = False,
     ) -> Identity:
-        """A device, or a module of one (`cam7/scorer`). *certificate* is PEM, self-signed: its thumbprint counts."""
+        """A device, or a module of one (`cam7/scorer`). *certificate* is PEM, self-signed: its thumbprint counts.
+
+        One that is registered already stays as it is.
+        """
         identity = Identity(client_id, by_authority=by_authority)
         if keys is not None:
             identity.keys = keys
         if certificate:
             identity.thumbprint = thumbprint_of(certificate)
             self._context.load_verify_locations(cadata=certificate)
-        self._now(lambda: self._devices.setdefault(client_id, Device(identity)))
-        return identity
+        return self._now(lambda: self._devices.setdefault(client_id, Device(identity))).identity
 
     def trust(self, authority: str) -> None:
         """Take client certificates that *authority* (PEM) signed."""
@@ -151,10 +153,13 @@ class LocalHub:
 
         def replaced() -> int:
             device = self._device(client_id)
-            gone: dict[str, Any] = dict.fromkeys(device.twin.desired.properties.keys() - wanted.keys())
-            return self._desire(device, _replacing(device.twin.desired.properties, wanted) | gone)
+            return self._desire(device, replacing(device.twin.desired.properties, wanted))
 
         return self._now(replaced)
+
+    def devices(self) -> dict[str, bool]:
+        """Every device and module, and whether it is connected."""
+        return self._now(lambda: {name: one.session is not None for name, one in self._devices.items()})
 
     def twin(self, client_id: str) -> dict[str, Any]:
         """`{"desired": {…, "$version": n}, "reported": {…, "$version": m}}`, a copy."""
@@ -283,16 +288,3 @@ class LocalHub:
 
     def _do(self, work: Coroutine[Any, Any, T], timeout_s: float = _ANSWER_S) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout_s)
-
-
-def _replacing(old: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
-    """The merge-patch that makes *old*'s keys of *wanted* exactly those of *wanted*."""
-    patch: dict[str, Any] = {}
-    for key, value in wanted.items():
-        before = old.get(key)
-        if isinstance(value, dict) and isinstance(before, dict):
-            gone: dict[str, Any] = dict.fromkeys(before.keys() - value.keys())
-            patch[key] = _replacing(before, value) | gone
-        else:
-            patch[key] = value
-    return patch

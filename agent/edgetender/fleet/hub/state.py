@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 MESSAGE_BYTES, C2D_BYTES, C2D_PENDING, METHOD_BYTES = 256 * 1024, 64 * 1024, 50, 128 * 1024
 SUBSCRIPTIONS = 5
+KEPT_MESSAGES = 100_000  # of one device, for whoever looks at them
 
 
 class HangUp(Exception):
@@ -46,7 +47,7 @@ class Device:
     identity: Identity
     twin: Twin = field(default_factory=Twin)
     filters: set[str] = field(default_factory=set)
-    messages: list[Received] = field(default_factory=list)
+    messages: deque[Received] = field(default_factory=lambda: deque(maxlen=KEPT_MESSAGES))
     waiting: deque[Waiting] = field(default_factory=deque)
     session: Session | None = None
     calls: dict[str, asyncio.Future[tuple[int, Any]]] = field(default_factory=dict)

@@ -66,6 +66,16 @@ def merge(target: dict[str, Any], changes: Mapping[str, Any]) -> None:
             target[key] = copy.deepcopy(value)
 
 
+def replacing(old: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """The merge-patch that makes *old* exactly *wanted*."""
+    patch: dict[str, Any] = dict.fromkeys(old.keys() - wanted.keys())
+    for key, value in wanted.items():
+        before = old.get(key)
+        inside = isinstance(value, dict) and isinstance(before, dict)
+        patch[key] = replacing(before, value) if inside else value  # type: ignore[arg-type]  # it is a dict
+    return patch
+
+
 def size_of(value: Any) -> int:
     """What the hub counts: keys and texts in UTF-8, numbers 8 bytes, booleans 4."""
     match value:
