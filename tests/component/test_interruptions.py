@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from edgetender.errors import ImageMissing
 from edgetender.model.observed import Status
 from edgetender.store.state import SqliteStore
-from tests.builders.loops import Loop, running
+from tests.builders.loops import Loop, deployed, running
 from tests.builders.manifests import body, image, manifest, module
 from tests.fakes.power import Power, PowerCut
 
@@ -160,3 +161,37 @@ def test_a_cut_at_any_effect_changes_nothing_of_the_end(
         side = next(c.id for c in device.loop.engine.containers() if c.module == "side")
         assert ("stop", side) not in device.loop.engine.effects
         assert ("remove", side) not in device.loop.engine.effects
+
+
+def test_a_version_that_takes_the_machine_down_at_every_start_is_condemned_after_three():
+    """The start is not even in the engine's books: after each boot the container is as it was made."""
+    loop = deployed(version(1, ONE), ONE, TWO, SIDE)
+    loop.push(version(2, TWO))
+    crashes = 0
+    for _ in range(20):
+        if loop.store.ledger().desired.code == 417:
+            break
+        loop.boot(Bombed(loop, TWO))
+        try:
+            loop.run(20)
+        except PowerCut:
+            crashes += 1
+    assert (crashes, loop.store.ledger().desired.code) == (3, 417)
+    loop.boot()
+    loop.push(version(2, TWO))
+    loop.run(20)
+    assert running(loop) == {"scorer": ONE, "side": SIDE}
+
+
+class Bombed(Power):
+    """The power goes whenever a container of *image* is started, before the engine knows of it."""
+
+    def __init__(self, loop: Loop, image: str) -> None:
+        super().__init__()
+        self._loop, self._image = loop, image
+
+    def run(self, call: Any, *args: Any, **more: Any) -> Any:
+        held = self._loop.world.held
+        if call.__name__ == "start" and held[args[0]].container.image == self._image:
+            raise PowerCut
+        return super().run(call, *args, **more)

@@ -32,6 +32,21 @@ def noted(observed: Observed, ledger: Ledger, words=()) -> Ledger:
 # --- steps
 
 
+def begun(ledger: Ledger, observed: Observed) -> Ledger:
+    return intend(ledger, Plan((Start("scorer", "id"),)), target(ONE), observed)
+
+
+def test_a_start_is_written_down_before_it_begins_and_struck_out_when_its_end_is_known():
+    created = looked(container(SPEC, Status.CREATED))
+    ledger = begun(begun(holding(ONE), created), created)
+    assert ledger.begun == {KEY: 2}
+    assert record(ledger, Outcome(Start("scorer", "id")), target(ONE), NOON).begun == {KEY: 2}
+    assert record(ledger, Outcome(Start("scorer", "id"), REFUSED), target(ONE), NOON).begun == {KEY: 1}
+    assert noted(looked(container(SPEC, Status.EXITED)), ledger).begun == {KEY: 1}
+    ready = looked(container(SPEC))
+    assert forget(ledger, target(ONE), ready, NOON, (resolution(ONE),)).begun == {}
+
+
 @pytest.mark.parametrize("step", [Create("scorer", SPEC, 1), Start("scorer", "id")], ids=["create", "start"])
 def test_a_failed_step_counts_against_its_spec(step):
     ledger = Ledger()

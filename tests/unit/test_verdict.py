@@ -9,7 +9,7 @@ import pytest
 from edgetender.decide.stride import run_key
 from edgetender.decide.verdict import Accept, Demote, RollBack, Wait, judge, settle
 from edgetender.model.ledger import Attempt, Desired, Ledger
-from edgetender.model.observed import Observed, Status
+from edgetender.model.observed import Health, Observed, Status
 from tests.builders.ledgers import after, container, failing, holding, looked, target
 from tests.builders.manifests import image, manifest, module, slot
 from tests.fakes.clock import NOON
@@ -79,6 +79,21 @@ def test_three_failures_in_a_row_roll_a_candidate_back(times: int, rolled_back: 
 def test_failures_nobody_is_at_fault_for_roll_nothing_back():
     ended = looked(container(spec_of(TWO), Status.CREATED))
     assert judged(TWO, ended, holding(ONE, TWO, attempts=failed(TWO, 2, excused=20))) == Wait()
+
+
+@pytest.mark.parametrize(("begun", "failures", "rolled_back"), [(2, 0, False), (3, 0, True), (2, 1, True)])
+def test_starts_whose_end_nobody_saw_count_as_failures(begun: int, failures: int, rolled_back: bool):
+    """The machine went down with them: the container is as it was before the start."""
+    ledger = holding(ONE, TWO, attempts=failed(TWO, failures) if failures else {})
+    ledger = replace(ledger, begun={run_key("scorer", spec_of(TWO).digest): begun})
+    verdict = judged(TWO, looked(container(spec_of(TWO), Status.CREATED)), ledger)
+    assert isinstance(verdict, RollBack) == rolled_back
+
+
+def test_a_start_that_may_yet_come_to_something_is_no_failure():
+    ledger = holding(ONE, TWO, begun={run_key("scorer", spec_of(TWO).digest): 3})
+    starting = looked(container(spec_of(TWO), health=Health()))
+    assert judged(TWO, starting, ledger) == Wait()
 
 
 def test_past_failures_do_not_count_against_what_is_ready_now():

@@ -45,6 +45,8 @@ def record(ledger: Ledger, outcome: Outcome, target: Target, now: datetime) -> L
         case Create(module, spec):
             return _held_back(ledger, run_key(module, spec.digest), error, now) if error else ledger
         case Start(module, container, again):
+            if error is not None and (made := target.spec(module)) is not None:
+                ledger = _ended(ledger, run_key(module, made.digest))
             # a wish is one try: what did not start is tried again by its back-off, not at once for ever
             wanted = frozenset(run for run in ledger.restart_wanted if not run.startswith(f"{container}/"))
             if error is not None:
@@ -93,6 +95,7 @@ def note_deaths(
     for container in fresh_deaths(ledger, target, observed):
         reason = describe_exit(container)
         moment = container.finished_at or now
+        ledger = _ended(ledger, run_key(container.module, container.spec))
         deaths = dict(ledger.deaths)
         deaths[container.module] = Death(
             moment, container.exit_code, reason, _bounded(last_words.get(container.id, ()))
@@ -120,16 +123,23 @@ def fresh_deaths(ledger: Ledger, target: Target, observed: Observed) -> tuple[Co
 
 
 def intend(ledger: Ledger, stride: Plan, target: Target, observed: Observed) -> Ledger:
-    """What is written down before *stride* begins: which ends will be our own doing.
+    """What is written down before *stride* begins: which ends will be our own doing, and each start.
 
-    Without it a version we come back to would look as if it had crashed, and one that is not to be restarted
-    would stay down.
+    Without the first a version we come back to would look as if it had crashed, and one that is not to be
+    restarted would stay down. Without the second what takes the machine down with it would be started for ever:
+    nobody is left to count its failures.
     """
     wanted = {spec.digest for spec in target.containers}
     spec_of = {container.id: container.spec for container in observed.containers}
     ours = {step.container for step in stride.steps if isinstance(step, Stop)}
     replaced = {container for container in ours if spec_of.get(container) not in wanted}
-    return ledger if replaced <= ledger.stopped else replace(ledger, stopped=ledger.stopped | replaced)
+    if not replaced <= ledger.stopped:
+        ledger = replace(ledger, stopped=ledger.stopped | replaced)
+    starts = [step.module for step in stride.steps if isinstance(step, Start)]
+    keys = [run_key(spec.module, spec.digest) for spec in target.containers if spec.module in starts]
+    if not keys:
+        return ledger
+    return replace(ledger, begun={**ledger.begun, **{key: ledger.begun.get(key, 0) + 1 for key in keys}})
 
 
 def forget(
@@ -146,6 +156,7 @@ def forget(
         for spec in target.containers
         if any(_ready_for_long(c, now) for c in observed.of(spec.module) if c.spec == spec.digest)
     }
+    ready = {run_key(c.module, c.spec) for c in observed.containers if c.ready}
     keys = {run_key(spec.module, spec.digest) for one in slots for spec in one.containers}
     keys |= {pull_key(wanted.reference) for one in slots for wanted in one.wanted}
     keys |= {front_key(spec.module) for one in slots for spec in one.containers if spec.front_spec}
@@ -155,6 +166,7 @@ def forget(
     fresh = replace(
         ledger,
         attempts={k: a for k, a in ledger.attempts.items() if k in keys and k not in healthy},
+        begun={key: count for key, count in ledger.begun.items() if key in keys and key not in ready},
         restarts={name: count for name, count in ledger.restarts.items() if name in modules},
         deaths={name: death for name, death in ledger.deaths.items() if name in modules},
         resolved=_newest(ledger.resolved, kept),
@@ -183,6 +195,15 @@ def _ready_for_long(container: Container, now: datetime) -> bool:
 
 def _bounded(words: Iterable[str]) -> tuple[str, ...]:
     return tuple(line[:_WORDS_CHARS] for line in words)[-_WORDS_LINES:]
+
+
+def _ended(ledger: Ledger, key: str) -> Ledger:
+    """One start less of which nobody knows what became of it."""
+    if key not in ledger.begun:
+        return ledger
+    left = ledger.begun[key] - 1
+    begun = {name: count for name, count in ledger.begun.items() if name != key}
+    return replace(ledger, begun=begun | ({key: left} if left > 0 else {}))
 
 
 def _held_back(ledger: Ledger, key: str, error: AgentError, now: datetime) -> Ledger:

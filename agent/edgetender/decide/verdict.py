@@ -16,6 +16,7 @@ from edgetender.model.target import ContainerSpec, Target
 _LOOK_AGAIN = timedelta(seconds=1)  # at how requests fare while a candidate settles
 TRIES = 3  # failures in a row before a variant is given up
 CONDEMNED_KEPT = 20
+_VANISHED = "started {} times, and nobody was left to say how it ended"
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,10 +150,15 @@ def _gave_out(spec: ContainerSpec, target: Target, observed: Observed, ledger: L
             return f"not ready: {container.health.detail}"
         if _failed_for_good(spec, container, ledger):
             return f"{describe_exit(container)}; restart: never"
-    attempt = ledger.attempts.get(run_key(spec.module, spec.digest))
-    if attempt is None or any(container.ready for container in mine):
+    key = run_key(spec.module, spec.digest)
+    attempt = ledger.attempts.get(key)
+    if any(container.ready for container in mine):
         return None
-    if attempt.failures < TRIES and attempt.code not in CONCLUSIVE:
+    # of the starts that were begun, the one whose container runs may yet come to something
+    vanished = ledger.begun.get(key, 0) - any(container.running for container in mine)
+    if attempt is None:
+        return _VANISHED.format(vanished) if vanished >= TRIES else None
+    if attempt.failures + max(0, vanished) < TRIES and attempt.code not in CONCLUSIVE:
         return None
     return attempt.reason
 
