@@ -43,7 +43,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     **{part: WORDS | {"decide"} | PORTS | LOOP for part in LOOP},
     # the house
     "config": WORDS,
-    "api": WORDS | {"checks"},
+    "api": WORDS | {"checks", "pages"},
     "checks": WORDS | HANDS | PORTS | {"config", "decide", "eventlog"},
     "support": WORDS | {"api", "checks", "config", "engine"},  # the labels of what is ours
     "linking": WORDS | PORTS | {"config", "transports"},
@@ -60,7 +60,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     | {"trust", "api", "checks", "config", "packaging", "fleet", "documents", "support", "convert"},
     # beside
     "packaging": WORDS | {"registry", "trust", "transports", "documents"},
-    "fleet": WORDS | {"registry", "trust", "transports", "documents"},
+    "fleet": WORDS | {"registry", "trust", "transports", "documents", "pages"},
+    "pages": set(),
 }
 
 # A command that is the agent itself, or looks with its eyes; imported when it is called.

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from edgetender.api.page import ASSETS, HEADERS
+from edgetender.pages import ASSETS, HEADERS
 from tests.builders.answers import module, status
 from tests.fakes.house import FakeHouse
 from tests.services.api import served

@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from edgetender.fleet.exporter import Fleet, server
+from edgetender.fleet.devices import Fleet
+from edgetender.fleet.server import FleetServer
 from edgetender.metrics import Metrics
 from edgetender.model.figures import CycleFigures
-from tests.contracts.test_fleet_exporter import ONLINE, REPORTED, say
+from tests.contracts.test_fleet import ONLINE, REPORTED, say
 from tests.fakes.clock import FakeClock
 from tests.fakes.house import FakeHouse
 from tests.services.api import served
@@ -71,7 +72,7 @@ def fleet() -> Fleet:
 
 @pytest.fixture(scope="module")
 def scraping(agent: Measured, fleet: Fleet, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
-    answering = server(fleet, "127.0.0.1", 0)
+    answering = FleetServer(fleet, "127.0.0.1", 0)
     thread = threading.Thread(target=answering.serve_forever)
     thread.start()
     home = tmp_path_factory.mktemp("prometheus")

@@ -13,10 +13,10 @@ from tests.services.packaged import BASE, serving
 pytest.importorskip("onnx", reason="onnx comes with the extra onnx")
 np = pytest.importorskip("numpy", reason="numpy comes with the extra onnx")
 ort = pytest.importorskip("onnxruntime", reason="onnxruntime comes with the extra onnx")
-SHIPPED = REPOSITORY / ".venv" / "models"
+SHIPPED = REPOSITORY / ".venv" / "files"
 pytestmark = [
     pytest.mark.engine,
-    pytest.mark.skipif(not SHIPPED.is_dir(), reason="no models in .venv/models; ./run test puts them there"),
+    pytest.mark.skipif(not SHIPPED.is_dir(), reason="no models in .venv/files; ./run test puts them there"),
 ]
 
 

@@ -23,6 +23,10 @@ _FLAGS = (
 )  # fmt: skip
 
 
+_AXE = Path(__file__).parents[2] / ".venv/files/axe_playwright_python/axe.min.js"
+_RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+
+
 class Browser:
     """One page. `complaints` are console errors and refusals by the content security policy."""
 
@@ -90,6 +94,13 @@ class Browser:
     def picture(self) -> bytes:
         """PNG."""
         return base64.b64decode(self._ask("Page.captureScreenshot", format="png")["data"])
+
+    def faults(self) -> list[str]:
+        """What axe finds against WCAG 2.2, A and AA, in the page as it is now, with the place."""
+        if not self.look("'axe' in window"):
+            self.look(_AXE.read_text() + "; 0")
+        found = self.look(f"axe.run(document, {json.dumps(_RULES)}).then((all) => all.violations)")
+        return [f"{one['id']}: {node['html'][:200]}" for one in found for node in one["nodes"]]
 
     def close(self) -> None:
         self._process.terminate()

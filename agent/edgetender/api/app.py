@@ -16,13 +16,13 @@ from starlette.routing import Route as Mounted
 
 from edgetender.api import answers
 from edgetender.api.house import House
-from edgetender.api.page import HEADERS
-from edgetender.api.page.live import Live
+from edgetender.api.live import Live
 from edgetender.api.peer import Peer, is_trusted
 from edgetender.api.routes import ROUTES, Access, Answer, Call, Route
 from edgetender.api.streaming import Streams, close
 from edgetender.codec import MAX_BYTES
 from edgetender.errors import AgentError
+from edgetender.pages import HEADERS
 
 log = logging.getLogger(__name__)
 

@@ -9,12 +9,12 @@ from typing import Any
 
 from edgetender.api import answers
 from edgetender.api.house import House
-from edgetender.api.page import asset
-from edgetender.api.page.live import Live, page_document
+from edgetender.api.live import Live, page_document
 from edgetender.api.streaming import Closing
 from edgetender.clock import parse_rfc3339
 from edgetender.codec import canonical, decode
 from edgetender.errors import ManifestInvalid, NotFound, Problem
+from edgetender.pages import asset
 
 _MAX_LINES = 100_000
 _DIGITS = 19  # 2^63 - 1, the highest number of a row, has as many
@@ -125,7 +125,7 @@ def _page_file(_: House, call: Call) -> Answer:
 
 
 def _asset(name: str) -> Answer:
-    found = asset(name)
+    found = asset("device", name)
     if found is None:
         raise NotFound("cannot answer: there is no such path or method")
     return found

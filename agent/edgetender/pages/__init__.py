@@ -1,14 +1,18 @@
-"""The device page: which files it is made of, and how they are served. No build step, nothing from elsewhere."""
+"""The pages of a device and of a fleet: which files they are made of. No build step, nothing from elsewhere."""
 
 from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from typing import Literal
+
+Page = Literal["device", "fleet"]
 
 ASSETS = {
     "index.html": "text/html; charset=utf-8",
     "app.js": "text/javascript; charset=utf-8",
     "view.js": "text/javascript; charset=utf-8",
+    "elements.js": "text/javascript; charset=utf-8",
     "style.css": "text/css; charset=utf-8",
     "favicon.svg": "image/svg+xml",
 }
@@ -23,8 +27,10 @@ HEADERS = {
 
 
 @cache
-def asset(name: str) -> tuple[str, bytes] | None:
-    """(media type, bytes); None for a name that is none of ours."""
+def asset(page: Page, name: str) -> tuple[str, bytes] | None:
+    """(media type, bytes) of the *page*'s own file or of one that all share; None for a name that is none of ours."""
     if name not in ASSETS:
         return None
-    return ASSETS[name], (Path(__file__).parent / name).read_bytes()
+    here = Path(__file__).parent
+    own = here / page / name
+    return ASSETS[name], (own if own.exists() else here / name).read_bytes()
