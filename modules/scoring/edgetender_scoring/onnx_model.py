@@ -10,7 +10,7 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -91,9 +91,10 @@ def load(name: str, version: str, path: Path, wanted: Wanted, golden: Golden | N
     cpu_only = wanted.policy == "cpu" and not wanted.providers
     file = optimised if optimised.is_file() and cpu_only else path
     available = ort.get_available_providers()
-    choice = choose(wanted.policy, wanted.providers, available, _tuning(wanted, path, ort))
+    tuning = _tuning(wanted, path, ort)
+    choice = choose(wanted.policy, wanted.providers, available, tuning)
     intra_op = wanted.threads or wanted.cpus
-    model = _open(ort, name, version, file, choice, intra_op, wanted)
+    model = _opened(tuning, lambda: _open(ort, name, version, file, choice, intra_op, wanted))
     model.run_s = warm_up(model, golden)
     if wanted.threads is None and intra_op > 1 and model.run_s < _SHORT_S:
         model = _open(ort, name, version, file, choice, 1, wanted)
@@ -245,15 +246,20 @@ def _tensors(described: Sequence[Any]) -> tuple[Tensor, ...]:
 
 
 def _tuning(wanted: Wanted, path: Path, ort: Any) -> Tuning:
-    """Engines are built for one model and one runtime; each has a directory of its own in the cache."""
     if wanted.engine_cache is None:
         return Tuning(wanted.gpu_memory)
-    import hashlib  # late: few need it, and OpenSSL behind it takes memory
+    # late: few need it, and OpenSSL behind it takes memory
+    from edgetender_scoring.engine_cache import folder
 
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
-    place = wanted.engine_cache / f"{digest}-{ort.__version__}"
-    place.mkdir(parents=True, exist_ok=True)
-    return Tuning(wanted.gpu_memory, str(place))
+    return Tuning(wanted.gpu_memory, str(folder(wanted.engine_cache, path, str(ort.__version__))))
+
+
+def _opened(tuning: Tuning, attempt: Callable[[], Model]) -> Model:
+    if tuning.cache is None:
+        return attempt()
+    from edgetender_scoring.engine_cache import opened
+
+    return opened(attempt, Path(tuning.cache))
 
 
 def _say(model: Model) -> None:
