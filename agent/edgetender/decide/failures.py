@@ -44,6 +44,22 @@ CONCLUSIVE = frozenset(
 )  # fmt: skip
 _EXITS = {132: "illegal_instruction", 134: "crashed", 139: "crashed"}
 _KILLED = 137
+# what CUDA and TensorRT say when a process ends of it -> reason code; libraries wrap the words in their own
+_LAST_WORDS = tuple(
+    (re.compile(words, re.IGNORECASE), code)
+    for words, code in (
+        (r"expecting compute [\d.]+ got compute [\d.]+|please rebuild", "engine_mismatch"),
+        (r"no kernel image is available|cudaErrorNoKernelImageForDevice", "no_kernel_image"),
+        (r"driver version is insufficient|cudaErrorInsufficientDriver", "driver_too_old_for_image"),
+        (r"PTX was compiled with an unsupported toolchain|cudaErrorUnsupportedPtxVersion", "ptx_too_new"),
+        (
+            r"unsupported display driver / cuda driver|driver/library version mismatch",
+            "driver_library_mismatch",
+        ),
+        (r"forward compatibility was attempted on non supported", "forward_compatibility_unsupported"),
+        (r"CUDA (?:error 2\b|out of memory|failure 2\b)|cudaErrorMemoryAllocation", "cuda_out_of_memory"),
+    )
+)
 
 
 def marked(ledger: Ledger, look: Look, now: datetime) -> Ledger:
@@ -93,7 +109,8 @@ def _code(demotion: Demotion, ledger: Ledger) -> str:
         return code or "failed"
     if death.exit_code == _KILLED and "memory" in death.reason:
         return "oom_killed"
-    return _EXITS.get(death.exit_code, "exited")
+    said = (code for line in reversed(death.log) for words, code in _LAST_WORDS if words.search(line))
+    return _EXITS.get(death.exit_code) or next(said, "exited")
 
 
 def _same(one: Demotion, other: Demotion) -> bool:
