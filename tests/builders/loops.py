@@ -72,6 +72,8 @@ class Loop:
     refusals: dict[str, str] = field(default_factory=dict)  # path -> why not ready
     hardware: Hardware = AMD64
     trust: Any = None
+    probe: Any = None  # who is asked whether a container is ready, else `refusals`
+    exchange: Any = None  # who answers a container's proof; none: nothing is proven
     cycles: list[Cycle] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -83,8 +85,8 @@ class Loop:
     def boot(self, power: Power | None = None) -> None:
         """Start the agent anew on what is on disk and in the engine; its effects happen by *power*."""
         power = power or Power()
-        probe_calls: Any = lambda address, port, path, timeout_s: self.refusals.get(path)  # noqa: E731
-        self.prober = Prober(probe_calls, self.clock, lambda: None)
+        probe_calls: Any = self.probe or (lambda address, port, path, timeout_s: self.refusals.get(path))
+        self.prober = Prober(probe_calls, self.clock, lambda: None, self.exchange)
         engine, front = power.feed(self.engine), power.feed(self.front)
         self.puller.forget()
         self.reconciler = Reconciler(
