@@ -174,6 +174,20 @@ def test_a_version_that_is_ready_and_answers_with_errors_is_rolled_back_by_the_f
     assert "60 of 100 requests failed" in service.loop.last.ledger.desired.description
 
 
+def test_a_version_that_answers_three_times_as_slowly_is_rolled_back_also_by_an_agent_that_starts_anew():
+    service = Service()
+    service.live(version(1, ONE))
+    service.loop.front.times[service.container(ONE)] = (20.0, 1000)
+    service.live(version(2, TWO), seconds=1.0)
+    assert service.target == TWO
+    service.loop.boot(service.power)
+    service.loop.front.times[service.container(TWO)] = (90.0, 300)
+    service.run(2)
+    assert (service.target, service.accepted, service.refused) == (ONE, 1, [])
+    why = "95 % of 300 answers took up to 90 ms, with the version before it 20 ms"
+    assert why in service.loop.last.ledger.desired.description
+
+
 def test_a_version_superseded_while_it_settles_leaves_two_running_at_most():
     service = Service()
     service.live(version(1, ONE))

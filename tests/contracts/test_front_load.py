@@ -36,8 +36,8 @@ class Stand:
     image: str
     spec: FrontSpec
 
-    def member(self, number: int, kind: str) -> Member:
-        env = (("ID", f"number {number}"), ("KIND", kind))
+    def member(self, number: int, kind: str, work_ms: int = 2) -> Member:
+        env = (("ID", f"number {number}"), ("KIND", kind), ("WORK_MS", str(work_ms)))
         port = self.spec.ports[0]
         ports = (PublishedPort(port.host, port.container, "tcp", "127.0.0.1"),)
         wanted = ContainerSpec(
@@ -117,3 +117,23 @@ def test_switching_under_load_fails_no_request(stand: Stand, end: str) -> None:
     assert not load.failures, str(load)
     assert load.asked > 100 * SWITCHES
     assert {f"number {number}" for number in range(SWITCHES + 1)} <= set(load.answers)
+
+
+@pytest.mark.parametrize("stand", [PROXY], indirect=True)
+def test_a_front_knows_how_long_the_answers_of_both_containers_took(stand: Stand) -> None:
+    old, new = stand.member(1, "graceful", 5), stand.member(2, "graceful", 40)
+    stand.front.ensure(stand.spec, old)
+    port = stand.spec.ports[0].host
+    until(lambda: http_probe("127.0.0.1", port, "/", 1) is None, "the front", within_s=10)
+    with Load(port, body=BODY, per_s=100) as load:
+        load.go_on(150)
+        stand.front.point(stand.spec, new)
+        load.go_on(150)
+    (state,) = stand.front.observe()
+    before, after = state.server(old.container), state.server(new.container)
+    assert before is not None
+    assert after is not None
+    assert before.timed > 100 < after.timed
+    assert before.p95_ms is not None
+    assert after.p95_ms is not None
+    assert 5 <= before.p95_ms < 40 <= after.p95_ms

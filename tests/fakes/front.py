@@ -21,6 +21,7 @@ class FakeFront:
         self.engine, self.world, self.device = engine, engine.world, engine.device
         self.connections: dict[str, int] = {}
         self.figures: dict[str, tuple[int, int]] = {}  # requests and errors, by container
+        self.times: dict[str, tuple[float, int]] = {}  # 95th percentile in ms, of how many answers
         self.effects: list[tuple[str, str]] = []
         self.failures: list[AgentError] = []
 
@@ -86,7 +87,18 @@ class FakeFront:
         alive = box is not None and box.container.running
         held = self.connections.get(member.container, 0) if alive else 0
         requests, errors = self.figures.get(member.container, (0, 0))
-        return FrontServer(member.container, member.address, receives, held, 1.0, requests, errors)
+        p95_ms, timed = self.times.get(member.container, (None, 0))
+        return FrontServer(
+            member.container,
+            member.address,
+            receives,
+            held,
+            1.0,
+            requests,
+            errors,
+            p95_ms=p95_ms,
+            timed=timed,
+        )
 
     def _own(self, module: str) -> HeldFront | None:
         front = self.world.fronts.get(module)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from edgetender.engine.front import haproxy_config, haproxy_stats, nft_rules
+from edgetender.engine.front import haproxy_config, haproxy_stats, haproxy_times, nft_rules
 from edgetender.engine.network import is_lost
 from edgetender.model.front import NAT, PROXY, FrontPort, FrontSpec, Member
 from edgetender.model.target import ContainerSpec, HealthSpec, PublishedPort
@@ -70,6 +70,14 @@ def test_figures_are_summed_over_a_container_s_ports():
     assert (old.connections, old.since_s, old.requests, old.errors) == (1, 7.0, 101, 6)
     assert (new.receives, new.connections, new.requests, new.mean_ms) == (True, 3, 300, 8.0)
     assert old.mean_ms == pytest.approx(400 / 101)
+
+
+def test_the_newest_answers_of_each_container_give_its_times():
+    ring = "".join(f"{MEMBER.container[:12]} {ms}\n" for ms in [*[900] * 50, *range(1000)])
+    ring += f"{MEMBER.container[:12]} -1\n{'ee' * 6} 7\nUnknown command\n\n"
+    old, new = haproxy_times.timed(haproxy_stats.servers(STAT), ring)
+    assert (old.p95_ms, old.timed) == (950.0, 1000)
+    assert (new.p95_ms, new.timed) == (None, 0)
 
 
 def test_a_switch_is_complete_when_one_container_receives_on_every_port():

@@ -88,7 +88,7 @@ def _against(
         image = images.get(spec.module, spec.image)
         return Demote(spec.module, spec.variant, image, reason, _code(spec, ledger))
     # no other variant would help against these, the version before would
-    reason = reason or _unreachable(spec, ledger) or _worse(spec, observed)
+    reason = reason or _unreachable(spec, ledger) or worse(spec, observed, ledger)
     if reason is not None and on_trial(target, ledger) and ledger.accepted is not None:
         return RollBack(f"module {spec.module}: {reason}")
     return None
@@ -166,11 +166,6 @@ def _gave_out(spec: ContainerSpec, target: Target, observed: Observed, ledger: L
 def _code(spec: ContainerSpec, ledger: Ledger) -> str:
     attempt = ledger.attempts.get(run_key(spec.module, spec.digest))
     return attempt.code if attempt is not None else "not_ready"
-
-
-def _worse(spec: ContainerSpec, observed: Observed) -> str | None:
-    front = observed.front(spec.module) if spec.front_spec else None
-    return worse(front) if front is not None else None
 
 
 def _unreachable(spec: ContainerSpec, ledger: Ledger) -> str | None:

@@ -49,7 +49,8 @@ class FrontServer:
     """A container behind a front, as the front itself tells it.
 
     *receives*: new requests go there. *connections* are those it still holds; *since_s* is how long *receives*
-    has been as it is. The figures are totals, None where the mechanism cannot know them.
+    has been as it is. The figures are totals, None where the mechanism cannot know them; *p95_ms* is of the
+    newest *timed* answers, and known only while there is somebody to compare it with.
     """
 
     container: str
@@ -60,6 +61,8 @@ class FrontServer:
     requests: int | None = None
     errors: int | None = None
     mean_ms: float | None = None
+    p95_ms: float | None = None
+    timed: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,6 +107,20 @@ class Death:
 
 
 @dataclass(frozen=True, slots=True)
+class Fared:
+    """How requests to a module fared before *candidate* (a container spec's digest) received any.
+
+    Totals of requests and errors; *p95_ms* is of *timed* answers, the newest of that time.
+    """
+
+    candidate: str
+    requests: int
+    errors: int
+    p95_ms: float | None = None
+    timed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Ledger:
     """Slots, floor, attempts, restarts, demotions, condemnations. Mappings are never changed in place."""
 
@@ -134,6 +148,7 @@ class Ledger:
     stopped: frozenset[str] = frozenset()  # container ids whose end is our own doing: a successor took over
     begun: Mapping[str, int] = field(default_factory=lambda: _NONE)  # starts nobody saw the end of, as attempts
     settling_since: datetime | None = None  # since when every module of the candidate is ready
+    fared: Mapping[str, Fared] = field(default_factory=lambda: _NONE)  # by module, of before a candidate
 
 
 @dataclass(frozen=True, slots=True)

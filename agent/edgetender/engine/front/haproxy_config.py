@@ -10,7 +10,12 @@ import re
 from edgetender.model.front import FrontPort, FrontSpec, Member
 
 FILE, SOCKET = "haproxy.cfg", "admin.sock"
+NAMED_BY = 12  # the first characters of a container's id are enough, as they are for people
 INSIDE = "/run/front"  # where the front's directory is mounted
+
+# who answered, and in how many ms; the newest few thousand are kept, and `show events` reads them
+TIMES = "times"
+_TIME = f'"%[srv_name,bytes(0,{NAMED_BY})] %Tr"'
 
 # The socket's mode: its directory lets in nobody but the agent, who need not be the one that HAProxy runs as.
 # noreuseport: or two fronts could hold one port, and the kernel would deal connections to both.
@@ -23,6 +28,10 @@ global
   maxconn 4000
   hard-stop-after 1s
   noreuseport
+ring {TIMES}
+  format raw
+  maxlen 64
+  size 131072
 defaults
   timeout connect 1s
   timeout client 1m
@@ -56,7 +65,8 @@ def config(spec: FrontSpec, member: Member | None) -> str:
     text = _HEAD
     for number, port in enumerate(spec.ports):
         text += f"frontend on{number}\n  mode {_mode(port)}\n  bind {_bind(port)}\n"
-        text += "  option forwardfor\n" if port.http else ""
+        if port.http:
+            text += f"  option forwardfor\n  log ring@{TIMES} format raw local0\n  log-format {_TIME}\n"
         text += f"  default_backend {backend(port)}\n"
     for name, port in targets(spec).items():
         text += f"backend {name}\n  mode {_mode(port)}\n  balance roundrobin\n"

@@ -10,8 +10,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from edgetender.engine.front import directory, haproxy_config, haproxy_stats
-from edgetender.engine.front.haproxy_config import FILE, SOCKET, targets
+from edgetender.engine.front import directory, haproxy_config, haproxy_stats, haproxy_times
+from edgetender.engine.front.haproxy_config import FILE, SOCKET, TIMES, targets
 from edgetender.engine.front.haproxy_socket import ask
 from edgetender.engine.front.mechanism import FrontEngine, Looked
 from edgetender.errors import EngineRefused, FrontDown
@@ -52,6 +52,8 @@ class Proxy:
         except FrontDown:
             return Looked(answers=False)
         servers = haproxy_stats.servers(stat)
+        if len(servers) > 1:  # who is alone is compared with nobody
+            servers = haproxy_times.timed(servers, ask(home / SOCKET, f"show events {TIMES}"))
         backends = haproxy_config.backends_in(text)
         sole = written is not None and haproxy_stats.complete(stat, written.container, backends)
         moved = any(
