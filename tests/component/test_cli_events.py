@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
-import select
 import signal
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import pytest
 
 from tests.builders.answers import module, status
 from tests.builders.golden import same
+from tests.services.terminal import Terminal
 
-AGENT = Path(__file__).parents[2] / "agent"
 HAPPENED = [
     {"id": "1-1", "type": "deployment.applying", "device": "line3-cam7", "at": "2026-11-24T11:58:00.000Z", "version": 15, "code": 406},
     {"id": "1-2", "type": "module.ended", "device": "line3-cam7", "at": "2026-11-24T11:59:00.000Z", "module": "scorer", "exitCode": 3,
@@ -81,48 +75,6 @@ def test_piped_each_change_is_one_document_and_standing_still_is_none(shell, hou
 
 def test_watch_without_an_agent_is_3_as_everywhere(lonely):
     assert lonely.run("watch", "-n", "1").code == 3
-
-
-class Terminal:
-    """The command line on a terminal of its own."""
-
-    def __init__(self, *words: str, **environment: str) -> None:
-        start = [sys.executable, "-c", "from edgetender.cli import main; main()", *words]
-        environ = os.environ | {
-            "PYTHONPATH": str(AGENT),
-            "TERM": "xterm-256color",
-            "LINES": "40",
-            "COLUMNS": "160",
-        }
-        self.ours, theirs = pty.openpty()
-        self.process = subprocess.Popen(
-            start,
-            stdin=theirs,
-            stdout=theirs,
-            stderr=theirs,
-            env=environ | environment,
-            start_new_session=True,
-        )
-        os.close(theirs)
-        self.said = ""
-
-    def until(self, words: str, within_s: float = 30) -> None:
-        deadline = time.monotonic() + within_s
-        while words not in self.said:
-            assert time.monotonic() < deadline, f"{words!r} is not in {self.said!r}"
-            if select.select([self.ours], [], [], 0.2)[0]:
-                self.said += os.read(self.ours, 65536).decode(errors="replace")
-
-    def type(self, keys: str) -> None:
-        os.write(self.ours, keys.encode())
-
-    def end(self) -> int:
-        try:
-            return self.process.wait(20)
-        finally:
-            self.process.kill()
-            self.process.wait()
-            os.close(self.ours)
 
 
 def test_on_a_terminal_it_fills_the_screen_follows_changes_and_q_ends_it(front_door, house):

@@ -12,6 +12,7 @@ from tests.builders import answers
 from tests.builders.answers import change, detail, module, status, verdict
 from tests.builders.golden import same
 from tests.builders.manifests import image
+from tests.services.terminal import Terminal
 
 YAML = """\
 schema: edgetender/v1
@@ -219,3 +220,15 @@ def test_a_rollback_that_fails_in_its_turn_ends(shell, house):
 def test_a_rollback_to_a_version_that_is_not_kept_is_4(shell, house):
     house.decisions = {1: Decision(1, 404, "cannot roll back to version 3: not kept here (kept: 13, 14)")}
     same("rollback-unknown", shell.run("rollback", "--to", "3").transcript())
+
+
+def test_on_a_terminal_the_modules_move_in_their_place_and_stay_as_they_were_last(front_door, house):
+    house.statuses = [BEFORE, PULLING, PULLING, STARTING, ACCEPTED]
+    house.submitted, house.decisions = [], {1: TAKEN}
+    terminal = Terminal("apply", "-f", "line3.yaml", EDGETENDER_HOST=front_door[0].host)
+    terminal.until("60 % of 100 B, 10 B/s, ~4s")
+    terminal.until("━")
+    terminal.until("waits for /health")
+    terminal.until("version 15 is accepted")
+    assert terminal.end() == 0
+    assert "\r\x1b[2K" in terminal.said  # back to where the table began

@@ -5,10 +5,18 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 from edgetender.cli.output import plain, say
+from edgetender.cli.words import share, size, span
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 Progress = Callable[[str, int, int], None]
+
+_STEPS = 10  # how often the progress of a pull is said where nobody looks
+_BAR = 24
 
 
 @contextmanager
@@ -57,3 +65,62 @@ def bars() -> Iterator[Progress]:
             shown.update(tasks[digest], completed=done)
 
         yield tell
+
+
+@contextmanager
+def modules(before: Any) -> Iterator[Callable[[Any], None]]:
+    """Yield what takes the modules of a status, again and again; *before* are those that were there already.
+
+    On a terminal they are a table that changes in its place, and stays as it was last; elsewhere each change is a line.
+    """
+    if not sys.stderr.isatty():
+        said = {module["name"]: _line(module) for module in before}
+
+        def tell(now: Any) -> None:
+            for module in now:
+                if said.get(module["name"]) != (line := _line(module)):
+                    said[module["name"]] = line
+                    say(f"  {module['name']}  {line}")
+
+        yield tell
+        return
+    from rich.console import Console
+    from rich.live import Live
+
+    with Live(console=Console(stderr=True), auto_refresh=False) as live:
+        yield lambda now: live.update(_moving(now), refresh=True)
+
+
+def _moving(now: Any) -> Table:
+    from rich.progress_bar import ProgressBar
+    from rich.table import Table
+    from rich.text import Text
+
+    shown = Table.grid(padding=(0, 2))
+    for module in now:
+        pull = module["pull"]
+        bar = ProgressBar(pull["totalBytes"], pull["doneBytes"], _BAR) if pull and pull["totalBytes"] else ""
+        told = fetched(pull) if pull else plain(module["why"].partition("\n")[0])
+        words = Text(told, no_wrap=True, overflow="ellipsis")
+        shown.add_row(Text(f"  {module['name']}"), Text("pulling" if pull else module["state"]), bar, words)
+    return shown
+
+
+def fetched(pull: Any) -> str:
+    """`62 % of 1.8 GiB, 54 MiB/s, ~13s`: how far a pull is."""
+    speed = f"{size(pull['bytesPerSecond'])}/s" if pull["bytesPerSecond"] else ""
+    if not pull["totalBytes"]:
+        return ", ".join(filter(None, (f"{size(pull['doneBytes'])} here", speed)))
+    left = (
+        (pull["totalBytes"] - pull["doneBytes"]) / pull["bytesPerSecond"] if pull["bytesPerSecond"] else None
+    )
+    done = f"{share(pull['doneBytes'] / pull['totalBytes'])} of {size(pull['totalBytes'])}"
+    return ", ".join(filter(None, (done, speed, f"~{span(left)}" if left is not None else "")))
+
+
+def _line(module: Any) -> str:
+    pull = module["pull"]
+    if pull and pull["totalBytes"]:
+        tenths = pull["doneBytes"] * _STEPS // pull["totalBytes"]
+        return f"pulling  {share(tenths / _STEPS)} of {size(pull['totalBytes'])}"
+    return f"{module['state']}  {module['why']}".rstrip()

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from edgetender.cli.output import Exit, Session, Style, options, table
+from edgetender.cli.progress import fetched
 from edgetender.cli.words import ago, share, size, span
 
 _HEADS = ("NAME", "STATE", "VARIANT", "VERSION", "READY", "RESTARTS", "CPU", "MEM", "SINCE", "")
@@ -114,16 +115,7 @@ def _version(module: Any, candidate: int | None) -> str:
 
 def _beside(module: Any) -> str:
     pull = module["pull"]
-    if pull is None:
-        return str(module["why"]).partition("\n")[0]
-    speed = f"{size(pull['bytesPerSecond'])}/s" if pull["bytesPerSecond"] else ""
-    if not pull["totalBytes"]:
-        return ", ".join(filter(None, (f"{size(pull['doneBytes'])} here", speed)))
-    left = (
-        (pull["totalBytes"] - pull["doneBytes"]) / pull["bytesPerSecond"] if pull["bytesPerSecond"] else None
-    )
-    done = f"{share(pull['doneBytes'] / pull['totalBytes'])} of {size(pull['totalBytes'])}"
-    return ", ".join(filter(None, (done, speed, f"~{span(left)}" if left is not None else "")))
+    return str(module["why"]).partition("\n")[0] if pull is None else fetched(pull)
 
 
 def _remarks(document: Any, now: datetime) -> Iterator[str]:

@@ -7,11 +7,10 @@ from typing import Any
 
 from edgetender.api.client import Client
 from edgetender.cli.output import Exit, Session, say
-from edgetender.cli.words import share, size
+from edgetender.cli.progress import modules
 
 _DECIDED_WITHIN_S = 15.0
 _ASK_EVERY_S = 0.2
-_STEPS = 10  # how often the progress of a pull is said
 CODES = {200: Exit.OK, 406: Exit.OK, 400: Exit.INVALID, 404: Exit.NOT_FOUND, 417: Exit.ROLLED_BACK}
 _TAKEN, _APPLYING = 200, 406
 
@@ -38,17 +37,20 @@ def decided(session: Session, client: Client, delivery: int) -> Any:
 def followed(
     session: Session, client: Client, judge: Judge, before: Any, timeout_s: float
 ) -> tuple[Exit, str]:
-    """Ask for the status until *judge* comes to a result; say each module's changes since *before* on the way."""
-    said = {module["name"]: _progress(module) for module in before["modules"]}
+    """Ask for the status until *judge* comes to a result; show each module's changes since *before* on the way."""
     deadline = session.monotonic() + timeout_s
-    while True:
-        status = client.status()
-        _say_changes(status, said)
-        if (result := judge(status)) is not None:
-            return result
-        if session.monotonic() >= deadline:
-            return Exit.TIMED_OUT, f"not there after {timeout_s:g} s; the agent goes on: edgetender status"
-        session.pause(_ASK_EVERY_S)
+    with modules(before["modules"]) as show:
+        while True:
+            status = client.status()
+            show(status["modules"])
+            if (result := judge(status)) is not None:
+                return result
+            if session.monotonic() >= deadline:
+                return (
+                    Exit.TIMED_OUT,
+                    f"not there after {timeout_s:g} s; the agent goes on: edgetender status",
+                )
+            session.pause(_ASK_EVERY_S)
 
 
 def accepted(version: int, before: Any) -> Judge:
@@ -124,19 +126,3 @@ def finish(
 
 def _stays(status: Any) -> str:
     return "" if status["version"] is None else f"; version {status['version']} goes on"
-
-
-def _say_changes(status: Any, said: dict[str, str]) -> None:
-    for module in status["modules"]:
-        line = _progress(module)
-        if said.get(module["name"]) != line:
-            said[module["name"]] = line
-            say(f"  {module['name']}  {line}")
-
-
-def _progress(module: Any) -> str:
-    pull = module["pull"]
-    if pull and pull["totalBytes"]:
-        tenths = pull["doneBytes"] * _STEPS // pull["totalBytes"]
-        return f"pulling  {share(tenths / _STEPS)} of {size(pull['totalBytes'])}"
-    return f"{module['state']}  {module['why']}".rstrip()

@@ -146,7 +146,9 @@ class Ledger:
         frozenset()
     )  # runs (`id/started at`) a person asked to end and begin anew
     stopped: frozenset[str] = frozenset()  # container ids whose end is our own doing: a successor took over
-    begun: Mapping[str, int] = field(default_factory=lambda: _NONE)  # starts nobody saw the end of, as attempts
+    begun: Mapping[str, int] = field(
+        default_factory=lambda: _NONE
+    )  # starts nobody saw the end of, as attempts
     settling_since: datetime | None = None  # since when every module of the candidate is ready
     fared: Mapping[str, Fared] = field(default_factory=lambda: _NONE)  # by module, of before a candidate
 

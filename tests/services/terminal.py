@@ -1,0 +1,55 @@
+"""The command line on a terminal of its own."""
+
+from __future__ import annotations
+
+import os
+import pty
+import select
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+AGENT = Path(__file__).parents[2] / "agent"
+
+
+class Terminal:
+    """One command; `said` is what it wrote so far, control sequences and all."""
+
+    def __init__(self, *words: str, **environment: str) -> None:
+        start = [sys.executable, "-c", "from edgetender.cli import main; main()", *words]
+        environ = os.environ | {
+            "PYTHONPATH": str(AGENT),
+            "TERM": "xterm-256color",
+            "LINES": "40",
+            "COLUMNS": "160",
+        }
+        self.ours, theirs = pty.openpty()
+        self.process = subprocess.Popen(
+            start,
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            env=environ | environment,
+            start_new_session=True,
+        )
+        os.close(theirs)
+        self.said = ""
+
+    def until(self, words: str, within_s: float = 30) -> None:
+        deadline = time.monotonic() + within_s
+        while words not in self.said:
+            assert time.monotonic() < deadline, f"{words!r} is not in {self.said!r}"
+            if select.select([self.ours], [], [], 0.2)[0]:
+                self.said += os.read(self.ours, 65536).decode(errors="replace")
+
+    def type(self, keys: str) -> None:
+        os.write(self.ours, keys.encode())
+
+    def end(self) -> int:
+        try:
+            return self.process.wait(20)
+        finally:
+            self.process.kill()
+            self.process.wait()
+            os.close(self.ours)
