@@ -40,6 +40,10 @@ def manifests(draw: st.DrawFn, version: int = 1, policies: tuple[str, ...] = ("a
         )
         for name in names
     }
+    for place, name in enumerate(names):
+        made[name]["depends_on"] = (
+            draw(st.lists(st.sampled_from(names[:place]), unique=True)) if place else []
+        )
     for one in made.values():  # counts only where the device has a traffic switch
         one["front"] = draw(st.sampled_from(["auto", "proxy", "nat", "none"] if one["ports"] else ["auto"]))
     return {**manifest(version, **made), "update": {"settle": 2}}

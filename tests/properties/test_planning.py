@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgetender.decide.planner import plan
-from edgetender.decide.stride import is_done, on_trial
+from edgetender.decide.stride import is_done, is_good, on_trial
 from edgetender.model.ledger import Ledger
 from edgetender.model.observed import Container, Observed, Readiness
 from edgetender.model.plan import Create, Plan, Pull, Remove, Start, Stop
@@ -139,3 +139,28 @@ def test_with_the_engine_down_nothing_is_planned(case: Case, why: str):
     target, observed, ledger = case
     down = Observed(observed.containers, observed.images, observed.pulls, why)
     assert plan(target, down, ledger, NOON) == Plan()
+
+
+@many
+@given(cases())
+def test_nothing_is_started_before_what_it_depends_on_can_serve(case: Case):
+    target, observed, ledger = case
+    made = plan(target, observed, ledger, NOON)
+    for step in made.steps:
+        spec = target.spec(step.module)
+        if isinstance(step, Start) and spec is not None:
+            assert all(is_good(target.spec(name), observed) for name in spec.after)
+    for module, _ in made.queued:  # what serves in its place is left alone meanwhile
+        assert not [step for step in made.steps if step.module == module and not isinstance(step, Pull)]
+
+
+@many
+@given(cases())
+def test_what_the_manifest_has_no_more_goes_last_unless_it_may_hold_a_port_that_is_wanted(case: Case):
+    target, observed, ledger = case
+    waiting = [spec for spec in target.containers if not is_good(spec, observed)]
+    if not on_trial(target, ledger) or not waiting:
+        return
+    for step in plan(target, observed, ledger, NOON).steps:
+        if isinstance(step, Stop) and target.spec(step.module) is None:
+            assert seen(observed, step.container).publishes and any(spec.ports for spec in waiting)

@@ -10,6 +10,7 @@ from typing import Any
 
 from edgetender.convert.findings import TYPE, Findings
 from edgetender.convert.iotedge_module import module_of
+from edgetender.convert.iotedge_order import put_in_order
 from edgetender.errors import ManifestInvalid, Problem
 from edgetender.model.manifest import MAX_VERSION, SCHEMA
 from edgetender.model.reading import manifest_of
@@ -150,6 +151,7 @@ def _agent(
     modules = desired.get("modules")
     if modules is not None and findings.expect(modules, dict, f"{path}modules", "a JSON object"):
         manifest["modules"] = dict(_modules(modules, f"{path}modules.", findings))
+        put_in_order(manifest["modules"], modules, f"{path}modules.", findings)
     if not manifest["modules"]:
         manifest["allow_empty"] = True  # that is what it says: no module is to run
     return manifest

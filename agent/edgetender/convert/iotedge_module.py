@@ -120,10 +120,7 @@ def _policies(document: Mapping[str, Any], path: str, entry: dict[str, Any], fin
         findings.fault(
             f"{path}.imagePullPolicy", "iotedge.value", f"must be on-create or never, not {pull!r}"
         )
-    if "startupOrder" in document and findings.expect(
-        document["startupOrder"], int, f"{path}.startupOrder", "a whole number"
-    ):
-        why = "modules start when their image is here; the order never waited for readiness there either"
-        findings.note(f"{path}.startupOrder", "iotedge.order", why)
+    if "startupOrder" in document:
+        findings.expect(document["startupOrder"], int, f"{path}.startupOrder", "a whole number")
     if document.get("version"):
         findings.note(f"{path}.version", "iotedge.version", "the deployment has one version for all modules")

@@ -27,7 +27,7 @@ def insight(target: Target, plan: Plan, hardware: Hardware) -> dict[str, Any]:
     return {
         "plan": {
             "steps": [_said(step) for step in plan.steps],
-            "held": [{"module": module, "why": why} for module, why in plan.held],
+            "held": [{"module": module, "why": why} for module, why in plan.held + plan.queued],
         },
         "variants": [
             {"module": one.module, "variant": one.variant, "verdict": one.verdict, "because": one.because}

@@ -13,12 +13,14 @@ from edgetender.decide.stride import (
     Waits,
     farewell,
     is_done,
+    is_good,
     may_try,
     on_trial,
     preference,
     pull_key,
     restarts,
     run_key,
+    unready,
 )
 from edgetender.decide.switching import switching
 from edgetender.model.ledger import Ledger
@@ -33,7 +35,8 @@ def plan(target: Target, observed: Observed, ledger: Ledger, now: datetime) -> P
     Nothing that serves is stopped before its successor is created from an image that is here, nothing is
     removed before its successor is ready or done, and while a candidate is on trial what it replaces is only
     stopped: the way back needs no registry, and no image that somebody pruned. A module whose last try failed
-    waits for its back-off while its neighbours go on. With the engine down there is nothing to do.
+    waits for its back-off while its neighbours go on; one that depends on others is started after they are
+    ready, and until then whatever serves in its place goes on. With the engine down there is nothing to do.
     """
     if observed.engine_down is not None:
         return Plan()
@@ -41,22 +44,40 @@ def plan(target: Target, observed: Observed, ledger: Ledger, now: datetime) -> P
     waits: Waits = {}
     for wanted in target.fetch:
         steps += _pull(wanted, observed, ledger, now, waits)
+    queued: dict[str, str] = {}
     for spec in sorted(target.containers, key=lambda spec: spec.module):
         front = spec.front_spec
         if front is None:
-            steps += _stride(spec, target, observed, ledger, now, waits)
+            mine = [*_stride(spec, target, observed, ledger, now, waits)]
         else:
-            steps += switching(spec, front, target, observed, ledger, now, waits)
+            mine = [*switching(spec, front, target, observed, ledger, now, waits)]
+        if (missing := unready(spec, target, observed)) and any(isinstance(step, Start) for step in mine):
+            queued[spec.module] = f"starts when {' and '.join(missing)} can serve"
+        else:
+            steps += mine
     if target.prune:
-        steps += [LowerFront(front.module) for front in observed.fronts if front.module not in target.modules]
-        for container in observed.containers:
-            if container.module not in target.modules:
-                steps += farewell(container, "the manifest has no such module", keep=on_trial(target, ledger))
+        steps += _prune(target, observed, ledger)
     return Plan(
         tuple(steps),
         wake_at=min((moment for moment, _ in waits.values()), default=None),
         held=tuple((name, why) for name, (_, why) in sorted(waits.items())),
+        queued=tuple(sorted(queued.items())),
     )
+
+
+def _prune(target: Target, observed: Observed, ledger: Ledger) -> Iterator[Step]:
+    """Take leave of what the manifest has no more: last, but where it may have a port that is wanted."""
+    trial = on_trial(target, ledger)
+    waiting = [spec for spec in target.containers if not is_good(spec, observed)]
+    patient = trial and bool(waiting) and not target.room_first
+    wanting = any(spec.ports for spec in waiting)
+    for front in observed.fronts:
+        if front.module not in target.modules and not (patient and not wanting):
+            yield LowerFront(front.module)
+    for container in observed.containers:
+        holds = container.publishes or observed.front(container.module) is not None
+        if container.module not in target.modules and not (patient and not (wanting and holds)):
+            yield from farewell(container, "the manifest has no such module", keep=trial)
 
 
 def _pull(

@@ -67,9 +67,7 @@ def module_reports(
     fetch = {wanted.module: wanted for wanted in target.fetch}
     names = target.modules | fetch.keys() | blocked.keys()
     return tuple(
-        _report(
-            name, target.spec(name), fetch.get(name), blocked.get(name), observed, ledger, dict(plan.held)
-        )
+        _report(name, target.spec(name), fetch.get(name), blocked.get(name), observed, ledger, plan)
         for name in sorted(names)
     )
 
@@ -81,7 +79,7 @@ def _report(
     blocked: str | None,
     observed: Observed,
     ledger: Ledger,
-    held: dict[str, str],
+    plan: Plan,
 ) -> ModuleReport:
     container = _current(name, spec, observed)
     pull = next((p for p in observed.pulls if wanted and p.reference == wanted.reference), None)
@@ -101,8 +99,10 @@ def _report(
         reason = (
             Reason("engine.down", observed.engine_down)
             if observed.engine_down
-            else _held(name, held, spec, ledger)
+            else _held(name, dict(plan.held), spec, ledger)
         )
+    if reason is WELL and (queued := dict(plan.queued).get(name)):
+        reason = Reason("module.depends_on", queued)
     return ModuleReport(
         name=name,
         state=state,

@@ -50,6 +50,7 @@ class Resolution:
     considered: tuple[Considered, ...] = ()
     blocked: tuple[tuple[str, str], ...] = ()
     choices: tuple[Chosen, ...] = ()
+    room_first: bool = False  # the device cannot hold old and new together
 
     def here(self, observed: Observed) -> bool:
         """Whether nothing needs to be fetched: every image is local, or its container is there already."""
@@ -94,7 +95,10 @@ def resolve(slot: Slot, manifest: Manifest, hardware: Hardware, ledger: Ledger) 
         if (pinned := pinned_image(slot, variant.image, ledger)) is not None:
             front = mechanism(module, manifest.update, hardware, gpu=wants_nvidia(variant))
             containers.append(_spec(name, module, variant, pinned, front, injection))
-    return Resolution(slot, tuple(containers), tuple(wanted), tuple(verdicts), tuple(blocked), tuple(choices))
+    return Resolution(
+        slot, tuple(containers), tuple(wanted), tuple(verdicts), tuple(blocked), tuple(choices),
+        room_first=manifest.update.strategy == "recreate",
+    )  # fmt: skip
 
 
 def _choice(name: str, chosen: Judged, found: tuple[Judged, ...], injection: Injection | None) -> Chosen:
@@ -147,8 +151,9 @@ def aim(candidate: Resolution | None, accepted: Resolution | None, observed: Obs
     """
     if candidate is not None and candidate.here(observed):
         return Target(
-            candidate.slot.version, candidate.slot.deployment, candidate.containers, (), candidate.considered
-        )
+            candidate.slot.version, candidate.slot.deployment, candidate.containers, (), candidate.considered,
+            room_first=candidate.room_first or accepted is None,
+        )  # fmt: skip
     newest = candidate or accepted
     if newest is None:
         return Target(prune=False)
@@ -210,6 +215,7 @@ def _spec(
             proving=proving,
         ),
         front=front,
+        after=tuple(sorted(set(module.depends_on))),
     )
 
 

@@ -70,6 +70,21 @@ def is_done(spec: ContainerSpec, container: Container) -> bool:
     return container.status is Status.EXITED and container.exit_code == 0 and spec.restart != "always"
 
 
+def is_good(spec: ContainerSpec, observed: Observed) -> bool:
+    """Ready and reached, or a job that did its work."""
+    mine = (container for container in observed.of(spec.module) if container.spec == spec.digest)
+    return any(
+        (container.ready and reached(spec, container, observed)) or is_done(spec, container)
+        for container in mine
+    )
+
+
+def unready(spec: ContainerSpec, target: Target, observed: Observed) -> tuple[str, ...]:
+    """The modules that *spec* is to start after and that cannot serve yet."""
+    wished = ((name, target.spec(name)) for name in spec.after)
+    return tuple(name for name, other in wished if other is None or not is_good(other, observed))
+
+
 def preference(container: Container) -> tuple[bool, bool, bool, str]:
     """Running first, then created, then ended, then by id: which of several equal containers to keep."""
     status = container.status

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from edgetender.decide.exits import describe_exit
 from edgetender.decide.failures import CONCLUSIVE
-from edgetender.decide.stride import front_key, is_done, on_trial, reached, run_key
+from edgetender.decide.stride import front_key, is_good, on_trial, run_key
 from edgetender.decide.traffic import worse
 from edgetender.model.ledger import Condemnation, Demotion, Desired, Ledger, Slot
 from edgetender.model.observed import Container, Observed, Readiness, Status
@@ -68,7 +68,7 @@ def judge(
             return against
     if not on_trial(target, ledger):
         return Wait()
-    if not all(_good(spec, observed) for spec in target.containers):
+    if not all(is_good(spec, observed) for spec in target.containers):
         return Wait()
     since = ledger.settling_since
     until = (now if since is None or now < since else since) + timedelta(seconds=settle_s)
@@ -184,12 +184,3 @@ def _desired(ledger: Ledger, version: int, code: int, description: str, now: dat
 def _failed_for_good(spec: ContainerSpec, container: Container, ledger: Ledger) -> bool:
     ended_by_itself = container.status is Status.EXITED and container.id not in ledger.stopped
     return ended_by_itself and spec.restart == "never" and container.exit_code != 0
-
-
-def _good(spec: ContainerSpec, observed: Observed) -> bool:
-    """Ready, or a job that did its work."""
-    mine = (container for container in observed.of(spec.module) if container.spec == spec.digest)
-    return any(
-        (container.ready and reached(spec, container, observed)) or is_done(spec, container)
-        for container in mine
-    )

@@ -191,6 +191,11 @@ class Module(Wire):
     restart: Literal["always", "on-failure", "never"] = Field(
         "always", description="what to do when the container ends"
     )
+    depends_on: tuple[Name, ...] = Field(
+        (),
+        max_length=32,
+        description="modules that must be ready before this one is started, or done where they are jobs",
+    )
     stop_grace: Seconds = Field(10.0, description="from SIGTERM to SIGKILL")
     front: Literal["auto", "proxy", "nat", "none"] = Field(
         "auto",

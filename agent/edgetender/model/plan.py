@@ -96,6 +96,7 @@ class Plan:
     steps: tuple[Step, ...] = ()
     wake_at: datetime | None = None
     held: tuple[tuple[str, str], ...] = ()  # (module, why) whose stride waits for a back-off
+    queued: tuple[tuple[str, str], ...] = ()  # (module, why) whose start waits for other modules
 
 
 @dataclass(frozen=True, slots=True)

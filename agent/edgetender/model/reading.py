@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from edgetender.codec import decode
 from edgetender.errors import ManifestInvalid, Problem
 from edgetender.model.manifest import SCHEMA, Manifest, Port
+from edgetender.model.ordering import dependency_faults
 
 _EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104  # what people write, nothing is bound here
 _ANY, _ALL = "any address", "all addresses"
@@ -35,6 +36,7 @@ def manifest_of(document: Any) -> Manifest:
     except ValidationError as error:
         problems += problems_of(error)
     problems += _port_conflicts(document)
+    problems += dependency_faults(document)
     if not document.get("modules", True) and document.get("allow_empty") is not True:
         problems.append(
             Problem("modules", "modules.empty", "would remove everything; say allow_empty: true to mean it")

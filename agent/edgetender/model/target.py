@@ -95,16 +95,18 @@ class ContainerSpec:
     health: HealthSpec = field(default_factory=HealthSpec)
     injection: Injection | None = None
     front: str = NONE  # by which mechanism requests reach it; none: it publishes its ports itself
+    after: tuple[str, ...] = ()  # modules that must be ready before it is started
 
     @property
     def digest(self) -> str:
         """sha256 of the canonical form, 64 hex digits: two specs run the same container if it is equal.
 
-        How readiness is judged and when to restart are the agent's business, not the container's: they are
-        left out, so that a new probe interval restarts nothing. Behind a front the host's ports are the front's.
+        How readiness is judged, when to restart and after whom to start are the agent's business, not the
+        container's: they are left out, so that a new probe interval restarts nothing. Behind a front the host's
+        ports are the front's.
         """
         form = dataclasses.asdict(self)
-        for mine in ("health", "restart", "stop_grace_s", "variant", "front"):
+        for mine in ("health", "restart", "stop_grace_s", "variant", "front", "after"):
             del form[mine]
         if self.front != NONE:
             form["ports"] = "front"
@@ -175,6 +177,7 @@ class Target:
     considered: tuple[Considered, ...] = ()
     blocked: tuple[tuple[str, str], ...] = ()
     prune: bool = True  # whether containers of modules that are not in it are removed
+    room_first: bool = False  # whether that comes before the new ones start, not after they are ready
 
     @property
     def modules(self) -> frozenset[str]:
