@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from demo.parts.process import free_port
 from edgetender.errors import ImageMissing, RegistryDenied, RegistryUnreachable
-from edgetender.model.image import Credential, ImageFacts, ImageReference, Layer, parse_reference
+from edgetender.model.image import Credential, ImageFacts, ImageReference, parse_reference
 from edgetender.registry.distribution import Registry
 from edgetender.registry.images import RegistryImages, RegistrySettings
-from edgetender.registry.manifests import OCI_INDEX, OCI_MANIFEST
 from edgetender.secret import Secret
+from tests.builders.layouts import write_layout
 from tests.fakes.registry import FakeImages
 
 if TYPE_CHECKING:
@@ -27,48 +26,6 @@ if TYPE_CHECKING:
 USER, PASSWORD = "line3", "correct horse battery"
 RIGHT = Credential(USER, Secret(PASSWORD))
 WRONG = Credential(USER, Secret("canary-7f3a91"))
-
-
-def write_layout(home: Path, *architectures: str, index: bool = False) -> tuple[ImageFacts, ...]:
-    """An OCI layout of tiny images; the facts a registry must then tell of them."""
-    blobs = home / "blobs" / "sha256"
-    blobs.mkdir(parents=True)
-
-    def put(content: bytes) -> dict[str, Any]:
-        name = hashlib.sha256(content).hexdigest()
-        (blobs / name).write_bytes(content)
-        return {"digest": f"sha256:{name}", "size": len(content)}
-
-    children, facts = [], []
-    for architecture in architectures:
-        layer = put(f"the layer for {architecture}, {home.name}".encode() * 1000)
-        settings = {"Env": ["A=1"], "Labels": {"b": "2"}}
-        config = put(json.dumps({"os": "linux", "architecture": architecture, "config": settings}).encode())
-        manifest = {"schemaVersion": 2, "mediaType": OCI_MANIFEST, "layers": [layer], "config": config}
-        child = put(json.dumps(manifest).encode()) | {"mediaType": OCI_MANIFEST}
-        children.append(child | {"platform": {"os": "linux", "architecture": architecture}})
-        size = layer["size"] + config["size"]
-        layers = (Layer(layer["digest"], layer["size"]),)
-        facts.append(
-            ImageFacts(
-                child["digest"],
-                child["digest"],
-                architecture,
-                "",
-                "linux",
-                size,
-                layers,
-                ("A=1",),
-                (("b", "2"),),
-            )
-        )
-    body = json.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": children}).encode()
-    (home / "index.json").write_bytes(body)
-    (home / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')
-    if index:
-        digest = f"sha256:{hashlib.sha256(body).hexdigest()}"
-        facts = [replace(one, index_digest=digest) for one in facts]
-    return tuple(facts)
 
 
 @dataclass

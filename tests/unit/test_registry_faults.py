@@ -14,6 +14,7 @@ import pytest
 
 from edgetender.errors import AgentError, ImageMissing, RegistryDenied, RegistryUnreachable
 from edgetender.model.image import Credential, ImageFacts, parse_reference
+from edgetender.registry.auth import Authorizations
 from edgetender.registry.connection import Connection
 from edgetender.registry.distribution import Registry
 from edgetender.secret import Secret
@@ -196,3 +197,15 @@ def test_plain_http_happens_only_when_it_was_asked_for():
     ):
         real.resolve(parse_reference(f"{far.host}/x:1"), "amd64")
     assert far.seen == []
+
+
+def test_a_mount_asks_for_both_repositories_each_by_a_scope_of_its_own():
+    asked = []
+
+    def fetch(_realm, query):
+        asked.append(query)
+        return {"token": "t0ken"}
+
+    scopes = "repository:new:pull,push repository:old:pull"
+    Authorizations(None, fetch, lambda: 0.0).answer('Bearer realm="https://a",service="s"', scopes)
+    assert asked == [{"service": "s", "scope": ["repository:new:pull,push", "repository:old:pull"]}]

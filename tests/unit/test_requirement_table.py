@@ -104,9 +104,12 @@ TABLE = {
     "C13": Row(
         "push an existing image to a private registry",
         contract("packaging_registry", "an_image_of_the_store_is_pushed_under_its_name")
-        + contract("registry", "a_second_push_sends_no_blob_again"),
-        "a blob that was interrupted is sent from its beginning again (whole blobs are not), and none is mounted from "
-        "another repository: it is sent once for each repository",
+        + contract("registry", "a_second_push_sends_no_blob_again")
+        + contract(
+            "transfers", "an_upload_that_breaks_goes_on_from_what_the_registry_has",
+            "the_next_push_goes_on_with_what_an_earlier_one_began", "a_blob_of_another_repository_is_mounted",
+            "the_real_registry_mounts_and_goes_on_with_what_was_begun",
+        ),
     ),
     "C14": Row(
         "base image by name, private ones with address, username and password",

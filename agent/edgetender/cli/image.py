@@ -88,7 +88,7 @@ def send_image(session: Session, reference: str, store: Path | None) -> Exit:
     workspace = Workspace(store)
     login = workspace.logins.get(split(reference)[0])
     with bars() as progress:
-        digest = send(reference, workspace.images.get(reference).layout, login, progress=progress)
+        digest = send(reference, workspace.images.get(reference).layout, login, progress=progress, say=say)
     document: dict[str, Any] = {
         "apiVersion": "edgetender/v1",
         "kind": "Pushed",

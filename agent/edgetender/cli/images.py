@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from edgetender.cli.output import Exit, Session, options, say, table
+from edgetender.cli.progress import bars
 from edgetender.cli.words import ago, size
 from edgetender.errors import ConfigInvalid, NotFound, Problem
 from edgetender.model.image import parse_reference
@@ -115,8 +116,9 @@ def _kept(workspace: Workspace, reference: str, platform: str) -> KeptImage:
     if registry_of(reference) is None:
         return workspace.images.get(reference)
     blobs = workspace.layers().blobs
-    with workspace.logins.get(parsed.registry).open() as registry:
-        digest = fetch(registry, parsed, platform, blobs, say)
+    with bars() as progress:
+        login = workspace.logins.get(parsed.registry)
+        digest = fetch(login, parsed, platform, blobs, say, progress=progress)
     with workspace.images.making(reference) as part:
         oci_layout.write(oci_layout.image_of(blobs, digest), part, name=reference)
     return workspace.images.get(reference)

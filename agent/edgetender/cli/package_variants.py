@@ -18,7 +18,7 @@ def pushed(reference: str, layout: Path, login: Login) -> None:
     """Send one image or index, and say so."""
     say(f"pushing {reference}")
     with bars() as progress:
-        digest = push(reference, layout, login, progress=progress)
+        digest = push(reference, layout, login, progress=progress, say=say)
     say(f"pushed {digest}")
 
 

@@ -92,8 +92,7 @@ class Bases:
         return Base(kept, name)
 
     def _fetch(self, login: Login, reference: ImageReference, platform: str, place: Path) -> None:
-        with login.open() as registry:
-            digest = pull(registry, reference, platform, self._blobs, self._say)
+        digest = pull(login, reference, platform, self._blobs, self._say)
         place.parent.mkdir(parents=True, exist_ok=True)
         oci_layout.write(oci_layout.image_of(self._blobs, digest), place, name=str(reference))
 

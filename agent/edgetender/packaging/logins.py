@@ -8,23 +8,28 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from edgetender.errors import CredentialUnusable, NotFound
 from edgetender.model.image import Credential
-from edgetender.packaging.writer import writer
+from edgetender.packaging.writer import write_privately
 from edgetender.registry.distribution import Registry
 from edgetender.secret import Secret
 
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """How one registry is reached, and as whom; without a name it is public."""
+    """How one registry is reached, and as whom; without a name it is public.
+
+    *traces*: the file that remembers what was sent there; None: nothing does.
+    """
 
     address: str
     username: str | None = None
     password: Secret | None = None
     ca_file: Path | None = None
     plain_http: bool = False
+    traces: Path | None = None
 
     def open(self) -> Registry:
         """A connection; close it by `with`."""
@@ -43,8 +48,9 @@ class Logins:
     def get(self, address: str) -> Login:
         """Return the login kept for this registry; a public one where none was."""
         kept = self._read()["registries"].get(address)
+        traces = self._path.with_name("registries") / f"{quote(address, safe='')}.json"
         if kept is None:
-            return Login(address)
+            return Login(address, traces=traces)
         password, ca_file = kept.get("password"), kept.get("caFile")
         return Login(
             address,
@@ -52,6 +58,7 @@ class Logins:
             Secret(password) if password is not None else None,
             Path(ca_file) if ca_file else None,
             bool(kept.get("plainHttp")),
+            traces,
         )
 
     def default(self) -> Login:
@@ -76,11 +83,7 @@ class Logins:
         }
         if default or content["default"] is None:
             content["default"] = login.address
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        part = self._path.with_name(f".{self._path.name}.{writer()}")
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
-            json.dump(content, out, indent=2)
-        part.replace(self._path)
+        write_privately(self._path, json.dumps(content, indent=2))
 
     def _read(self) -> dict[str, Any]:
         try:

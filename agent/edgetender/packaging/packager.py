@@ -69,7 +69,8 @@ class Packager:
         host = registry_of(reference)
         if host is not None and host in {login.address for login in self.workspace.logins.all()}:
             self.say(f"pushing {reference}")
-            push(reference, self.workspace.images.get(reference).layout, self.workspace.logins.get(host))
+            layout, login = self.workspace.images.get(reference).layout, self.workspace.logins.get(host)
+            push(reference, layout, login, say=self.say)
 
     def context(self, order: Order, out: Path) -> Assembled:
         """Make the build context of the same image."""

@@ -4,8 +4,18 @@ from __future__ import annotations
 
 import os
 import threading
+from pathlib import Path
 
 
 def writer() -> str:
     """For files that are written beside their place and then renamed: several packages may be made at once."""
     return f"{os.getpid()}-{threading.get_ident()}"
+
+
+def write_privately(path: Path, text: str) -> None:
+    """Make *path* a file with *text* that only its owner may read, in one step; its folder is made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{writer()}")
+    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
+        out.write(text)
+    part.replace(path)

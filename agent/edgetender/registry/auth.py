@@ -65,7 +65,7 @@ class Authorizations:
     def __init__(
         self,
         credential: Credential | None,
-        fetch: Callable[[str, dict[str, str]], Mapping[str, Any]],
+        fetch: Callable[[str, dict[str, str | list[str]]], Mapping[str, Any]],
         monotonic: Callable[[], float],
     ) -> None:
         self._credential, self._fetch, self._monotonic = credential, fetch, monotonic
@@ -94,7 +94,8 @@ class Authorizations:
         return None
 
     def _issue(self, realm: str, parameters: Mapping[str, str], scope: str) -> _Issued:
-        query = {"service": parameters.get("service", ""), "scope": scope or parameters.get("scope", "")}
+        scopes = (scope or parameters.get("scope", "")).split()  # each is a parameter of its own
+        query: dict[str, str | list[str]] = {"service": parameters.get("service", ""), "scope": scopes}
         answer = self._fetch(realm, {name: value for name, value in query.items() if value})
         token = answer.get("token") or answer.get("access_token")
         if not isinstance(token, str) or not token.isascii() or not token.isprintable():

@@ -95,7 +95,7 @@ class Connection:
                 self._check(response, expect, what)
                 yield Answer(response, what, self._monotonic)
 
-    def _token(self, realm: str, query: dict[str, str]) -> dict[str, Any]:
+    def _token(self, realm: str, query: dict[str, str | list[str]]) -> dict[str, Any]:
         what = f"get a token for {self.host}"
         url = requests.Request("GET", realm, params=query).prepare().url or realm
         answer = basic(self._credential) if self._credential is not None else None

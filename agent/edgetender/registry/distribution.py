@@ -23,9 +23,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from edgetender.model.image import Credential, ImageFacts, ImageReference
-    from edgetender.registry.upload import Progress
+    from edgetender.registry.blob_upload import Progress, Traces
 
 _Read = TypeVar("_Read")
+_CHUNK = 1 << 20
+_PART, _NO_SUCH_RANGE = 206, 416  # the latter also where all of it is here already
 _NESTING = 3  # an index of indexes is allowed; a loop of them is not
 
 
@@ -103,30 +105,64 @@ class Registry:
         what = f"fetch the manifest {digest} of {self._host}/{repository}"
         return self._document(repository, "manifests", digest, what)[1]
 
-    def blob(self, repository: str, digest: str, into: BinaryIO) -> int:
-        """Write the blob to *into* and return its bytes.
+    def blob(
+        self,
+        repository: str,
+        digest: str,
+        into: BinaryIO,
+        tell: Callable[[int], None] = lambda _: None,
+    ) -> int:
+        """Bring the blob into *into*, a file to be read and written, and return its bytes.
 
-        The digest is known to be right only on return; when this raises, throw away what was written.
+        What is in the file already counts as the blob's beginning and is not fetched again. The digest is known to
+        be right only on return; a file that turns out to be something else is emptied. *tell* takes the bytes so far.
         """
         what = f"fetch {digest} of {self._host}/{repository}"
-        sha256, size = hashlib.sha256(), 0
-        target = f"/v2/{repository}/blobs/{digest}"
+        into.seek(0)
+        sha256 = hashlib.sha256()
+        while chunk := into.read(_CHUNK):
+            sha256.update(chunk)
+        held = into.tell()
         with self._connection.request(
-            "GET", target, what=what, scope=f"repository:{repository}:pull"
+            "GET",
+            f"/v2/{repository}/blobs/{digest}",
+            what=what,
+            scope=f"repository:{repository}:pull",
+            expect=frozenset({200, 206, _NO_SUCH_RANGE}),
+            headers={"Range": f"bytes={held}-"} if held else None,
         ) as answer:
-            for chunk in answer.chunks():
-                sha256.update(chunk)
-                size += into.write(chunk)
-        _check_digest(digest, f"sha256:{sha256.hexdigest()}", what)
-        return size
+            goes_on = answer.status == _PART and answer.header("Content-Range").startswith(f"bytes {held}-")
+            if answer.status == 200 or goes_on:  # noqa: PLR2004
+                if not goes_on:
+                    sha256 = hashlib.sha256()
+                    _empty(into)
+                tell(into.tell())
+                for chunk in answer.chunks():
+                    sha256.update(chunk)
+                    into.write(chunk)
+                    tell(into.tell())
+        try:
+            _check_digest(digest, f"sha256:{sha256.hexdigest()}", what)
+        except RegistryUnreachable:
+            _empty(into)
+            raise
+        return into.tell()
 
-    def push(self, repository: str, tag: str, layout: Path, *, progress: Progress | None = None) -> str:
+    def push(
+        self,
+        repository: str,
+        tag: str,
+        layout: Path,
+        *,
+        progress: Progress | None = None,
+        traces: Traces | None = None,
+    ) -> str:
         """Send the OCI layout's image (or index, where it holds several) and return its digest.
 
-        Blobs the registry holds are not sent. *progress(digest, sent_bytes, size_bytes)* is
-        called on the way.
+        Blobs the registry holds are not sent; those of which *traces* tell are mounted, or gone on with.
+        *progress(digest, sent_bytes, size_bytes)* is called on the way.
         """
-        return upload.push(self._connection, repository, tag, layout, progress=progress)
+        return upload.push(self._connection, repository, tag, layout, progress=progress, traces=traces)
 
     def _manifest(self, repository: str, name: str, what: str) -> tuple[str, Index | Manifest]:
         digest, body = self._document(repository, "manifests", name, what)
@@ -145,6 +181,11 @@ class Registry:
         digest = f"sha256:{hashlib.sha256(body).hexdigest()}"
         _check_digest(name if ":" in name else said or digest, digest, what)
         return digest, body
+
+
+def _empty(file: BinaryIO) -> None:
+    file.seek(0)
+    file.truncate()
 
 
 def _understood(read: Callable[[], _Read], what: str) -> _Read:
