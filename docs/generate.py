@@ -27,6 +27,7 @@ from edgetender.model.policy import Policy
 from edgetender.model.schema import manifest_schema
 
 sys.path.insert(0, str(Path(__file__).parent))  # also where another program runs this one
+from man_page import manual
 from manifest_page import manifest, section
 from markdown import flowing, page, table
 
@@ -216,6 +217,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/reference/errors.md": error_codes,
     "docs/reference/checks.md": checks,
     "docs/reference/cli.md": commands,
+    "docs/man/edgetender.1": manual,
     "deployment-manifests/schema/edgetender-v1.schema.json": schema,
 }
 

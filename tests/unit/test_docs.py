@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -35,6 +36,16 @@ def test_what_is_generated_is_what_the_code_says_today() -> None:
     told = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     stale = [path for path, text in json.loads(told.stdout).items() if (ROOT / path).read_text() != text]
     assert stale == [], "run: .venv/bin/python docs/generate.py"
+
+
+@pytest.mark.skipif(
+    shutil.which("groff") is None, reason="groff is not installed: apt-get install groff-base"
+)
+def test_the_manual_page_is_one_that_man_shows_without_a_complaint() -> None:
+    words = ["groff", "-Kutf8", "-mandoc", "-Tutf8", "-ww", str(ROOT / "docs/man/edgetender.1")]
+    shown = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert shown.stderr == ""
+    assert "edgetender status" in re.sub(r"\x1b\[\d+m", "", shown.stdout)
 
 
 @pytest.mark.parametrize("page", PAGES)

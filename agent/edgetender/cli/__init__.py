@@ -19,46 +19,60 @@ from edgetender.errors import AgentError, NotFound, WithProblems
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-# name -> (where it is, what it says of itself in the list); imported only when it is called
-COMMANDS = {
-    "status": ("status:status", "Show what runs on this device and why."),
-    "plan": ("plan:plan", "Show what a manifest would change."),
-    "apply": ("apply:apply", "Apply a manifest."),
-    "validate": ("validate:validate", "Check manifests, and name every fault with its place."),
-    "convert": ("convert:convert", "Make a manifest of an Azure IoT Edge deployment."),
-    "hardware": ("hardware:hardware", "Show the facts that variants are chosen by."),
-    "explain": ("explain:explain", "Show why a module runs as this variant."),
-    "facts": ("facts:facts", "Save what variants are chosen by."),
-    "variant": ("variant:variant", "Say which variant a module runs as."),
-    "logs": ("logs:logs", "Show a module's log."),
-    "restart": ("restart:restart", "Restart a module."),
-    "check": ("check:check", "Check this device, and say what repairs it."),
-    "events": ("events:events", "List what happened here since the agent started."),
-    "watch": ("watch:watch", "Watch the device as it changes."),
-    "support-bundle": ("support_bundle:support_bundle", "Gather what helps somebody else help; no secrets."),
-    "history": ("history:history", "List the versions this device has had, newest first."),
-    "rollback": ("rollback:rollback", "Return to an earlier version; needs no network."),
-    "config": ("config:config", "Show or check the agent's configuration files."),
-    "model": ("model:model", "Register models, list them and get them back."),
-    "image": ("image:image", "Look into images, and send them."),
-    "package": ("package:package", "Package a model into an image that serves it."),
-    "build": ("build:build", "Build a Dockerfile, and push the image."),
-    "images": ("images:images", "List the images that are here."),
-    "pull": ("images:pull", "Bring an image here, and give it to the container engine."),
-    "run": ("images:run", "Start an image in the container engine of this machine."),
-    "registry": ("registry:registry", "Log in to image registries."),
-    "fleet": ("fleet:fleet", "Look at all devices of a broker at once."),
-    "hub": ("hub:hub", "Stand in for an Azure IoT Hub, to try things with."),
-    "init": ("trust:init", "Make this device take signed manifests only."),
-    "trust": ("trust:trust", "Show or renew whose word this device takes."),
-    "keys": ("keys:keys", "Make, renew and revoke the keys that devices trust."),
-    "sign": ("sign:sign", "Sign a manifest for some devices."),
-    "verify": ("sign:verify", "Check the signatures on a manifest."),
-    "push": ("push:push", "Publish a manifest to a device."),
-    "completion": ("completion:completion", "Print the script that completes commands in a shell."),
-    "daemon": ("daemon:daemon", "Run the agent."),
-    "version": ("version:version", "Print the version."),
+# name -> (where it is, what it says of itself in the list), as the list shows them; imported only when it is called
+SECTIONS = {
+    "What runs here": {
+        "status": ("status:status", "Show what runs on this device and why."),
+        "watch": ("watch:watch", "Watch the device as it changes."),
+        "logs": ("logs:logs", "Show a module's log."),
+        "explain": ("explain:explain", "Show why a module runs as this variant."),
+        "history": ("history:history", "List the versions this device has had, newest first."),
+        "events": ("events:events", "List what happened here since the agent started."),
+        "hardware": ("hardware:hardware", "Show the facts that variants are chosen by."),
+        "check": ("check:check", "Check this device, and say what repairs it."),
+        "support-bundle": (
+            "support_bundle:support_bundle",
+            "Gather what helps somebody else help; no secrets.",
+        ),
+        "config": ("config:config", "Show or check the agent's configuration files."),
+    },
+    "Change what runs here": {
+        "plan": ("plan:plan", "Show what a manifest would change."),
+        "apply": ("apply:apply", "Apply a manifest."),
+        "validate": ("validate:validate", "Check manifests, and name every fault with its place."),
+        "convert": ("convert:convert", "Make a manifest of an Azure IoT Edge deployment."),
+        "restart": ("restart:restart", "Restart a module."),
+        "rollback": ("rollback:rollback", "Return to an earlier version; needs no network."),
+        "variant": ("variant:variant", "Say which variant a module runs as."),
+        "facts": ("facts:facts", "Save what variants are chosen by."),
+    },
+    "Models and images": {
+        "model": ("model:model", "Register models, list them and get them back."),
+        "package": ("package:package", "Package a model into an image that serves it."),
+        "image": ("image:image", "Look into images, and send them."),
+        "build": ("build:build", "Build a Dockerfile, and push the image."),
+        "images": ("images:images", "List the images that are here."),
+        "pull": ("images:pull", "Bring an image here, and give it to the container engine."),
+        "run": ("images:run", "Start an image in the container engine of this machine."),
+        "registry": ("registry:registry", "Log in to image registries."),
+    },
+    "Fleets and trust": {
+        "push": ("push:push", "Publish a manifest to a device."),
+        "fleet": ("fleet:fleet", "Look at all devices of a broker at once."),
+        "hub": ("hub:hub", "Stand in for an Azure IoT Hub, to try things with."),
+        "init": ("trust:init", "Make this device take signed manifests only."),
+        "trust": ("trust:trust", "Show or renew whose word this device takes."),
+        "keys": ("keys:keys", "Make, renew and revoke the keys that devices trust."),
+        "sign": ("sign:sign", "Sign a manifest for some devices."),
+        "verify": ("sign:verify", "Check the signatures on a manifest."),
+    },
+    "The program": {
+        "daemon": ("daemon:daemon", "Run the agent."),
+        "completion": ("completion:completion", "Print the script that completes commands in a shell."),
+        "version": ("version:version", "Print the version."),
+    },
 }
+COMMANDS = {name: said for section in SECTIONS.values() for name, said in section.items()}
 
 
 class _Lazy(click.Group):
@@ -75,8 +89,10 @@ class _Lazy(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
+        widest = max(map(len, COMMANDS))
+        for title, section in SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl([(name.ljust(widest), summary) for name, (_, summary) in section.items()])
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
