@@ -45,7 +45,7 @@ def test_the_manual_page_is_one_that_man_shows_without_a_complaint() -> None:
     words = ["groff", "-Kutf8", "-mandoc", "-Tutf8", "-ww", str(ROOT / "docs/man/edgetender.1")]
     shown = subprocess.run(words, capture_output=True, text=True, check=True)
     assert shown.stderr == ""
-    assert "edgetender status" in re.sub(r"\x1b\[\d+m", "", shown.stdout)
+    assert "edgetender status" in re.sub(".\b", "", shown.stdout)
 
 
 @pytest.mark.parametrize("page", PAGES)
