@@ -34,6 +34,7 @@ from edgetender.observing import Observer
 from edgetender.ports import Sink
 from edgetender.prober import Prober
 from edgetender.probes.host import HostFigures
+from edgetender.probes.kernel_events import KernelEvents, listen
 from edgetender.publisher import Publisher
 from edgetender.puller import Puller
 from edgetender.reconciler import Reconciler
@@ -232,6 +233,7 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
     )
     api.bind()
     pulls = settings.pull.concurrent
+    devices = KernelEvents(detector.poke, listen if settings.hardware.root == Path("/") else None)
     workers = [
         Worker("events", lambda: watch(engine, flags, detector.poke), flags.crash),
         *(Worker(f"puller-{number}", puller.work, flags.crash) for number in range(pulls)),
@@ -239,6 +241,7 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
         Worker("uplink", uplink.work, flags.crash),
         Worker("sampler", sampler.work, flags.crash),
         Worker("detector", detector.work, flags.crash),
+        Worker("devices", devices.work, flags.crash),
         Worker("checker", checker.work, flags.crash),
         Worker("api", api.run, flags.crash),
     ]
@@ -258,6 +261,7 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
         prober.close,
         uplink.wake,
         detector.poke,
+        devices.close,
         api.stop,
     ]
     return Daemon(flags, reconciler, workers, endings, notifier)

@@ -15,6 +15,7 @@ from edgetender.detector import Detector
 from edgetender.errors import ConfigInvalid
 from edgetender.model.compat import builtin, tables_of
 from edgetender.model.hardware import Hardware
+from edgetender.probes import detect
 from edgetender.probes.signs import signs
 from edgetender.probes.tree import Tree
 from tests.builders.hardware import machine
@@ -92,6 +93,27 @@ def test_new_nodes_drivers_and_specifications_are_signs(tmp_path: Path):
     assert len(set(seen)) == len(seen)
     write(root, {"var/log/kern.log": (root / "var/log/kern.log").read_text() + "\nsomething else\n"})
     assert signs(Tree(root)) == seen[-1]
+
+
+def test_the_kernel_s_own_ring_of_messages_is_a_sign_and_costs_the_card_its_health(tmp_path: Path):
+    slot = "sys/bus/pci/devices/0000:01:00.0"
+    root = write(
+        tmp_path, {f"{slot}/vendor": "0x10de", f"{slot}/class": "0x030000", "dev/kmsg": "6,1,0,-;boot\n"}
+    )
+    before = signs(Tree(root))
+    write(
+        root,
+        {"dev/kmsg": "6,1,0,-;boot\n3,2,9,-;NVRM: Xid (PCI:0000:01:00): 79, pid=1, GPU has fallen off\n"},
+    )
+    assert signs(Tree(root)) != before
+    fact = detect(root).fact("healthy", "0000:01:00.0")
+    assert fact is not None
+    assert (fact.value, fact.code) == (False, "gpu_lost")
+    (root / "dev/kmsg").unlink()
+    (root / "dev/kmsg").mkdir()  # what cannot be read is said
+    unread = detect(root).fact("kernel_log")
+    assert unread is not None
+    assert (unread.value, unread.code) == (None, "not_permitted")
 
 
 def eyes(tmp_path: Path, engine: FakeEngine | None = None, **hardware: object) -> Eyes:

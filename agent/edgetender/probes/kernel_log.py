@@ -1,9 +1,19 @@
-"""Which cards has the kernel given up since it started? Its log names them, in three spellings. Pure."""
+"""Which cards has the kernel given up since it started? Its log names them, in three spellings.
+
+It is read from the kernel itself where that is allowed, and from the file that syslog keeps.
+"""
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 from dataclasses import dataclass
+
+from edgetender.probes.tree import Tree
+
+RING = "dev/kmsg"
+FILES = ("recorded/kernel.log", "var/log/kern.log")
 
 _ADDRESS = r"(?P<at>[0-9a-fA-F]{4}:[0-9a-fA-F]{2}:[0-9a-fA-F]{2})(?:\.\d)?"
 _XID = re.compile(rf"NVRM: Xid \(PCI:{_ADDRESS}\): (?P<xid>\d+),")
@@ -14,6 +24,7 @@ _COLD = re.compile(
 )
 _FALLEN = 79  # Xid: GPU has fallen off the bus
 _MOST = 512 * 1024
+_RECORD = 8192  # the kernel's longest (CONSOLE_EXT_LOG_MAX)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,3 +53,37 @@ def since_boot(text: str) -> tuple[Line, ...]:
     recent = text[max(0, begin) :][-_MOST:]
     found = (read(line) for line in recent.splitlines() if "NVRM" in line or "D3cold" in line)
     return tuple(line for line in found if line.lost or line.mismatch or line.xid is not None)
+
+
+def told(tree: Tree) -> tuple[Line, ...]:
+    """The lines that matter of every log that can be read."""
+    texts = (*(tree.text(path) for path in FILES), ring(tree)[0])
+    return tuple(dict.fromkeys(line for text in texts if text for line in since_boot(text)))
+
+
+def ring(tree: Tree) -> tuple[str | None, str]:
+    """What the kernel keeps of its log, one record a line; or None and why not: many systems keep it to root."""
+    place = tree.place(RING)
+    if place is None or not tree.exists(RING):
+        return None, "is not there"
+    try:
+        file = os.open(place, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        return None, f"cannot be read: {error.strerror}"
+    records: list[bytes] = []
+    try:
+        while len(records) < _MOST:
+            try:
+                record = os.read(file, _RECORD)
+            except OSError as error:
+                if error.errno == errno.EPIPE:  # overwritten while we read: the next is there
+                    continue
+                if error.errno == errno.EAGAIN:  # that was the newest
+                    break
+                return None, f"cannot be read: {error.strerror}"
+            if not record:
+                break
+            records.append(record)
+    finally:
+        os.close(file)
+    return b"".join(records)[-_MOST:].decode(errors="replace"), ""

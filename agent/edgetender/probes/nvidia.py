@@ -22,7 +22,6 @@ TEGRA_NODES = ("dev/nvhost-ctrl-gpu", "dev/nvgpu/igpu0/ctrl")  # up to JetPack 5
 _GPUS, _MODULE, _COMPATIBLE = (
     "proc/driver/nvidia/gpus", "sys/module/nvidia/version", "proc/device-tree/compatible",
 )  # fmt: skip
-_LOGS = (f"{RECORDED}/kernel.log", "var/log/kern.log")
 _FAILED = ("driver_library_mismatch", "driver_too_old", "forward_compatibility_unsupported")
 
 
@@ -49,6 +48,7 @@ def probe(root: Path, programs: Programs = no_programs, tables: Tables | None = 
         return
     yield from _cuda(version, where, sources, tables, tegra=is_tegra(tree))
     lost, mismatch = _logged(tree)
+    yield from _unheard(tree)
     broken = next((s for s in sources if s.said.code in _FAILED), None)
     trouble = broken.said.code if broken else "driver_library_mismatch" if mismatch else ""
     yield from card_facts(tree, mine, sources, tables, lost, trouble, tegra=is_tegra(tree))
@@ -146,5 +146,15 @@ def _cuda(
 
 
 def _logged(tree: Tree) -> tuple[frozenset[str], bool]:
-    lines = [line for path in _LOGS if (text := tree.text(path)) for line in kernel_log.since_boot(text)]
+    lines = kernel_log.told(tree)
     return frozenset(line.at for line in lines if line.lost), any(line.mismatch for line in lines)
+
+
+def _unheard(tree: Tree) -> Iterator[Fact]:
+    """That nobody could look whether the kernel gave a card up: its driver's and its bus's word must do."""
+    if not tree.exists(kernel_log.RING) or any(tree.text(path) for path in kernel_log.FILES):
+        return
+    text, why = kernel_log.ring(tree)
+    if text is None:
+        why += "; whether a card was lost is seen on the bus and by its driver"
+        yield Fact("kernel_log", None, tree.shown(kernel_log.RING), why, code="not_permitted")

@@ -13,7 +13,6 @@ _TIMES = (
 _TEXTS = ("proc/driver/nvidia/version", "sys/module/nvidia/version", "sys/module/hailo_pci/version")
 _FOLDERS = ("dev/dri", "dev/accel", "sys/bus/usb/devices", "proc/driver/nvidia/gpus", "recorded")
 _NODES = ("nvidia", "hailo", "apex_", "kfd", "fastrpc", "rknpu")
-_LOG = "var/log/kern.log"
 
 
 def signs(tree: Tree) -> tuple[object, ...]:
@@ -22,7 +21,7 @@ def signs(tree: Tree) -> tuple[object, ...]:
     mine = tuple((slot.address, slot.driver, slot.gone) for slot in slots if slot.accelerates)
     lost: object = ()
     if any(slot.vendor == pci.NVIDIA for slot in slots):
-        lost = kernel_log.since_boot(tree.text(_LOG) or "")
+        lost = kernel_log.told(tree)
     return (
         tuple(
             tree.mtime(path) for path in (*_TIMES, *(f"recorded/{name}" for name in tree.names("recorded")))
