@@ -188,6 +188,7 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
         ledger=store.ledger(),
         notes=notes,
         advice=trust.notes,
+        root=trust.standing,
     )
     reconciler = Reconciler(
         store=store,

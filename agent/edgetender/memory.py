@@ -87,6 +87,8 @@ class Memory:
             examined = AS_IT_IS
             if self._trust is not None and delivery.kind == "manifest":
                 examined = self._trust.examine(delivery.body, trusted_time(delivery.received_at, ledger))
+                if examined.root is not None:  # what comes after it is examined by it
+                    examined = self._trust.succeed(examined.root, delivery.body)
             elif self._trust is not None and delivery.kind == "rollback":
                 examined = self._trust.today()
             return digest(delivery, ledger, observed, versions, self.manifest_of, examined)

@@ -13,6 +13,7 @@ from edgetender.model.hardware import Fact
 from edgetender.model.image import Credential, ImageFacts, ImageReference
 from edgetender.model.ledger import Decision, Delivery, HistoryEntry, Ledger
 from edgetender.model.observed import Container, PullProgress
+from edgetender.model.signed import Root
 from edgetender.model.target import ContainerSpec
 from edgetender.model.upstream import Link, Message, OutboxFigures
 
@@ -141,6 +142,10 @@ class Trust(Protocol):
 
     def today(self) -> Examined:
         """What a manifest that was taken before is measured by now: the owner's policy. Never raises."""
+        ...
+
+    def succeed(self, root: Root, body: bytes) -> Examined:
+        """Make *root*, whose document is *body*, the one that counts: as it was examined, or why not. Never raises."""
         ...
 
     def floor(self) -> Floor | None:

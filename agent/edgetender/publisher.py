@@ -19,6 +19,7 @@ from edgetender.model.figures import CycleFigures, ModuleFigures
 from edgetender.model.hardware import Hardware
 from edgetender.model.ledger import Ledger
 from edgetender.model.observed import Observed, PullProgress
+from edgetender.model.signed import Root
 from edgetender.model.target import Target
 from edgetender.model.upstream import Link
 from edgetender.ports import Outbox
@@ -53,11 +54,12 @@ class Publisher:
         ledger: Ledger,
         notes: tuple[str, ...] = (),
         advice: Callable[[], tuple[str, ...]] = tuple,
+        root: Callable[[], Root | None] = lambda: None,
     ) -> None:
         self._device, self._clock, self._outbox, self._link = device, clock, outbox, link
         self._hardware, self._figures, self._gauges, self._told = hardware, figures, gauges, told
         self._notes, self._ledger, self._events, self._pulls = notes, ledger, events, pulls
-        self._advice = advice
+        self._advice, self._root = advice, root
         self._started_at: datetime = clock.now()
         self._snapshot: Snapshot | None = None
         self._facts: tuple[Hardware, dict[str, Any]] | None = None
@@ -97,6 +99,7 @@ class Publisher:
             reports=reports,
             hardware=self._compact(snapshot.hardware),
             verdicts=verdict_codes(cycle.target.considered),
+            root=self._root(),
         )
         self._outbox.put_state("reported", canonical(document))
         self._gauges.cycle(replace(_figures(snapshot, reports), refusals=refused))

@@ -24,7 +24,7 @@ DEVICE = ("--device", "cam7")
 def signer(lonely, tmp_path):
     """A shell in a folder with keys, a manifest, and a device whose trust lies beside them."""
     config = (
-        f'device = "cam7"\n[api]\nsocket = "{tmp_path}/admin.sock"\n[trust]\ndirectory = "{tmp_path}/etc"\n'
+        f'device = "cam7"\nstate_dir = "{tmp_path}/state"\n[api]\nsocket = "{tmp_path}/admin.sock"\n[trust]\ndirectory = "{tmp_path}/etc"\n'
     )
     (tmp_path / "config.toml").write_text(config)
     (tmp_path / "line3.yaml").write_text(yaml.safe_dump(manifest(15)))

@@ -232,3 +232,14 @@ def test_on_a_terminal_the_modules_move_in_their_place_and_stay_as_they_were_las
     terminal.until("version 15 is accepted")
     assert terminal.end() == 0
     assert "\r\x1b[2K" in terminal.said  # back to where the table began
+
+
+def test_a_floor_that_was_lost_is_named_and_one_that_is_known_is_left(shell, house):
+    house.decisions = {1: Decision(1, 200, "manifests are taken from version 7 on, by cli (uid 0)")}
+    said = shell.run("trust", "reset", "--floor", "7")
+    assert (said.code, said.out) == (0, "✓ manifests are taken from version 7 on, by cli (uid 0)\n")
+    assert house.submitted == [("trust-reset", "cli (uid 0)", b'{"floor":7}')]
+    house.decisions = {
+        2: Decision(2, 409, "cannot reset the floor: nothing was lost, it is 9, and is never lowered")
+    }
+    assert "nothing was lost" in shell.run("trust", "reset", "--floor", "7").err

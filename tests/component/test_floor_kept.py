@@ -6,48 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from edgetender.model.examined import Floor, Identity
-from edgetender.store.state import SqliteStore
-from edgetender.trust.device import DeviceTrust
+from edgetender.model.examined import Floor
 from edgetender.trust.floor import FloorFiles
-from tests.builders.loops import Loop, running
-from tests.builders.manifests import SCORER, manifest, module
-from tests.builders.signing import Keys, deployment, signed, signed_root
+from tests.builders.loops import running
+from tests.builders.sites import STATE, Site
 from tests.fakes.clock import NOON
-from tests.fakes.world import World
-
-KEYS = Keys()
-
-
-class Site:
-    """A device with a trust root, its state on a disk."""
-
-    def __init__(self, home: Path) -> None:
-        self.home = home
-        (home / "root.json").write_bytes(signed_root(KEYS))
-        self.loop = Loop(store=SqliteStore(home / "state.db"), trust=self.trust())
-        self.loop.puller.registry |= {SCORER}
-
-    def trust(self) -> DeviceTrust:
-        return DeviceTrust(self.home, Identity("cam7"), required=True, state=self.home / "trust")
-
-    def send(self, version: int, **more: str) -> tuple[int, str]:
-        document = manifest(version, scorer=module(env=more))
-        self.loop.push(signed(KEYS, deployment(document)))
-        self.loop.run(20)
-        desired = self.loop.last.ledger.desired
-        assert desired is not None
-        return desired.code, desired.problems[0][1] if desired.problems else ""
-
-    def lose(self, *names: str) -> None:
-        """State and containers go, the agent starts again."""
-        self.loop.store.close()
-        for name in names:
-            (self.home / name).unlink(missing_ok=True)
-        self.loop.engine.world = self.loop.world = World(images={SCORER})
-        self.loop.store = SqliteStore(self.home / "state.db")
-        self.loop.trust = self.trust()
-        self.loop.boot()
 
 
 @pytest.fixture
@@ -56,9 +19,6 @@ def site(tmp_path: Path) -> Site:
     assert site.send(7, A="1") == (200, "")
     assert site.send(8, A="2") == (200, "")
     return site
-
-
-STATE = ("state.db", "state.db-wal", "state.db-shm")
 
 
 def test_an_old_manifest_does_not_come_back_with_a_new_database(site: Site):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import grp
+import logging
 import os
 import shutil
 import socket
@@ -26,12 +27,12 @@ STRANGER = 65534
 LOOPBACK = "127.0.0.1:0"
 ASK_AS = """\
 import os, socket, sys
-path, groups = sys.argv[1], [int(group) for group in sys.argv[2:]]
+path, target, groups = sys.argv[1], sys.argv[2].encode(), [int(group) for group in sys.argv[3:]]
 os.setgroups(groups), os.setgid(65534), os.setuid(65534)
 connection = socket.socket(socket.AF_UNIX)
 try:
     connection.connect(path)
-    connection.sendall(b"POST /v1/rollback HTTP/1.0\\r\\n\\r\\n")
+    connection.sendall(b"POST " + target + b" HTTP/1.0\\r\\n\\r\\n")
     print(connection.makefile().readline().split()[1])
 except PermissionError:
     print("no way in")
@@ -53,8 +54,8 @@ def open_folder():
     shutil.rmtree(folder)
 
 
-def ask_as_stranger(path: Path, *groups: int) -> str:
-    words = [sys.executable, "-I", "-S", "-c", ASK_AS, str(path), *map(str, groups)]
+def ask_as_stranger(path: Path, *groups: int, target: str = "/v1/rollback") -> str:
+    words = [sys.executable, "-I", "-S", "-c", ASK_AS, str(path), target, *map(str, groups)]
     return subprocess.run(words, capture_output=True, text=True, check=True, timeout=20).stdout.strip()
 
 
@@ -157,6 +158,25 @@ def test_a_member_of_the_group_is_let_in_and_signs_with_its_uid(open_folder, hou
         assert ask_as_stranger(api.path, group.gr_gid) == "200"
         assert house.submitted == [("rollback", f"cli (uid {STRANGER})", b'{"to":null}')]
         assert ask_as_stranger(api.path) == "no way in"
+
+
+@as_root
+def test_what_is_for_root_alone_is_refused_to_the_groups_members_and_everything_is_written_down(
+    open_folder, house, caplog
+):
+    group = foreign_group()
+    caplog.set_level(logging.INFO, "edgetender.audit")
+    with served(house, open_folder / "admin.sock", group=group.gr_name) as api:
+        assert ask_as_stranger(api.path, group.gr_gid, target="/v1/trust/reset") == "403"
+        assert house.submitted == []
+        assert api.ask("/v1/trust/reset", "POST", b'{"floor":7}').status == 200
+    assert house.submitted == [("trust-reset", "cli (uid 0)", b'{"floor":7}')]
+    said = [(one.levelname, one.fields) for one in caplog.records if one.name == "edgetender.audit"]
+    assert [(level, one["uid"], one["status"], one["path"]) for level, one in said] == [
+        ("WARNING", STRANGER, 403, "/v1/trust/reset"),
+        ("INFO", 0, 200, "/v1/trust/reset"),
+    ]
+    assert said[1][1]["pid"] == os.getpid()
 
 
 def test_a_group_that_does_not_exist_admits_nobody_and_breaks_nothing(tmp_path, house):

@@ -160,6 +160,13 @@ def test_a_decision_is_told_once_it_is_there(api, house):
     ]
 
 
+@pytest.mark.parametrize("wish", [b"", b"{}", b"7", b'{"floor":0}', b'{"floor":true}', b'{"floor":9e99}'])
+def test_a_floor_of_nonsense_is_refused_and_not_written_down(api, house, wish):
+    reply = api.ask("/v1/trust/reset", "POST", wish)
+    assert reply.status == 400
+    assert house.submitted == []
+
+
 @pytest.mark.parametrize("number", ["x", "-1", "%C2%B2", "99999999999999999999999"])
 def test_a_delivery_that_cannot_be_is_not_found(api, number):
     reply = api.ask(f"/v1/decisions/{number}")
@@ -267,4 +274,5 @@ def test_every_route_is_one_of_those_tested_here():
         "POST /v1/modules/{module}/restart",
         "POST /v1/modules/{module}/variant",
         "POST /v1/rollback",
+        "POST /v1/trust/reset",
     ]

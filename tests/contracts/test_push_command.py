@@ -12,6 +12,7 @@ import yaml
 from tests.builders.answers import verdict
 from tests.builders.manifests import image
 from tests.builders.shell import Shell
+from tests.builders.signing import Keys, signed_root
 from tests.services.mqtt_listener import Listener
 
 pytestmark = pytest.mark.broker
@@ -108,6 +109,36 @@ def test_for_scripts_stdout_is_one_document(push, broker):
         "problems": [{"path": REFUSAL[0], "code": REFUSAL[1], "message": REFUSAL[2]}],
     }  # fmt: skip
     assert "scripted  line3 version 15 pushed" in said.err
+
+
+def test_the_next_trust_root_is_pushed_and_waited_for(push, tmp_path, capsys, broker):
+    keys, shell = tmp_path / "keys", Shell(capsys)
+    shell.run("keys", "init", keys)
+    shell.run("keys", "revoke", keys, "manifest-1")
+    (tmp_path / "line3.yaml").write_bytes((keys / "root.2.json").read_bytes())
+    with Listener(broker.port, "cam-root") as device:
+
+        def answer():
+            device.wait("desired", b'"payloadType"', within_s=20)
+            for root in ({"version": 1, "epoch": 1}, {"version": 2, "epoch": 1}):
+                said = {"lastDesiredVersion": None, "lastDesiredStatus": None, "trustRoot": root}
+                device.publish("reported", json.dumps(said).encode(), retain=True)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        said = push("cam-root", "--follow", "--timeout", "20s")
+        thread.join()
+        assert (said.code, said.out) == (0, "cam-root  trust root version 2 counts\n")
+        assert device.wait("desired").body == (keys / "root.2.json").read_bytes()
+    said = push("cam-silent-root", "--follow", "--timeout", "1s", "-o", "json")
+    assert (said.code, json.loads(said.out)["rootVersion"]) == (9, 2)
+
+
+def test_a_root_that_its_own_keys_did_not_sign_is_not_pushed(push, tmp_path, broker):
+    (tmp_path / "line3.yaml").write_bytes(signed_root(Keys(), ["stranger"]))
+    said = push("cam-root")
+    assert said.code == 6
+    assert "signature." in said.err
 
 
 def test_a_signed_manifest_arrives_as_it_was_signed(push, tmp_path, capsys, broker):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 
 from starlette.applications import Starlette
@@ -25,6 +26,7 @@ from edgetender.errors import AgentError
 from edgetender.pages import HEADERS
 
 log = logging.getLogger(__name__)
+audit = logging.getLogger("edgetender.audit")
 
 _VIEWERS = 8
 _LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
@@ -58,6 +60,12 @@ def application(house: House, trust: Trust) -> Starlette:
 
 def _endpoint(route: Route, house: House, trust: Trust) -> Endpoint:
     async def answer(request: Request) -> Response:
+        response = await answered(request)
+        if route.method != "GET":
+            _audit(request, response.status_code)
+        return response
+
+    async def answered(request: Request) -> Response:
         try:
             call = await _admit(request, route.access, trust)
             return _response(await run_in_threadpool(route.endpoint, house, call), trust)
@@ -76,6 +84,14 @@ def _endpoint(route: Route, house: House, trust: Trust) -> Endpoint:
     return answer
 
 
+def _audit(request: Request, status: int) -> None:
+    """One line for each order, taken or not: who gave it, and what it was."""
+    peer: Peer | None = request.state.peer
+    who = {"uid": peer.uid, "pid": peer.pid} if peer is not None else {"uid": None, "pid": None}
+    level = logging.INFO if status < HTTPStatus.BAD_REQUEST else logging.WARNING
+    audit.log(level, "asked", extra={"fields": who | {"path": request.scope["path"][:200], "status": status}})
+
+
 async def _admit(request: Request, access: Access, trust: Trust) -> Call:
     peer: Peer | None = request.state.peer
     if peer is None:
@@ -86,6 +102,8 @@ async def _admit(request: Request, access: Access, trust: Trust) -> Call:
         raise _Refused(
             403, "api.forbidden", f"cannot take this from uid {peer.uid}: not in the agent's group"
         )
+    elif access is Access.ROOT and peer.uid not in (0, trust.own_uid):
+        raise _Refused(403, "api.forbidden", f"cannot take this from uid {peer.uid}: root alone may do it")
     return Call(request.path_params, request.query_params, await _body(request), f"cli ({peer})")
 
 

@@ -14,6 +14,7 @@ from edgetender.api.streaming import Closing
 from edgetender.clock import parse_rfc3339
 from edgetender.codec import canonical, decode
 from edgetender.errors import ManifestInvalid, NotFound, Problem
+from edgetender.model.manifest import MAX_VERSION
 from edgetender.pages import asset
 
 _MAX_LINES = 100_000
@@ -21,10 +22,11 @@ _DIGITS = 19  # 2^63 - 1, the highest number of a row, has as many
 
 
 class Access(Enum):
-    """Who may ask: anybody on this machine, or only trusted peers of the admin socket."""
+    """Who may ask: anybody on this machine, only trusted peers of the admin socket, or root alone."""
 
     ANYBODY = auto()
     TRUSTED = auto()
+    ROOT = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +172,14 @@ def _rollback(house: House, call: Call) -> Answer:
     return _delivery(house.submit("rollback", call.source, canonical({"to": to})))
 
 
+def _trust_reset(house: House, call: Call) -> Answer:
+    wish = decode(call.body) if call.body else {}
+    floor = wish.get("floor") if isinstance(wish, dict) else None
+    if isinstance(floor, bool) or not isinstance(floor, int) or not 1 <= floor <= MAX_VERSION:
+        raise ManifestInvalid((Problem("floor", "value", "name a version, like 13"),))
+    return _delivery(house.submit("trust-reset", call.source, canonical({"floor": floor})))
+
+
 def _metrics(house: House, _: Call) -> Answer:
     return "text/plain; version=0.0.4; charset=utf-8", house.metrics()
 
@@ -218,4 +228,5 @@ ROUTES = (
     Route("POST", "/v1/modules/{module}/restart", Access.TRUSTED, _restart),
     Route("POST", "/v1/modules/{module}/variant", Access.TRUSTED, _variant),
     Route("POST", "/v1/rollback", Access.TRUSTED, _rollback),
+    Route("POST", "/v1/trust/reset", Access.ROOT, _trust_reset),
 )

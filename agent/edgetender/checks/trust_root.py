@@ -20,9 +20,13 @@ def run(device: Device) -> Finding:
     except (ConfigInvalid, CredentialUnusable) as error:
         return fail(f"no manifest is taken: {error}", f"edit {settings.policy}")
     try:
-        root = DeviceTrust(settings.directory, Identity(), required=required).root()
+        kept = device.settings.state_dir / "trust"
+        trust = DeviceTrust(settings.directory, Identity(), required=required, state=kept)
+        root = trust.root()
     except (CredentialUnusable, TrustRefused) as error:
         return fail(str(error), f"edgetender trust show --root {settings.directory / 'root.json'}")
+    if root is not None and (notes := trust.notes()):
+        return fail(notes[0], "edgetender trust reset --floor VERSION")
     if root is not None:
         count = len(root.roles.manifest.keys)
         keys = "1 key" if count == 1 else f"{root.roles.manifest.threshold} of {count} keys"

@@ -18,6 +18,7 @@ from edgetender.errors import Problem, WithProblems
 
 if TYPE_CHECKING:
     from edgetender.documents import Document
+    from edgetender.model.signed import Root
 
 _PLACE = re.compile(r" at line (\d+) column (\d+)$")
 
@@ -54,6 +55,14 @@ class ManifestFile:
         from edgetender.trust.envelope import is_envelope
 
         return is_envelope(self.document().value)
+
+    @property
+    def root(self) -> Root | None:
+        """The trust root it is, whoever signed it; None for anything else. Raises ManifestInvalid, TrustRefused."""
+        from edgetender.trust.verification import first_root, is_root
+
+        body = canonical(self.document().value)
+        return first_root(body) if is_root(body) else None
 
     def value(self, version: int = 1) -> Any:
         """The manifest; an IoT Edge deployment is converted, as *version*; signatures are not verified.

@@ -62,6 +62,8 @@ def push(
     It is kept by the broker, so a device that is away gets it when it comes back. With --follow the exit
     code is the device's verdict: 0 running, 1 refused, 6 invalid, 9 none in time, 10 rolled back.
 
+    A root document (`edgetender keys`) is pushed the same way, before what its keys signed.
+
     What is no file, for no device, is an IMAGE of the store: it goes to its registry (`edgetender image push`).
     """
     if device is None and str(file) != "-" and not file.exists():
@@ -73,6 +75,8 @@ def push(
     settings = broker_settings(broker, ca, certificate, key, username)
     document = ManifestFile(FILE.convert(file, None, click.get_current_context()))
     with document.faults_located():
+        if (root := document.root) is not None:
+            return _root(session, settings, device, root.version, document.wire(), timeout_s, follow=follow)
         if document.is_iotedge != (version is not None):
             raise click.BadParameter(
                 "goes with an IoT Edge deployment; a manifest has its own", param_hint="--version"
@@ -84,6 +88,29 @@ def push(
     if not session.for_people:
         session.print_document(answer)
     return code
+
+
+def _root(
+    session: Session,
+    settings: MqttSettings,
+    device: str,
+    version: int,
+    body: bytes,
+    timeout_s: float,
+    *,
+    follow: bool,
+) -> Exit:
+    """The next root document goes the way of a manifest; the next manifest takes its place at the broker."""
+    with DeviceLink(settings, device, listens=follow) as link:
+        link.push(body, timeout_s=timeout_s)
+        counts = link.root_counts(version, timeout_s=timeout_s) if follow else None
+    said = {None: "pushed", True: "counts", False: f"does not count within {timeout_s:g} s"}[counts]
+    if session.for_people:
+        session.print_lines([f"{device}  trust root version {version} {said}"])
+    else:
+        answer = {"apiVersion": "edgetender/v1", "kind": "Push", "device": device, "rootVersion": version}
+        session.print_document(answer | {"outcome": "pushed" if counts is None else said.split(" within")[0]})
+    return Exit.TIMED_OUT if counts is False else Exit.OK
 
 
 def deliver(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import click
 
 from edgetender.cli.keys import told
 from edgetender.cli.output import Exit, Session, options
+from edgetender.cli.waiting import decided, finish
 from edgetender.errors import NotFound, Permanent
 
 _PATH = click.Path(path_type=Path)
@@ -24,14 +26,15 @@ def init(session: Session, root: Path) -> Exit:
     """
     from edgetender.config import load
     from edgetender.fleet.keyring import read, write
-    from edgetender.model.examined import Identity
-    from edgetender.trust.device import ROOT_FILE, DeviceTrust
+    from edgetender.trust.marks import Marks
+    from edgetender.trust.roots import ROOT_FILE, Roots
     from edgetender.trust.verification import first_root
 
-    directory = load().trust.directory
+    settings = load()
+    directory, kept = settings.trust.directory, settings.state_dir / "trust"
     body = read(root)
     found = first_root(body)
-    there = DeviceTrust(directory, Identity(), required=True).root()
+    there = Roots(directory, kept).current()
     if there is not None and there != found:
         raise Permanent(
             f"cannot install the trust root: version {there.version} is installed already; "
@@ -43,6 +46,11 @@ def init(session: Session, root: Path) -> Exit:
             directory.chmod(0o755)  # the agent, another user, reads what is in it, whatever root's umask is
     except OSError as error:
         raise Permanent(f"cannot make {directory}: {error.strerror}") from None
+    if there is None:
+        try:
+            Marks(directory, kept).begin()
+        except OSError as error:
+            raise Permanent(f"cannot write below {settings.state_dir}: {error.strerror}") from None
     write(directory / ROOT_FILE, body)
     return told(session, found)
 
@@ -60,16 +68,16 @@ def show(session: Session, root: Path | None) -> Exit:
     """Show whose word this device takes."""
     from edgetender.config import load
     from edgetender.fleet.keyring import read
-    from edgetender.model.examined import Identity
-    from edgetender.trust.device import DeviceTrust
+    from edgetender.trust.roots import Roots
     from edgetender.trust.verification import first_root
 
     if root is not None:
         return told(session, first_root(read(root)))
-    settings = load().trust
-    found = DeviceTrust(settings.directory, Identity(), required=settings.mode == "signed").root()
+    settings = load()
+    directory = settings.trust.directory
+    found = Roots(directory, settings.state_dir / "trust").current()
     if found is None:
-        raise NotFound(f"cannot show the trust root: none is in {settings.directory}; see edgetender init")
+        raise NotFound(f"cannot show the trust root: none is in {directory}; see edgetender init")
     return told(session, found)
 
 
@@ -85,12 +93,12 @@ def update(session: Session, files: tuple[Path, ...]) -> Exit:
     """
     from edgetender.config import load
     from edgetender.fleet.keyring import read, write
-    from edgetender.model.examined import Identity
-    from edgetender.trust.device import ROOT_FILE, DeviceTrust
+    from edgetender.trust.roots import ROOT_FILE, Roots
     from edgetender.trust.verification import next_root
 
-    directory = load().trust.directory
-    current = DeviceTrust(directory, Identity(), required=True).root()
+    settings = load()
+    directory = settings.trust.directory
+    current = Roots(directory, settings.state_dir / "trust").current()
     if current is None:
         raise NotFound(f"cannot update the trust root: none is in {directory}; see edgetender init")
     body = b""
@@ -99,3 +107,20 @@ def update(session: Session, files: tuple[Path, ...]) -> Exit:
         current = next_root(current, body)
     write(directory / ROOT_FILE, body)
     return told(session, current)
+
+
+@trust.command()
+@options
+@click.option(
+    "--floor", type=click.IntRange(1), required=True, metavar="VERSION", help="the newest version it had"
+)
+@click.pass_obj
+def reset(session: Session, floor: int) -> Exit:
+    """Let a device whose state was lost take manifests again, from VERSION on. For root alone.
+
+    What it took before is not known any more, so whoever says a version vouches that no older one may come back. A
+    floor that is known is never lowered; a new epoch of the trust root does that.
+    """
+    client = session.client()
+    delivery = client.post("/v1/trust/reset", json.dumps({"floor": floor}).encode())["delivery"]
+    return finish(session, "TrustReset", delivery, decided(session, client, delivery), None)

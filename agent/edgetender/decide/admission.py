@@ -9,7 +9,7 @@ from typing import Any
 from edgetender.codec import MAX_BYTES, canonical, decode, sha256_hex
 from edgetender.convert.iotedge import delivered
 from edgetender.decide.policing import violations
-from edgetender.decide.trusting import floor_of, misdirected, trusted_time, unbelievable
+from edgetender.decide.trusting import floor_of, forgotten, misdirected, trusted_time, unbelievable
 from edgetender.errors import ManifestInvalid, Problem
 from edgetender.model.examined import AS_IT_IS, Examined
 from edgetender.model.ledger import Delivery, Desired, Ledger, Slot
@@ -38,7 +38,7 @@ def admit(delivery: Delivery, ledger: Ledger, examined: Examined = AS_IT_IS) -> 
     two authors who do not know of each other. What was condemned here is not tried again by redelivery.
     *examined* is what trust said of it; what runs already goes on when its time is over.
     """
-    read = _read(delivery, examined)
+    read = _read(delivery, ledger, examined)
     if isinstance(read, Admission):
         return read
     document, manifest = read
@@ -58,7 +58,7 @@ def admit(delivery: Delivery, ledger: Ledger, examined: Examined = AS_IT_IS) -> 
     )
 
 
-def _read(delivery: Delivery, examined: Examined) -> tuple[Any, Manifest] | Admission:
+def _read(delivery: Delivery, ledger: Ledger, examined: Examined) -> tuple[Any, Manifest] | Admission:
     """The document and its manifest, or why there is none for this device."""
     if examined.refused:
         return _untrusted(delivery, examined.claimed, examined.refused)
@@ -72,7 +72,7 @@ def _read(delivery: Delivery, examined: Examined) -> tuple[Any, Manifest] | Admi
         manifest = manifest_of(document)
     except ManifestInvalid as error:
         return _invalid(delivery, _version(received), error)
-    if (problem := misdirected(examined)) is not None:
+    if (problem := misdirected(examined) or forgotten(examined, ledger)) is not None:
         return _untrusted(delivery, manifest.version, (problem,))
     return document, manifest
 

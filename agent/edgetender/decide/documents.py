@@ -12,6 +12,7 @@ from edgetender.model.figures import ContainerFigures
 from edgetender.model.ledger import Death, Ledger
 from edgetender.model.manifest import SCHEMA
 from edgetender.model.observed import Observed
+from edgetender.model.signed import Root
 from edgetender.model.target import Target
 from edgetender.model.upstream import Link, OutboxFigures
 
@@ -65,10 +66,12 @@ def reported_document(
     reports: tuple[ModuleReport, ...],
     hardware: Mapping[str, Any] | None = None,
     verdicts: Mapping[str, Mapping[str, str]] | None = None,
+    root: Root | None = None,
 ) -> dict[str, Any]:
     """What is retained upstream: it changes when something changed, so it carries no time of its own.
 
-    *hardware* are compact facts, *verdicts* the code of each variant by module (`compact.py` makes both).
+    *hardware* are compact facts, *verdicts* the code of each variant by module (`compact.py` makes both); *root*
+    is the trust root that counts.
     """
     codes = verdicts or {}
     return {
@@ -80,6 +83,7 @@ def reported_document(
         "accepted": _slot(ledger.accepted.version, ledger.accepted.sha256) if ledger.accepted else None,
         "candidate": _slot(ledger.candidate.version, ledger.candidate.sha256) if ledger.candidate else None,
         "engine": {"down": observed.engine_down},
+        "trustRoot": {"version": root.version, "epoch": root.epoch} if root is not None else None,
         "hardware": dict(hardware or {}),
         "modules": {
             report.name: _reported_module(report) | {"variants": dict(codes.get(report.name, {}))}

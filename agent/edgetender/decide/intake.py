@@ -11,7 +11,7 @@ from edgetender.decide.admission import FORBIDDEN, admit, take
 from edgetender.decide.changes import changes, summary
 from edgetender.decide.policing import violations
 from edgetender.decide.verdict import condemn
-from edgetender.decide.wishes import variant_wish
+from edgetender.decide.wishes import floor_wish, variant_wish
 from edgetender.errors import ManifestInvalid
 from edgetender.model.examined import AS_IT_IS, Examined
 from edgetender.model.ledger import Decision, Delivery, Desired, HistoryEntry, Ledger, Slot
@@ -55,6 +55,8 @@ def digest(
             return _variant(delivery, wish, ledger, manifest_of)
         case "rollback":
             return _rollback(delivery, wish, ledger, versions, manifest_of, examined)
+        case "trust-reset":
+            return Intake(*floor_wish(delivery, wish, ledger))
         case _:
             return _refused(delivery, ledger, 400, f"cannot do {delivery.kind!r}: unknown to this agent")
 
@@ -77,6 +79,9 @@ def _manifest(
     manifest_of: Callable[[Slot], Manifest],
     examined: Examined,
 ) -> Intake:
+    if (root := examined.root) is not None:
+        said = f"trust root version {root.version}, epoch {root.epoch}, counts here"
+        return Intake(ledger, Decision(delivery.id, 200, said))
     admission = admit(delivery, ledger, examined)
     desired = admission.desired
     decision = Decision(delivery.id, desired.code, desired.description, desired.version, desired.problems)

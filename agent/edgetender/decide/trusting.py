@@ -52,6 +52,14 @@ def unbelievable(deployment: Deployment, version: int, ledger: Ledger, now: date
     return None
 
 
+def forgotten(examined: Examined, ledger: Ledger) -> Problem | None:
+    """Why nothing is taken where nothing is remembered: neither the state, nor files, nor containers know a version."""
+    if not examined.state_lost or ledger.floor:
+        return None
+    said = "this device's state was lost, and with it the newest version it had"
+    return Problem("", "trust.state_lost", f"{said}; as root there: edgetender trust reset --floor VERSION")
+
+
 def floor_of(ledger: Ledger, epoch: int) -> int:
     """The highest version taken, as far as it counts in *epoch*; 0 where a new epoch begins."""
     return 0 if ledger.floor_epoch and epoch > ledger.floor_epoch else ledger.floor

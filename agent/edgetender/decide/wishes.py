@@ -1,4 +1,4 @@
-"""What becomes of a person's wish about a module's variant: pin it, let it go, forget its failures. Pure."""
+"""What becomes of a person's wish: about a module's variant, or about the floor that was lost. Pure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from edgetender.model.ledger import Decision, Delivery, Ledger
-from edgetender.model.manifest import Manifest
+from edgetender.model.manifest import MAX_VERSION, Manifest
 
 ACTIONS = ("pin", "unpin", "forget")
 
@@ -40,6 +40,18 @@ def variant_wish(
             after = replace(ledger, demotions=kept, attempts=_without(ledger, module))
             said = f"what {module} failed at is forgotten"
     return _anew(after, module), Decision(delivery.id, 200, said)
+
+
+def floor_wish(delivery: Delivery, wish: dict[str, Any], ledger: Ledger) -> tuple[Ledger, Decision]:
+    """The ledger after *wish* (`floor`): the newest version this device had, where nothing else knows it."""
+    floor = wish.get("floor")
+    if isinstance(floor, bool) or not isinstance(floor, int) or not 1 <= floor <= MAX_VERSION:
+        return ledger, Decision(delivery.id, 400, "cannot reset the floor: 'floor' is a version, like 13")
+    if ledger.floor:
+        why = f"cannot reset the floor: nothing was lost, it is {ledger.floor}, and is never lowered"
+        return ledger, Decision(delivery.id, 409, why)
+    said = f"manifests are taken from version {floor} on, by {delivery.source}"
+    return replace(ledger, floor=floor, floor_sha256=""), Decision(delivery.id, 200, said)
 
 
 def _without(ledger: Ledger, module: str) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from edgetender.model.signed import ROOT_SCHEMA, ROOT_TYPE, Root, root_of
 from edgetender.secret import Secret
 from edgetender.trust.ed25519 import SigningKey
 from edgetender.trust.envelope import sealed
+from edgetender.trust.owned import replace_file
 from edgetender.trust.verification import first_root, next_root
 
 ROLES = ("root", "manifest")
@@ -138,21 +139,8 @@ def read(path: Path) -> bytes:
 
 def write(path: Path, body: bytes) -> None:
     """Whole or not at all, readable by all. Raises Permanent."""
-    fresh = path.with_name(f".{path.name}.new")
     try:
-        fresh.unlink(missing_ok=True)
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644)
-        with os.fdopen(descriptor, "wb") as stream:
-            os.fchmod(stream.fileno(), 0o644)
-            stream.write(body)
-            stream.flush()
-            os.fsync(stream.fileno())
-        fresh.replace(path)
-        directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+        replace_file(path, body, mode=0o644)
     except OSError as error:
         raise Permanent(f"cannot write {path}: {error.strerror}") from None
 

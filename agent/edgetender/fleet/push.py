@@ -67,6 +67,14 @@ def report_of(body: bytes) -> Report | None:
         return None
 
 
+def root_version(body: bytes) -> int:
+    """The trust root's version in a `reported` document; 0 for none."""
+    try:
+        return int(json.loads(body)["trustRoot"]["version"])
+    except (ValueError, KeyError, TypeError):
+        return 0
+
+
 class DeviceLink:
     """A short connection as an operator to the broker of *device*, for a `with` block. Raises LinkDown.
 
@@ -139,6 +147,23 @@ class DeviceLink:
                 return
         if stale is not None:
             yield stale
+
+    def root_counts(self, version: int, *, timeout_s: float) -> bool:
+        """Whether the device says within *timeout_s* seconds that it goes by trust root *version*, or a later one.
+
+        Raises LinkDown when the connection is lost.
+        """
+        deadline = time.monotonic() + timeout_s
+        while (left_s := deadline - time.monotonic()) > 0:
+            try:
+                said = root_version(self._heard.get(timeout=min(left_s, 0.5)))
+            except queue.Empty:
+                if self._failure is not None:
+                    raise self._failure from None
+                continue
+            if said >= version:
+                return True
+        return False
 
     def _waiting(self) -> Iterator[bytes]:
         while not self._heard.empty():

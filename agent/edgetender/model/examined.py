@@ -7,7 +7,7 @@ from datetime import datetime
 
 from edgetender.errors import Problem
 from edgetender.model.policy import Policy
-from edgetender.model.signed import Deployment
+from edgetender.model.signed import Deployment, Root
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,8 @@ class Examined:
     epoch: int = 0
     identity: Identity = Identity()
     policy: Policy | None = None  # what the owner allows; None: nobody said
+    state_lost: bool = False  # what was remembered here is gone
+    root: Root | None = None  # it is no manifest, but the trust root that counts from now on
 
 
 AS_IT_IS = Examined()

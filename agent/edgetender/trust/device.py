@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -17,13 +16,17 @@ from edgetender.model.policy import Policy
 from edgetender.model.signed import Root
 from edgetender.trust.envelope import is_envelope, read_envelope
 from edgetender.trust.floor import FloorFiles
-from edgetender.trust.owned import opened
+from edgetender.trust.marks import Marks
 from edgetender.trust.policy import read_policy
-from edgetender.trust.verification import first_root, verify
+from edgetender.trust.roots import Roots
+from edgetender.trust.verification import is_root, succession, verify
 
 log = logging.getLogger(__name__)
 
-ROOT_FILE = "root.json"
+_LOST = (
+    "TRUST_STATE_LOST: what this device took before is not known any more, so an old manifest could come back; "
+    "as root, name the newest version it had: edgetender trust reset --floor VERSION"
+)
 _INSTALL = "install one: edgetender init --root root.json"
 _OPEN = f"no trust root is installed: whoever reaches this device decides what runs on it; {_INSTALL}"
 _CLOSED = (
@@ -35,7 +38,7 @@ _CLOSED = (
 class DeviceTrust:
     """Keeps the Trust port. Where a root is installed, it counts, whatever *required* says. From any thread.
 
-    The file is looked at each time: a root that was brought in counts from the next manifest on.
+    Its files are looked at each time: a root that was brought in counts from the next manifest on.
     """
 
     def __init__(
@@ -48,21 +51,20 @@ class DeviceTrust:
         state: Path | None = None,
     ) -> None:
         """*state* is where the agent itself writes down what must not come back; None: nowhere."""
-        self._path, self._identity, self._required = directory / ROOT_FILE, identity, required
+        self._roots, self._identity, self._required = Roots(directory, state), identity, required
         self._policy, self._floors = policy, FloorFiles(state) if state else None
-        self._known: tuple[tuple[int, ...], Root] | None = None
+        self._marks = Marks(directory, state)
 
     def root(self) -> Root | None:
-        """The root installed here, None where none is. Raises CredentialUnusable, TrustRefused."""
-        descriptor = opened(self._path, "trust root")
-        if descriptor is None:
+        """The root that counts here, None where none is installed. Raises CredentialUnusable, TrustRefused."""
+        return self._roots.current()
+
+    def standing(self) -> Root | None:
+        """The root that counts, as it is told; None where there is none, or none that can be used. Never raises."""
+        try:
+            return self.root()
+        except (CredentialUnusable, TrustRefused):  # `notes` say why
             return None
-        with os.fdopen(descriptor, "rb") as stream:
-            found = os.fstat(stream.fileno())
-            mark = (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
-            if self._known is None or self._known[0] != mark:
-                self._known = mark, first_root(stream.read(MAX_BYTES + 1))
-        return self._known[1]
 
     def today(self) -> Examined:
         """What a manifest that was taken before is measured by now: the owner's policy, as the file says it."""
@@ -88,10 +90,24 @@ class DeviceTrust:
         if root is None:
             return Examined(refused=(Problem("", "trust.no_root", _CLOSED),), claimed=_claimed(body))
         try:
+            if is_root(body):
+                return Examined(root=succession(root, body))
             deployment = verify(body, root, now)
         except TrustRefused as error:
             return Examined(refused=error.problems, claimed=_claimed(body))
-        return Examined(deployment, epoch=root.epoch, identity=self._identity, policy=policy)
+        lost = self._marks.lost()
+        return Examined(deployment, epoch=root.epoch, identity=self._identity, policy=policy, state_lost=lost)
+
+    def succeed(self, root: Root, body: bytes) -> Examined:
+        try:
+            if root != self.root():
+                self._roots.keep(root, body)
+                said = {"version": root.version, "epoch": root.epoch}
+                log.warning("a new trust root counts", extra={"fields": said})
+        except OSError as error:
+            why = f"version {root.version} could not be written down: {error.strerror}; send it again"
+            return Examined(refused=(Problem("", "trust.root_unwritten", why),))
+        return Examined(root=root)
 
     def floor(self) -> Floor | None:
         return self._floors.read() if self._floors else None
@@ -100,6 +116,7 @@ class DeviceTrust:
         try:
             if self._floors:
                 self._floors.write(floor)
+                self._marks.renew()
         except OSError as error:  # the ledger has it; tried again with its next change
             log.warning("the floor could not be written", extra={"fields": {"why": error.strerror}})
             return False
@@ -111,7 +128,7 @@ class DeviceTrust:
             if self._policy is not None:
                 read_policy(self._policy)
             if self.root() is not None:
-                return ()
+                return (_LOST,) if self._marks.lost() and self.floor() is None else ()
         except (ConfigInvalid, CredentialUnusable, TrustRefused) as error:
             return (f"no manifest is taken: {error}",)
         return (_CLOSED if self._required else _OPEN,)

@@ -61,6 +61,29 @@ def next_root(current: Root, body: bytes) -> Root:
     return root
 
 
+def is_root(body: bytes) -> bool:
+    """Whether *body* says that it is a root document; it may be none all the same."""
+    try:
+        return read_envelope(body).payload_type == ROOT_TYPE
+    except TrustRefused:
+        return False
+
+
+def succession(current: Root, body: bytes) -> Root:
+    """The root that counts once *body* came: the one that follows, or *current* where it came again.
+
+    Raises TrustRefused, also for other content under the version of *current*.
+    """
+    found = root_of(_payload(read_envelope(body), ROOT_TYPE))
+    if found == current:
+        return current
+    if found.version == current.version:
+        _signed_by(read_envelope(body), current, current.roles.root, None)
+        said = f"version {found.version} is known here with other content: did somebody sign two?"
+        refuse("root.equivocation", said, "version")
+    return next_root(current, body)
+
+
 def _payload(envelope: Envelope, wanted: str) -> object:
     if envelope.payload_type != wanted:
         said = f"this is {envelope.payload_type!r:.80}; {wanted!r} is wanted here"
