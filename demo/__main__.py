@@ -29,6 +29,9 @@ def main() -> int:
     asked.add_argument(
         "--once", action="store_true", help="the whole story, verified, then end (0: all true)"
     )
+    asked.add_argument(
+        "--iothub", action="store_true", help="over an Azure IoT Hub of our own, instead of MQTT"
+    )
     options = asked.parse_args()
     HOME.mkdir(exist_ok=True)
     with (HOME / "lock").open("w") as lock:
@@ -40,17 +43,17 @@ def main() -> int:
         _record_ourselves()
         signal.signal(signal.SIGTERM, _as_ctrl_c)
         try:
-            return _tell(Terminal(), once=options.once)
+            return _tell(Terminal(), once=options.once, iothub=options.iothub)
         finally:
             (HOME / "demo.part").unlink(missing_ok=True)
 
 
-def _tell(say: Terminal, *, once: bool) -> int:
+def _tell(say: Terminal, *, once: bool, iothub: bool) -> int:
     try:
         say.step(0, "Real parts")
-        with started(HOME, say) as world:
+        with started(HOME, say, iothub=iothub) as world:
             for step in STEPS if once else MAIN_JOB:
-                say.step(step.number, step.title)
+                say.step(step.number, world.upstream.titled(step.title))
                 step.act(world)
             _show(say, world, once=once)
             if not once:
@@ -84,7 +87,7 @@ The model answers at http://localhost:{HOST_PORT}/score until Ctrl-C. In another
   {command} logs diabetes
   {command} history
   {command} hardware
-
+{world.upstream.hints()}
 Press Ctrl-C to end the demo and remove what it started.""")
 
 

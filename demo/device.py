@@ -16,9 +16,8 @@ from demo.narrator import StoryFailed
 from demo.parts.process import Part, free_port, listens
 
 if TYPE_CHECKING:
-    from demo.parts.broker import Broker
-    from demo.parts.identities import Authority, Keypair
     from demo.parts.registry import Registry
+    from demo.upstream import Upstream
 
 EDGETENDER = Path(sys.executable).with_name("edgetender")
 CREDENTIAL = "demo-registry"
@@ -45,15 +44,14 @@ class Said:
 
 
 class Device:
-    """One daemon with its state below *home*, linked to *broker*, its containers in *engine*."""
+    """One daemon with its state below *home*, linked to *upstream*, its containers in *engine*."""
 
     def __init__(
         self,
         home: Path,
         *,
         engine: str,
-        broker: Broker,
-        authority: Authority,
+        upstream: Upstream,
         registries: list[str],
         front: Path | None = None,
     ) -> None:
@@ -62,11 +60,11 @@ class Device:
         self.api_socket = _short(home) / "api.sock"
         self.page_port = free_port() if listens(8787) else 8787  # another agent may have it
         self.config = home / "config.toml"
-        self._broker = broker
-        self._identity = authority.issue(DEVICE)
+        self._upstream = upstream
         self._registries = registries
         self._front = front
-        self.part = Part("edgetender", [EDGETENDER, "daemon", "--config", self.config], home)
+        command = [EDGETENDER, "daemon", "--config", self.config]
+        self.part = Part("edgetender", command, home, upstream.environment)
 
     def configure(self, registry: Registry) -> None:
         """Write the configuration and the named credential, 0600, as an installer would."""
@@ -76,7 +74,7 @@ class Device:
         secret = credentials / CREDENTIAL
         secret.touch(mode=0o600)
         secret.write_text(json.dumps({"username": user, "password": password}))
-        self.config.write_text(self._settings(registry.ca))
+        self.config.write_text(self._settings(registry.ca, self._upstream.transport(credentials)))
 
     def trust(self, root: Path) -> None:
         """`edgetender init`: from now on only what the keys of *root* signed runs here."""
@@ -121,29 +119,10 @@ class Device:
         )
         return Said(done.returncode, done.stdout, done.stderr)
 
-    def push(self, manifest: Path, operator: Keypair, *, follow: bool = False) -> Said:
-        """`edgetender push`, with the operator's certificate."""
-        broker: list[str | Path] = [
-            "--broker",
-            f"mqtts://localhost:{self._broker.tls_port}",
-            "--ca",
-            self._broker.ca,
-        ]
-        identity: list[str | Path] = ["--certificate", operator.certificate, "--key", operator.key]
-        return self.cli(
-            "push",
-            manifest,
-            "--to",
-            f"device:{DEVICE}",
-            *broker,
-            *identity,
-            *(["--follow"] if follow else []),
-        )
-
     def status(self) -> Any:
         return self.cli("status", "-o", "json").json()
 
-    def _settings(self, registry_ca: Path) -> str:
+    def _settings(self, registry_ca: Path, transport: str) -> str:
         """The smallest configuration that does the job; every other key has its default."""
         registries = "".join(f'\n[registries."{host}"]\nca = "{registry_ca}"\n' for host in self._registries)
         front = f'\n[front]\narchive = "{self._front}"\n' if self._front else ""
@@ -155,13 +134,7 @@ state_dir = "{self.home / "state"}"
 socket = "{self.engine}"
 
 [transport]
-kind = "mqtt"
-host = "localhost"
-port = {self._broker.tls_port}
-ca = "{self._broker.ca}"
-certificate = "{self._identity.certificate}"
-key = "{self._identity.key}"
-
+{transport}
 [telemetry]
 interval_s = {INTERVAL_S}
 

@@ -1,14 +1,11 @@
-"""What does the cloud's side see? An operator's MQTT client that remembers all below the device's name."""
+"""What does the cloud's side see, and do? An operator who remembers all that one device said, over MQTT or a hub."""
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-import paho.mqtt.client as paho
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from demo.narrator import StoryFailed
 
@@ -16,12 +13,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from demo.parts.identities import Keypair
+    from demo.device import Device
 
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """One message: *topic* is relative to `edgetender/v1/<device>/`, *at* is monotonic seconds."""
+    """One message: *topic* is `reported`, `status`, `telemetry/…` or `event/…`, *at* is monotonic seconds."""
 
     at: float
     topic: str
@@ -30,34 +27,56 @@ class Heard:
 
 
 class Upstream:
-    """Reconnects by itself when the broker comes back. Safe to read from any thread."""
+    """What both ways have in common; the story's steps know no more. Safe to read from any thread."""
 
-    def __init__(self, device: str, port: int, ca: Path, identity: Keypair) -> None:
-        self._prefix = f"edgetender/v1/{device}/"
-        self._port = port
+    name: ClassVar[str]  # of what stands between
+    carrier: ClassVar[str]
+    presence: ClassVar[str]  # how it is known whether the device is there
+    delivery: ClassVar[str]  # what is true of a manifest on its way
+    about: str  # one line of what was started
+    where: str
+
+    def __init__(self) -> None:
         self._heard: list[Heard] = []
         self._changed = threading.Condition()
-        self._client = paho.Client(
-            paho.CallbackAPIVersion.VERSION2, client_id="demo-operator", protocol=paho.MQTTv5
-        )
-        self._client.tls_set(str(ca), str(identity.certificate), str(identity.key))
-        self._client.reconnect_delay_set(1, 1)
-        self._client.on_connect = lambda client, *_: client.subscribe(f"{self._prefix}#", qos=1)
-        self._client.on_message = self._remember
 
     def start(self) -> None:
-        self._client.connect("localhost", self._port)
-        self._client.loop_start()
+        raise NotImplementedError
 
     def stop(self) -> None:
-        self._client.disconnect()
-        self._client.loop_stop()
+        raise NotImplementedError
+
+    def go_away(self) -> None:
+        """End what stands between; what it kept stays."""
+        raise NotImplementedError
+
+    def come_back(self) -> None:
+        raise NotImplementedError
+
+    def transport(self, credentials: Path) -> str:
+        """The device's `[transport]`; what is secret of it goes below *credentials*."""
+        raise NotImplementedError
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the daemon's process needs beside its own."""
+        return {}
 
     def publish(self, topic: str, body: bytes, *, retain: bool = False) -> float:
-        """Return when the broker has it, with the moment (monotonic) it was sent."""
-        at = time.monotonic()
-        self._client.publish(f"{self._prefix}{topic}", body, qos=1, retain=retain).wait_for_publish(10)
-        return at
+        """Return when it is there for the device, with the moment (monotonic) it was sent."""
+        raise NotImplementedError
+
+    def push(self, device: Device, manifest: Path) -> None:
+        """What an author does with a signed manifest. Raises StoryFailed."""
+        raise NotImplementedError
+
+    def hints(self) -> str:
+        """What a person may try in another terminal."""
+        return ""
+
+    def titled(self, title: str) -> str:
+        """A step's title, which speaks of MQTT and a broker, as it is here."""
+        return title.replace("MQTT", self.carrier).replace("broker", self.name)
 
     def heard(self, topic: str, *, since: float = 0.0) -> list[Heard]:
         """Everything on *topic* (a trailing `#` stands for the rest) after the moment *since*."""
@@ -85,14 +104,9 @@ class Upstream:
             f"upstream saw no {what} on {topic!r} within {within_s:g} s; last there: {self.latest(topic)!r}"
         )
 
-    def _remember(self, _client: object, _userdata: object, message: paho.MQTTMessage) -> None:
-        try:
-            body = json.loads(message.payload)
-        except ValueError:
-            body = message.payload
+    def _remember(self, topic: str, body: Any, *, retained: bool) -> None:
         with self._changed:
-            topic = message.topic.removeprefix(self._prefix)
-            self._heard.append(Heard(time.monotonic(), topic, message.retain, body))
+            self._heard.append(Heard(time.monotonic(), topic, retained, body))
             self._changed.notify_all()
 
 

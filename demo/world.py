@@ -1,4 +1,4 @@
-"""Where the story happens: engine, registry, broker, device, upstream; up in order, down in reverse."""
+"""Where the story happens: engine, registry, upstream, device; up in order, down in reverse."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ import requests
 from demo import base_image
 from demo.clean import DEVICE, LABEL, remove_containers
 from demo.device import Device
-from demo.parts.broker import Broker
 from demo.parts.dockerd import Dockerd, client, running_engine
-from demo.parts.identities import Authority, Keypair
+from demo.parts.identities import Authority
 from demo.parts.process import free_port
 from demo.parts.registry import Registry
 from demo.parts.signer import Signer
 from demo.slow_proxy import SlowProxy
-from demo.upstream import Upstream
+from demo.upstream_mqtt import MqttUpstream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from demo.narrator import Narrator
+    from demo.upstream import Upstream
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 EXAMPLE = REPOSITORY / "modules/scoring/examples/diabetes"
@@ -44,12 +44,10 @@ class World:
     engine: str
     own_engine: Dockerd | None
     registry: Registry
-    broker: Broker
     device: Device
     upstream: Upstream
     slow: SlowProxy
     base: Path
-    operator: Keypair
     signer: Signer
     facts: dict[str, Any] = field(default_factory=dict)
 
@@ -89,10 +87,12 @@ class World:
 
 
 @contextlib.contextmanager
-def started(home: Path, say: Narrator, *, private_engine: bool = False) -> Iterator[World]:
+def started(
+    home: Path, say: Narrator, *, private_engine: bool = False, iothub: bool = False
+) -> Iterator[World]:
     """Start the parts, hand out the world, and leave nothing of it behind but caches.
 
-    An engine that answers is used, unless a *private_engine* is asked for.
+    An engine that answers is used, unless a *private_engine* is asked for; *iothub* instead of a broker.
     """
     for part in (
         "device",
@@ -127,22 +127,17 @@ def started(home: Path, say: Narrator, *, private_engine: bool = False) -> Itera
         ends.callback(slow.stop)
         slow.start()
 
-        broker = Broker(home / "mosquitto", authority, tls_port=free_port())
-        ends.callback(broker.stop)
-        broker.start()
-        say.check("mosquitto: TLS, client certificates, topics by device", f"localhost:{broker.tls_port}")
-        operator = authority.issue("operator")
-        upstream = Upstream(DEVICE, broker.tls_port, authority.certificate, operator)
+        upstream = _upstream(home, authority, iothub=iothub)
         ends.callback(upstream.stop)
         upstream.start()
+        say.check(upstream.about, upstream.where)
 
         hosts = [registry.host, f"localhost:{slow.port}"]
         front = home / "front" / "front.tar"  # built by the launcher; without it updates stop, then start
         device = Device(
             home / "device",
             engine=engine,
-            broker=broker,
-            authority=authority,
+            upstream=upstream,
             registries=hosts,
             front=front if front.exists() else None,
         )
@@ -153,7 +148,15 @@ def started(home: Path, say: Narrator, *, private_engine: bool = False) -> Itera
         device.trust(signer.root)
         say.check("keys: 2 of 3 say which keys there are, 1 signs manifests; the device trusts no other")
         ends.callback(device.stop)
-        yield World(home, say, engine, own, registry, broker, device, upstream, slow, base, operator, signer)
+        yield World(home, say, engine, own, registry, device, upstream, slow, base, signer)
+
+
+def _upstream(home: Path, authority: Authority, *, iothub: bool) -> Upstream:
+    if not iothub:
+        return MqttUpstream(home, authority)
+    from demo.upstream_iothub import HubUpstream
+
+    return HubUpstream(home, authority)
 
 
 def _version(engine: str) -> str:

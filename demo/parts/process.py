@@ -185,6 +185,16 @@ def free_port(address: str = "127.0.0.1") -> int:
     raise PartFailed(f"cannot find a free port on {address}")
 
 
+def free_alias(port: int) -> str:
+    """127.x.y.z where nobody listens on *port*, for what cannot be told another one."""
+    draw = random.Random(os.getpid())  # noqa: S311  # so that two that run side by side do not meet
+    while True:
+        address = f"127.{draw.randint(1, 254)}.{draw.randint(0, 255)}.{draw.randint(1, 254)}"
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind((address, port))
+            return address
+
+
 def listens(port: int, address: str = "127.0.0.1") -> bool:
     with contextlib.suppress(OSError), socket.create_connection((address, port), timeout=1):
         return True

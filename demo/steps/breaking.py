@@ -27,7 +27,7 @@ def break_things(world: World) -> None:
     """7. The container, the engine, the broker and the daemon are killed, one after the other."""
     _kill_the_container(world)
     _restart_the_engine(world)
-    _restart_the_broker(world)
+    _restart_what_is_between(world)
     _kill_the_daemon_in_a_pull(world)
 
 
@@ -39,20 +39,22 @@ def stop_and_adopt(world: World) -> None:
     expect(running(world) == before, "stopping the daemon touched a container")
     expect(world.serves(), "the module stopped serving when the daemon was stopped")
     world.say.check("the daemon is stopped (SIGTERM): the containers keep serving", f"ended in {took:.1f} s")
-    world.broker.stop()
+    world.upstream.go_away()
     world.device.start()
     try:
         until(lambda: _all_ready(world), "every module adopted", within_s=CONVERGE_S, every_s=0.2)
     except TimedOut:
         raise StoryFailed(f"not every module was adopted:\n{world.device.cli('status').all}") from None
     expect(running(world) == before, "the daemon restarted a container that ran already")
-    world.say.check("started again with the broker down: it adopts what runs, nothing restarts")
+    world.say.check(
+        f"started again with the {world.upstream.name} down: it adopts what runs, nothing restarts"
+    )
     began = time.monotonic()
-    world.broker.start()
+    world.upstream.come_back()
     world.upstream.wait(
         "status", "online again", lambda body: body["state"] == "online", within_s=CONVERGE_S, since=began
     )
-    world.say.check("the broker is back: online again", f"{time.monotonic() - began:.1f} s")
+    world.say.check(f"the {world.upstream.name} is back: online again", f"{time.monotonic() - began:.1f} s")
 
 
 def _kill_the_container(world: World) -> None:
@@ -86,17 +88,19 @@ def _restart_the_engine(world: World) -> None:
     world.say.check("dockerd is restarted under it", f"serving again {took:.1f} s after the engine was back")
 
 
-def _restart_the_broker(world: World) -> None:
+def _restart_what_is_between(world: World) -> None:
     before = running(world)
-    world.broker.stop()
-    expect(world.serves(), "the module stopped serving because the broker was away")
+    world.upstream.go_away()
+    expect(world.serves(), f"the module stopped serving because the {world.upstream.name} was away")
     began = time.monotonic()
-    world.broker.start()
+    world.upstream.come_back()
     world.upstream.wait(
         "status", "online", lambda body: body["state"] == "online", within_s=CONVERGE_S, since=began
     )
-    expect(running(world) == before, "the broker's restart touched a container")
-    world.say.check("the broker is restarted", f"linked again after {time.monotonic() - began:.1f} s")
+    expect(running(world) == before, f"the {world.upstream.name}'s restart touched a container")
+    world.say.check(
+        f"the {world.upstream.name} is restarted", f"linked again after {time.monotonic() - began:.1f} s"
+    )
 
 
 def _kill_the_daemon_in_a_pull(world: World) -> None:
@@ -121,7 +125,7 @@ def _kill_the_daemon_in_a_pull(world: World) -> None:
     world.device.kill()
     world.upstream.wait(
         "status",
-        "offline, by the last will",
+        "offline, though it said no goodbye",
         lambda body: body["state"] == "offline",
         within_s=40,
         since=killed_at,
@@ -129,7 +133,7 @@ def _kill_the_daemon_in_a_pull(world: World) -> None:
     expect(world.serves(), "the module stopped serving when the daemon was killed")
     expect(running(world) == before, "killing the daemon touched a container")
     world.say.check(
-        "the daemon is killed (SIGKILL) in the middle of a pull: serving goes on, the last will says offline"
+        "the daemon is killed (SIGKILL) in the middle of a pull: serving goes on, upstream knows it is offline"
     )
     world.slow.bytes_per_s = None
     restarted_at = time.monotonic()

@@ -16,9 +16,11 @@ from typing import Any
 
 import pytest
 
+from demo.parts.process import free_alias
 from demo.parts.waiting import until
 from edgetender.fleet.hub.admin import answer
-from tests.services.hub import TestHub, free_address
+from edgetender.fleet.hub.hub import PORT
+from tests.services.hub import TestHub
 from tests.services.hub_device import HubDevice, connected
 
 AGENT = Path(__file__).parents[2] / "agent"
@@ -107,7 +109,7 @@ def fetched(address: str, **headers: str) -> Any:
 
 
 def test_the_command_is_a_hub_whose_keys_outlive_it(tmp_path: Path) -> None:
-    address = free_address()
+    address = free_alias(PORT)
     for _ in range(2):
         with running(tmp_path / "hub", "--device", "cam7", "--listen", address) as told:
             host, name, key = (part.partition("=")[2] for part in told["devices"]["cam7"].split(";"))
@@ -125,7 +127,7 @@ def test_the_command_is_a_hub_whose_keys_outlive_it(tmp_path: Path) -> None:
 
 def test_it_listens_to_no_web_page(tmp_path: Path) -> None:
     with (
-        running(tmp_path / "hub", "--device", "cam7", "--listen", free_address()) as told,
+        running(tmp_path / "hub", "--device", "cam7", "--listen", free_alias(PORT)) as told,
         pytest.raises(urllib.error.HTTPError, match="403"),
     ):
         fetched(f"{told['admin']}/twins/cam7", Origin="https://elsewhere.example")

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import random
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,20 +9,8 @@ from typing import Any
 import pytest
 
 from demo.parts.identities import Authority
+from demo.parts.process import free_alias
 from edgetender.fleet.hub.hub import PORT, LocalHub
-
-
-def free_address() -> str:
-    """127.x.y.z where nothing listens at the hub's port; tests run side by side."""
-    draw = random.Random(os.getpid())
-    while True:
-        address = f"127.{draw.randint(1, 254)}.{draw.randint(0, 255)}.{draw.randint(1, 254)}"
-        with socket.socket() as probe:
-            try:
-                probe.bind((address, PORT))
-            except OSError:
-                continue
-        return address
 
 
 class TestHub(LocalHub):
@@ -35,7 +20,7 @@ class TestHub(LocalHub):
 
     def __init__(self, home: Path, **options: Any) -> None:
         self.authority = Authority(home / "keys")
-        address = free_address()
+        address = free_alias(PORT)
         pair = self.authority.issue(address, address)
         super().__init__(address, pair.certificate, pair.key, **options)
 
