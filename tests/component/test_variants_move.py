@@ -295,3 +295,23 @@ def test_an_image_that_turns_out_to_need_a_newer_driver_is_never_fetched():
     made.run(30)
     assert runs(made) == ["cuda"]
     assert made.puller.submitted == [image("cuda")]
+
+
+def test_a_better_variant_whose_tag_is_still_to_be_resolved_takes_nothing_from_what_runs():
+    """A card comes later: what serves goes on until the image for it is here and runs."""
+    tag = "registry.example/team/trt:1"
+    better = variant("trt", {"accelerator": "nvidia"}) | {"image": tag}
+    made = Loop(hardware=machine())
+    made.puller.registry |= {image("cpu")}
+    made.push(manifest(1, scorer={"variants": [better, variant("cpu")]}))
+    made.run(30)
+    assert runs(made) == ["cpu"]
+    made.hardware = machine(CARD)
+    wait(made, 10)
+    assert tag in made.puller.submitted
+    assert runs(made) == ["cpu"]
+    made.puller.tags[tag] = image("trt")
+    made.puller.registry |= {image("trt"), tag}
+    made.puller.submit(made.last.target.fetch[0])
+    wait(made, 1)
+    assert runs(made) == ["trt"]

@@ -71,12 +71,14 @@ def _prune(target: Target, observed: Observed, ledger: Ledger) -> Iterator[Step]
     waiting = [spec for spec in target.containers if not is_good(spec, observed)]
     patient = trial and bool(waiting) and not target.room_first
     wanting = any(spec.ports for spec in waiting)
+    # one whose next image is still being resolved has no specification yet, and is the manifest's all the same
+    staying = target.modules | {wanted.module for wanted in target.fetch}
     for front in observed.fronts:
-        if front.module not in target.modules and not (patient and not wanting):
+        if front.module not in staying and not (patient and not wanting):
             yield LowerFront(front.module)
     for container in observed.containers:
         holds = container.publishes or observed.front(container.module) is not None
-        if container.module not in target.modules and not (patient and not (wanting and holds)):
+        if container.module not in staying and not (patient and not (wanting and holds)):
             yield from farewell(container, "the manifest has no such module", keep=trial)
 
 
