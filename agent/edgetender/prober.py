@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from edgetender.clock import Clock
-from edgetender.decide.proving import PASSED, Answer, Progress, begun, request
+from edgetender.decide.proving import PASSED, Answer, Progress, begun, request, untimed
 from edgetender.decide.proving import after as proven
 from edgetender.decide.readiness import Asked, fold, pause_s
 from edgetender.model.observed import Health, Readiness
-from edgetender.model.target import HealthSpec
+from edgetender.model.target import HealthSpec, Proving
 from edgetender.ports import Exchange, HealthProbe
 
 _IDLE_S = 60.0
+AGAIN_S = 3600.0  # what was proven is proven again: a container may lose its device and stay green
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,16 @@ class Subject:
     @property
     def question(self) -> tuple[object, ...]:
         """What is asked of which run: answers to another question are none to this one."""
-        return (self.started_at, self.address, self.spec.port, self.spec.path)
+        return (self.started_at, self.address, self.spec.port, self.spec.path, self.spec.proving)
+
+
+@dataclass(frozen=True, slots=True)
+class _Proof:
+    """*again* is a later one under way, begun when it was due."""
+
+    first: Progress
+    again: Progress | None = None
+    due: float = 0.0
 
 
 class Prober:
@@ -40,7 +50,7 @@ class Prober:
         self, probe: HealthProbe, clock: Clock, wake: Callable[[], None], exchange: Exchange | None = None
     ) -> None:
         self._probe, self._clock, self._wake, self._exchange = probe, clock, wake, exchange
-        self._proofs: dict[tuple[object, ...], Progress] = {}
+        self._proofs: dict[str, tuple[tuple[object, ...], _Proof]] = {}  # by container, of which question
         self._lock = threading.Lock()
         self._changed = threading.Event()
         self._closed = False
@@ -73,7 +83,11 @@ class Prober:
             subject = self._subjects.get(container)
             if subject is None or subject.started_at != started_at:
                 return Health()
-            return self._asked[container].health
+            question, proof = self._proofs.get(container, (None, None))
+            health = self._asked[container].health
+            if proof is None or question != subject.question:
+                return health
+            return replace(health, p95_s=proof.first.p95_s)
 
     def close(self) -> None:
         self._closed = True
@@ -101,16 +115,33 @@ class Prober:
         proving = subject.spec.proving
         if proving is None or self._exchange is None:
             return None
-        key = (subject.container, subject.started_at, proving)
-        progress = self._proofs.get(key) or begun(proving)
-        if not progress.ended:
-            ask = request(progress, proving)
-            said = self._exchange(
-                subject.address, proving.port, ask.method, ask.path, ask.body, proving.timeout_s
-            )
-            progress = proven(progress, proving, Answer(*said))
-        self._proofs = {k: v for k, v in self._proofs.items() if k[0] in self._subjects} | {key: progress}
-        return progress
+        question, proof = self._proofs.get(subject.container, (None, _Proof(begun(proving))))
+        if question != subject.question:
+            proof = _Proof(begun(proving))
+        now = self._clock.monotonic()
+        if not proof.first.ended:
+            proof = _Proof(self._further(proof.first, proving, subject), due=now + AGAIN_S)
+        elif proof.first.ended == PASSED and now >= proof.due:
+            again = self._further(proof.again or begun(untimed(proving)), untimed(proving), subject)
+            if again.failed:
+                proof = _Proof(replace(proof.first, ended=again.ended))
+            else:
+                proof = (
+                    _Proof(proof.first, None, now + AGAIN_S) if again.ended else replace(proof, again=again)
+                )
+        with self._lock:
+            known = {name: one for name, one in self._proofs.items() if name in self._subjects}
+            self._proofs = known | {subject.container: (subject.question, proof)}
+        return proof.first
+
+    def _further(self, progress: Progress, proving: Proving, subject: Subject) -> Progress:
+        if progress.ended or self._exchange is None:
+            return progress
+        ask = request(progress, proving)
+        said = self._exchange(
+            subject.address, proving.port, ask.method, ask.path, ask.body, proving.timeout_s
+        )
+        return proven(progress, proving, Answer(*said))
 
     def _pause(self) -> float:
         with self._lock:

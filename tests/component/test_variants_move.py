@@ -315,3 +315,32 @@ def test_a_better_variant_whose_tag_is_still_to_be_resolved_takes_nothing_from_w
     made.puller.submit(made.last.target.fetch[0])
     wait(made, 1)
     assert runs(made) == ["trt"]
+
+
+@pytest.mark.parametrize("helps", [True, False])
+def test_one_that_lost_its_card_inside_is_started_anew_and_left_if_that_does_not_help(helps: bool):
+    """systemd's daemon-reload takes devices from running containers; the host sees nothing of it."""
+    active = {"now": "CUDAExecutionProvider"}
+    said = 'edgetender_scoring_provider_info{model="m",requested="CUDAExecutionProvider",actual="%s"} 1\n'
+    made = Loop(hardware=machine(CARD), exchange=lambda *_: (200, (said % active["now"]).encode(), 0.01, ""))
+    made.puller.registry |= {image("cuda"), image("cpu")}
+    cuda = variant("cuda", {"accelerator": "nvidia"}, provider="CUDAExecutionProvider")
+    made.push(manifest(1, scorer={"variants": [cuda, variant("cpu")], "health": {"http": {"path": "/"}}}))
+    made.run(60)
+    (first,) = (c.run for c in made.engine.containers() if c.running)
+    active["now"] = "CPUExecutionProvider"
+    wait(made, 50)
+    assert [c.run for c in made.engine.containers() if c.running] == [first]  # it is asked once an hour
+    for _ in range(90):
+        made.clock.advance(10.0)
+        made.cycle()
+        if helps and not any(c.running for c in made.engine.containers()):
+            active["now"] = "CUDAExecutionProvider"
+    if helps:
+        assert runs(made) == ["cuda"]
+        assert [c.run for c in made.engine.containers() if c.running] != [first]
+        assert made.last.ledger.demotions == ()
+    else:
+        assert runs(made) == ["cpu"]
+        (fallen,) = made.last.ledger.demotions
+        assert (fallen.variant, fallen.code, fallen.part) == ("cuda", "provider_not_active", "driver+engine")

@@ -87,6 +87,35 @@ def test_warm_up_is_not_timed_and_19_of_20_answers_must_be_quick():
     assert slow.ended == "slow: p95 is 500.0 ms, at most 40 ms is asked for"
 
 
+def report(p95: Any, **more: Any) -> Answer:
+    said = {"providers_active": [CUDA], "latency_ms": {"p50": 1, "p95": p95}} | more
+    return Answer(200, json.dumps(said).encode())
+
+
+@pytest.mark.parametrize(
+    ("p95", "ended", "p95_s"),
+    [
+        (30.0, PASSED, 0.03),
+        (55.5, "slow: p95 is 55.5 ms, at most 40 ms is asked for", 0.0555),
+        ("soon", "not_timed: at most 40 ms is asked for, there is no known input to time, and the image does not say how long it takes", None),
+        (-1, "not_timed: at most 40 ms is asked for, there is no known input to time, and the image does not say how long it takes", None),
+    ],
+)  # fmt: skip
+def test_without_a_known_input_the_report_says_how_long_it_takes(p95: Any, ended: str, p95_s: float | None):
+    for provider in (CUDA, None):
+        proving = Proving(provider=provider, p95_max_s=0.04)
+        assert request(begun(proving), proving).path == "/health/hardware"
+        progress = proved(proving, report(p95))
+        assert (progress.ended, progress.p95_s) == (ended, p95_s)
+
+
+def test_times_are_taken_where_they_are_wanted_though_nothing_limits_them():
+    progress = proved(golden(timed=True, warmup=1, runs=2), good(9), good(0.03), good(0.02))
+    assert (progress.ended, progress.p95_s) == (PASSED, 0.03)
+    assert proved(Proving(timed=True), report("soon")).ended == PASSED
+    assert proved(golden(), good(9)).p95_s is None
+
+
 def test_no_answer_at_all_is_no_verdict():
     assert proved(Proving(provider=CUDA), Answer(error="connection refused")).ended == ""
 
@@ -139,9 +168,41 @@ def test_a_container_is_ready_only_once_it_has_proven_itself_and_is_asked_no_mor
     bench = Bench(golden(provider=CUDA), ON_CUDA, good(0).body)
     assert bench.ask().readiness is Readiness.UNKNOWN
     assert bench.ask().readiness is Readiness.READY
-    bench.clock.advance(60)
+    bench.clock.advance(3000)
     assert bench.ask().readiness is Readiness.READY
     assert bench.asked == ["/metrics", "/score"]
+
+
+def test_every_hour_it_shows_once_more_that_it_computes_where_it_should_and_serves_meanwhile():
+    """A container may lose its card when systemd reloads its units, and answer on as if nothing was."""
+    right = good(0).body
+    timed = golden(provider=CUDA, p95_max_s=1.0, warmup=0, runs=3)
+    bench = Bench(timed, ON_CUDA, right, right, right, ON_CUDA, right, ON_CPU)
+    for _ in range(4):
+        bench.ask()
+    assert bench.ask().readiness is Readiness.READY
+    assert bench.asked == ["/metrics", "/score", "/score", "/score"]
+    for path in ("/metrics", "/score"):  # not timed again: it has work to do
+        bench.clock.advance(3600 if path == "/metrics" else 5)
+        assert bench.ask().readiness is Readiness.READY
+        assert bench.asked[-1] == path
+    assert (bench.ask().p95_s, len(bench.asked)) == (0.01, 6)
+    bench.clock.advance(3600)
+    health = bench.ask()
+    assert health.readiness is Readiness.FAILING
+    assert health.detail.startswith("not proven: provider_not_active: ")
+
+
+def test_what_runs_and_is_to_prove_something_else_is_not_failing_while_it_does():
+    """A manifest that changes the proof alone leaves its container running."""
+    bench = Bench(golden(), good(0).body, *[good(0).body] * 9)
+    assert bench.ask().readiness is Readiness.READY
+    bench.prober.watch(
+        [Subject("c", "10.0.0.2", NOON, HealthSpec(port=5001, proving=golden(runs=9, timed=True)))]
+    )
+    assert bench.prober.health("c", NOON).readiness is Readiness.UNKNOWN
+    seen = {bench.ask().readiness for _ in range(8)}
+    assert seen == {Readiness.UNKNOWN}
 
 
 def test_one_that_fell_to_the_cpu_in_silence_fails_at_once_and_is_remembered_by_its_class():

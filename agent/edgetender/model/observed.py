@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
 from edgetender.model.front import FrontState
+from edgetender.model.gate import Hold
 
 
 class Status(StrEnum):
@@ -31,11 +33,15 @@ class Readiness(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """A container's readiness and since when; *detail* says what the probe met."""
+    """A container's readiness and since when; *detail* says what the probe met.
+
+    *p95_s* is what its proof measured: 19 of 20 answers to the known input took at most so many seconds.
+    """
 
     readiness: Readiness = Readiness.UNKNOWN
     since: datetime | None = None
     detail: str = ""
+    p95_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +104,7 @@ class Observed:
     pulls: tuple[PullProgress, ...] = ()
     engine_down: str | None = None  # why the engine did not answer; the rest is then empty
     fronts: tuple[FrontState, ...] = ()
+    locks: Mapping[str, Hold] = field(default_factory=dict)  # modules that ask for time, by name
 
     def of(self, module: str) -> tuple[Container, ...]:
         return tuple(container for container in self.containers if container.module == module)

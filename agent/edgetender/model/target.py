@@ -6,7 +6,8 @@ import dataclasses
 from dataclasses import dataclass, field
 
 from edgetender.codec import canonical, sha256_hex
-from edgetender.model.front import NONE, FrontPort, FrontSpec
+from edgetender.model.front import NONE, FrontPort, FrontSpec, Shadow
+from edgetender.model.gate import OPEN, Gate
 from edgetender.model.image import ImageReference, parse_reference
 
 
@@ -43,6 +44,12 @@ class Proving:
     runs: int = 20
     p95_max_s: float | None = None
     timeout_s: float = 10.0
+    timed: bool = False  # how long answers take is wanted, whatever p95_max says
+
+    @property
+    def reported(self) -> bool:
+        """Whether the times are the container's own word: it has no known input to be asked with."""
+        return (self.timed or self.p95_max_s is not None) and not self.golden_body
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +184,8 @@ class Target:
     considered: tuple[Considered, ...] = ()
     blocked: tuple[tuple[str, str], ...] = ()
     prune: bool = True  # whether containers of modules that are not in it are removed
+    gate: Gate = OPEN  # what a candidate waits for
+    shadow: Shadow | None = None  # what a candidate has to show before requests come to it
     room_first: bool = False  # whether that comes before the new ones start, not after they are ready
 
     @property
