@@ -37,6 +37,7 @@ from edgetender.probes.host import HostFigures
 from edgetender.probes.kernel_events import KernelEvents, listen
 from edgetender.publisher import Publisher
 from edgetender.puller import Puller
+from edgetender.receiving import Inbox
 from edgetender.reconciler import Reconciler
 from edgetender.registry.images import RegistryImages, RegistrySettings
 from edgetender.sampler import Sampler
@@ -47,6 +48,7 @@ from edgetender.store.state import SqliteStore
 from edgetender.systemd import Notifier
 from edgetender.trust.credentials import CredentialFiles
 from edgetender.trust.device import DeviceTrust
+from edgetender.trust.received import ReceivedCredentials
 from edgetender.uplink import Uplink
 from edgetender.waking import Flags, accepting, watch
 from edgetender.worker import Worker
@@ -142,13 +144,17 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
         home=settings.state_dir / "fronts",
         archive=settings.front.archive,
     )
-    credentials = CredentialFiles(settings.credentials.directory, systemd_directory=_systemd_credentials())
+    received, by_systemd = settings.received_credentials, _systemd_credentials()
+    credentials = CredentialFiles(
+        settings.credentials.directory, systemd_directory=by_systemd, received=received
+    )
     identity = Identity(settings.device, settings.trust.groups, architecture(hardware()))
     required = settings.trust.mode == "signed"
     owner, ours = settings.trust, settings.state_dir / "trust"
     trust = DeviceTrust(owner.directory, identity, required=required, policy=owner.policy, state=ours)
     for note in trust.notes():
         log.warning("manifests", extra={"fields": {"why": note}})
+    inbox = Inbox(store, clock, None if required else ReceivedCredentials(received).keep)
     transport = transport_of(settings, credentials)
     images = RegistryImages({h: RegistrySettings(r.ca, r.plain_http) for h, r in settings.registries.items()})
     puller = Puller(
@@ -221,6 +227,7 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
         settings=settings,
         clock=clock,
         store=store,
+        deliver=inbox.deliver,
         engine=engine,
         publisher=publisher,
         hardware=hardware,
@@ -253,7 +260,7 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
 
     if settings.transport.commands:
         transport.answer(commands_of(house, settings, clock))
-    transport.open(accepting(store, clock, settings.transport.kind, flags), wake_all)
+    transport.open(accepting(inbox.deliver, settings.transport.kind, flags), wake_all)
     endings: list[Callable[[], None]] = [
         store.close,
         outbox.close,

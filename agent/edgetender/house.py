@@ -9,7 +9,6 @@ from typing import Any
 from edgetender.checks.checker import Checker
 from edgetender.checks.finding import Result
 from edgetender.clock import Clock
-from edgetender.codec import MAX_BYTES
 from edgetender.config.settings import Settings
 from edgetender.decide.insight import insight
 from edgetender.decide.planning import plan_document
@@ -33,6 +32,7 @@ class DaemonHouse:
         settings: Settings,
         clock: Clock,
         store: Store,
+        deliver: Callable[[str, str, bytes], int],
         engine: Engine,
         publisher: Publisher,
         hardware: Callable[[], Hardware],
@@ -43,7 +43,7 @@ class DaemonHouse:
     ) -> None:
         self._settings, self._clock, self._store, self._engine = settings, clock, store, engine
         self._publisher, self._hardware, self._exposition, self._wake = publisher, hardware, exposition, wake
-        self._checker, self._events = checker, events
+        self._checker, self._events, self._deliver = checker, events, deliver
 
     def status(self) -> dict[str, Any]:
         return self._publisher.status()
@@ -55,7 +55,7 @@ class DaemonHouse:
         )
 
     def submit(self, kind: str, source: str, body: bytes) -> int:
-        delivery = self._store.deliver(kind, source, body[: MAX_BYTES + 1], self._clock.now())
+        delivery = self._deliver(kind, source, body)
         self._wake()
         return delivery
 

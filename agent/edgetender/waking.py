@@ -7,10 +7,8 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from edgetender.clock import Clock
-from edgetender.codec import MAX_BYTES
 from edgetender.errors import AgentError, EngineDown, EngineRefused
-from edgetender.ports import Engine, Store
+from edgetender.ports import Engine
 
 log = logging.getLogger(__name__)
 
@@ -34,12 +32,14 @@ class Flags:
         self.stop()
 
 
-def accepting(store: Store, clock: Clock, source: str, flags: Flags) -> Callable[[bytes], bool]:
+def accepting(
+    deliver: Callable[[str, str, bytes], object], source: str, flags: Flags
+) -> Callable[[bytes], bool]:
     """What a transport calls with each manifest: True once the bytes are on disk. Never raises."""
 
     def accept(body: bytes) -> bool:
         try:
-            store.deliver("manifest", source, body[: MAX_BYTES + 1], clock.now())
+            deliver("manifest", source, body)
         except AgentError as error:
             log.error("a manifest could not be written down", extra={"fields": {"why": str(error)}})  # noqa: TRY400
             return False

@@ -48,13 +48,14 @@ MAY_IMPORT: dict[str, set[str]] = {
     "support": WORDS | {"api", "checks", "config", "engine"},  # the labels of what is ours
     "linking": WORDS | PORTS | {"config", "transports"},
     "detecting": WORDS | PORTS | {"config", "probes"},
+    "receiving": WORDS | PORTS | {"convert"},
     "house": WORDS | PORTS | {"decide", "config", "publisher", "eventlog", "checks"},
     "commands": WORDS | PORTS | {"api", "config", "support"},  # what is asked from upstream
     "daemon": WORDS
     | PORTS
     | LOOP
     | HANDS
-    | {"config", "api", "house", "linking", "checks", "detecting", "commands"},
+    | {"config", "api", "house", "receiving", "linking", "checks", "detecting", "commands"},
     # doors
     "cli": WORDS
     | {"trust", "api", "checks", "config", "packaging", "fleet", "documents", "support", "convert"},

@@ -15,6 +15,7 @@ import pytest
 
 from edgetender.clock import SystemClock
 from edgetender.errors import DiskFull, Permanent
+from edgetender.receiving import Inbox
 from edgetender.store.state import SqliteStore
 from edgetender.waking import Flags, accepting
 from tests.builders.loops import Loop, deployed, ids, running, serving
@@ -191,7 +192,7 @@ def test_with_a_full_disk_a_crashed_container_is_still_restarted_and_the_cycle_s
 def test_with_a_full_disk_a_manifest_is_not_acknowledged_and_comes_again():
     loop, flags, transport = deployed(), Flags(), FakeTransport()
     loop.puller.registry.add(NEXT)
-    transport.open(accepting(loop.store, SystemClock(), "mqtt", flags), flags.wake.set)
+    transport.open(accepting(Inbox(loop.store, SystemClock(), None).deliver, "mqtt", flags), flags.wake.set)
     loop.store.full = FULL
     body = b'{"schema":"edgetender/v1","deployment":"line3","version":2,"modules":{"scorer":{"image":"%s"}}}'
     assert not transport.deliver(body % NEXT.encode())

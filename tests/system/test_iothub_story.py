@@ -255,10 +255,17 @@ def test_what_iot_edge_deploys_runs_here_as_it_is(make_agent: Any, hub: TestHub)
     agent: Agent = make_agent(f"edge-{os.getpid()}/$edgeAgent", 'compat = "iotedge"\n')
     ports = {"PortBindings": {"5001/tcp": [{"HostIp": "127.0.0.1", "HostPort": str(agent.port)}]}}
     module = edge_module(agent.image, options={"HostConfig": ports}, env={"SITE": {"value": "hall 3"}})
-    version = hub.replace_desired(agent.client_id, edge_agent(scorer=module))
+    twin = edge_agent(scorer=module)
+    twin["runtime"]["settings"]["registryCredentials"] = {
+        "r1": {"address": agent.image.partition("/")[0], "username": "line3", "password": "hunter2"}
+    }
+    version = hub.replace_desired(agent.client_id, twin)
     report = agent.verdict(version, 200)
     assert report["modules"]["scorer"]["runtimeStatus"] == "running"
     assert "SITE=hall 3" in agent.environment()
+    assert json.loads((agent.folder / "state/credentials/r1").read_text())["password"] == "hunter2"
+    for file in (*agent.folder.glob("state/*.db*"), agent.folder / "log"):
+        assert b"hunter2" not in file.read_bytes(), file.name
     refused = edge_module(agent.image, options={"HostConfig": {"Privileged": True}})
     report = agent.verdict(hub.replace_desired(agent.client_id, edge_agent(scorer=refused)), 400)
     assert "createOptions.HostConfig.Privileged" in report["lastDesiredStatus"]["description"]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from edgetender.convert.iotedge import Conversion, convert, is_iotedge, without_passwords
+from edgetender.convert.iotedge import Conversion, convert, is_iotedge
 from edgetender.errors import ManifestInvalid
 from edgetender.model.reading import manifest_of
 from tests.builders.iotedge import OPTIONS, edge_agent, edge_deployment, edge_module, layer
@@ -133,16 +133,6 @@ def test_a_registry_s_password_is_nowhere_in_what_comes_out():
     assert result.manifest["registries"] == {"registry.example": {"credential": "corp"}}
     assert "hunter2" not in json.dumps(result.manifest) + str(result.notes)
     assert "iotedge.credential" in {note.code for note in result.notes}
-
-
-def test_a_twin_is_written_down_without_what_registries_ask_for():
-    twin = edge_agent(scorer=edge_module()) | {"$version": 3}
-    twin["runtime"]["settings"]["registryCredentials"] = {
-        "r1": {"address": "registry.example", "username": "pull", "password": "hunter2"}
-    }
-    assert "hunter2" not in json.dumps(without_passwords(twin))
-    assert twin["runtime"]["settings"]["registryCredentials"]["r1"]["password"] == "hunter2"
-    assert converted(without_passwords(twin)).manifest == converted(twin).manifest
 
 
 # --- layers

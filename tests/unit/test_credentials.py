@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 
 from edgetender.errors import CredentialUnusable
+from edgetender.model.image import Credential
+from edgetender.secret import Secret
 from edgetender.trust.credentials import CredentialFiles
+from edgetender.trust.received import ReceivedCredentials
 
 CANARY = "canary-41c0ffee"
 
@@ -41,6 +44,32 @@ def test_a_laxer_mode_is_refused_with_the_command_that_repairs_it(tmp_path, mode
         files(tmp_path).get("hub")
     path.chmod(0o600)
     assert files(tmp_path).get("hub").username == "line3"
+
+
+def test_what_came_with_a_deployment_counts_where_the_owner_put_nothing(tmp_path):
+    received = ReceivedCredentials(tmp_path / "received")
+    both = files(tmp_path, received=tmp_path / "received")
+    received.keep(Credential("their", Secret("old"), "hub"))
+    received.keep(Credential("their", Secret("theirs"), "hub"))
+    assert (both.get("hub").username, both.get("hub").password.reveal()) == ("their", "theirs")
+    assert (tmp_path / "received").stat().st_mode & 0o077 == 0
+    assert [one.name for one in (tmp_path / "received").iterdir()] == ["hub"]
+    write(tmp_path / "hub")
+    assert both.get("hub").username == "line3"
+
+
+@pytest.mark.parametrize("name", ["", "..", "a/b", "../hub"])
+def test_a_name_that_is_none_leads_out_of_no_folder(tmp_path, name):
+    ReceivedCredentials(tmp_path / "received").keep(Credential("their", Secret("theirs"), name))
+    assert not (tmp_path / "received").exists()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_cannot_be_kept_is_said_without_it(tmp_path):
+    (tmp_path / "received").touch()
+    with pytest.raises(CredentialUnusable, match="cannot keep") as error:
+        ReceivedCredentials(tmp_path / "received").keep(Credential("their", Secret(CANARY), "hub"))
+    assert CANARY not in "".join(traceback.format_exception(error.value))
 
 
 def test_what_systemd_hands_out_comes_first(tmp_path):

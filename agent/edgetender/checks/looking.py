@@ -83,7 +83,9 @@ def looking_alone(config: Path | None) -> Device:
         settings,
         DockerEngine(settings.engine.socket, settings.device, timeout_s=_ENGINE_S),
         RegistryImages(registries, timeout_s=_ENGINE_S),
-        CredentialFiles(settings.credentials.directory, systemd_directory=None),
+        CredentialFiles(
+            settings.credentials.directory, systemd_directory=None, received=settings.received_credentials
+        ),
         SystemClock(),
         detect,
     )

@@ -6,6 +6,7 @@ import os
 import shlex
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from edgetender.checks.device import Device
@@ -54,10 +55,9 @@ def _private(device: Device) -> Iterator[Path]:
     yield settings.state_dir
     if settings.transport.key is not None:
         yield settings.transport.key
-    try:
-        yield from sorted(p for p in settings.credentials.directory.iterdir() if p.is_file())
-    except OSError:
-        return  # there is none, or it is closed to us: as it should be
+    for folder in (settings.credentials.directory, settings.received_credentials):
+        with suppress(OSError):  # there is none, or it is closed to us: as it should be
+            yield from sorted(p for p in folder.iterdir() if p.is_file())
 
 
 def _mode(path: Path) -> int:

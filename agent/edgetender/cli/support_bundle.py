@@ -62,6 +62,7 @@ def _secrets() -> set[str]:
     from edgetender.support.credentials import credentials_in
 
     try:
-        return credentials_in(load().credentials.directory)
+        settings = load()
+        return credentials_in(settings.credentials.directory, settings.received_credentials)
     except AgentError:
         return set()

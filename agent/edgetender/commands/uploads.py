@@ -67,7 +67,8 @@ class Uploads:
             from edgetender.support.credentials import credentials_in
 
             now, stream = self._clock.now(), io.BytesIO()
-            secrets = credentials_in(self._settings.credentials.directory)
+            settings = self._settings
+            secrets = credentials_in(settings.credentials.directory, settings.received_credentials)
             client = Client(f"unix://{self._settings.api.socket}")
             made = Bundle(client, secrets, since=since, plugin_folder=PLUGINS)
             made.write(stream, self._settings.device, now, __version__)

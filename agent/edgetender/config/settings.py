@@ -236,6 +236,11 @@ class Settings:
     labels: Mapping[str, Text] = field(default_factory=dict)
     origins: Mapping[str, str] = field(default_factory=dict, repr=False)
 
+    @property
+    def received_credentials(self) -> Path:
+        """Where passwords are kept that came with a deployment."""
+        return self.state_dir / "credentials"
+
     def entries(self) -> tuple[tuple[str, Any, str], ...]:
         """(key, value, origin) of each value, in the order above; paths as text."""
         return tuple(

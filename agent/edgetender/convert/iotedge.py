@@ -97,19 +97,6 @@ def delivered(document: Any) -> Any:
     return document
 
 
-def without_passwords(desired: Mapping[str, Any]) -> dict[str, Any]:
-    """*desired* without what registries ask for: it is about to be written down."""
-    kept = copy.deepcopy(dict(desired))
-    runtime = kept.get("runtime")
-    settings = runtime.get("settings") if isinstance(runtime, dict) else None
-    credentials = settings.get("registryCredentials") if isinstance(settings, dict) else None
-    for one in credentials.values() if isinstance(credentials, dict) else ():
-        if isinstance(one, dict):
-            one.pop("password", None)
-            one.pop("username", None)
-    return kept
-
-
 def _lay(
     content: dict[str, dict[str, Any]], layer: Mapping[str, Any], prefix: str, findings: Findings
 ) -> None:

@@ -6,14 +6,10 @@ import json
 from pathlib import Path
 
 
-def credentials_in(folder: Path) -> set[str]:
-    """The passwords of this device's credentials, as far as this user may read them."""
+def credentials_in(*folders: Path) -> set[str]:
+    """The passwords of the credentials in *folders*, as far as this user may read them."""
     found: set[str] = set()
-    try:
-        files = [path for path in folder.iterdir() if path.is_file()]
-    except OSError:
-        return found
-    for path in files:
+    for path in (path for folder in folders for path in _files(folder)):
         try:
             text = path.read_text()
         except (OSError, UnicodeDecodeError):
@@ -25,3 +21,10 @@ def credentials_in(folder: Path) -> set[str]:
         if isinstance(said, dict):  # the user's name is no secret, and may be the device's name
             found |= {value for key, value in said.items() if isinstance(value, str) and key != "username"}
     return found
+
+
+def _files(folder: Path) -> list[Path]:
+    try:
+        return [path for path in folder.iterdir() if path.is_file()]
+    except OSError:
+        return []

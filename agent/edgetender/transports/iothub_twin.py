@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from edgetender.codec import canonical, sha256_hex
-from edgetender.convert.iotedge import without_passwords
 from edgetender.errors import ManifestInvalid, Problem
 
 TEXT_BYTES = 4 * 1024  # a hub's limit for one text
@@ -32,12 +31,12 @@ def manifest_in(desired: Mapping[str, Any]) -> bytes | Reference | None:
     """The manifest that *desired* holds or names; None if it says nothing of one. Raises ManifestInvalid.
 
     `deployment` is the manifest itself, or `{"chunks": [text, …], "sha256": …}`, or `{"url": …, "sha256": …}`.
-    Without it the desired properties of IoT Edge's `$edgeAgent` count, as they are, without passwords.
+    Without it the desired properties of IoT Edge's `$edgeAgent` count, as they are, passwords included.
     """
     wanted = desired.get("deployment")
     if wanted is None:
         found = {key: value for key, value in desired.items() if key == "$version" or key[:1] != "$"}
-        return canonical(without_passwords(found)) if _EDGE & desired.keys() else None
+        return canonical(found) if _EDGE & desired.keys() else None
     if not isinstance(wanted, dict):
         _refuse("deployment", "twin.type", "must be a JSON object")
     digest = wanted.get("sha256")

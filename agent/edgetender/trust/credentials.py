@@ -15,7 +15,7 @@ from edgetender.errors import CredentialUnusable
 from edgetender.model.image import Credential
 from edgetender.secret import Secret
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _MOST_BYTES = 64 * 1024
 _OURS, _SYSTEMD = 0o077, 0o037  # bits that must be clear; systemd hands out 0440 root:root (systemd.exec(5))
 
@@ -23,18 +23,26 @@ _OURS, _SYSTEMD = 0o077, 0o037  # bits that must be clear; systemd hands out 044
 class CredentialFiles:
     """Keeps the Credentials port: `<directory>/<name>` holds `{"username": …, "password": …}`.
 
-    Read anew each time, so a changed password needs no restart. *systemd_directory* is
-    $CREDENTIALS_DIRECTORY, looked at first. *uid* is who may own a file besides root; None: who runs this.
+    Read anew each time, so a changed password needs no restart. *systemd_directory* is $CREDENTIALS_DIRECTORY,
+    looked at first; *received*, where those are that came with a deployment, last. *uid* is who may own a file
+    besides root; None: who runs this.
     From any thread.
     """
 
-    def __init__(self, directory: Path, *, systemd_directory: Path | None, uid: int | None = None) -> None:
-        self._directory, self._systemd_directory = directory, systemd_directory
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        systemd_directory: Path | None,
+        received: Path | None = None,
+        uid: int | None = None,
+    ) -> None:
+        self._directory, self._systemd_directory, self._received = directory, systemd_directory, received
         self._uid = os.geteuid() if uid is None else uid
 
     def get(self, name: str) -> Credential:
         """Raises CredentialUnusable, with the command that repairs it; never with what the file holds."""
-        if not _NAME.fullmatch(name):
+        if not NAME.fullmatch(name):
             raise CredentialUnusable(
                 f"cannot use the credential {name!r}: a name is 1 to 64 letters, digits, '.', '_', '-'"
             )
@@ -44,6 +52,10 @@ class CredentialFiles:
                 return _parsed(name, self._systemd_directory / name, found)
         path = self._directory / name
         found = self._read(path, _OURS)
+        if found is None and self._received is not None:
+            path, missing = self._received / name, path
+            found = self._read(path, _OURS)
+            path = path if found is not None else missing
         if found is None:
             raise CredentialUnusable(
                 f"cannot use the credential {name!r}: {path} is missing; "
