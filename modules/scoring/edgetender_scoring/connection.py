@@ -15,6 +15,7 @@ from typing import Protocol
 import httptools
 
 from edgetender_scoring import message
+from edgetender_scoring.heads import Heads
 from edgetender_scoring.message import Request, Response
 from edgetender_scoring.routes import Deliver
 
@@ -26,6 +27,7 @@ _LINGER_S = 1.0  # so that the client reads the refusal before the connection is
 _PICKED = {
     b"origin": "origin",
     b"traceid": "trace_id",
+    b"traceparent": "traceparent",
     b"x-request-id": "request_id",
     b"x-ms-request-id": "ms_request_id",
     b"x-ms-client-request-id": "client_request_id",
@@ -43,17 +45,18 @@ class Answering(Protocol):
 
 
 class Connection(asyncio.Protocol):
-    """One client. *connections* holds it while it is open."""
+    """One client. *connections* holds it while it is open; *heads* are those of all."""
 
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
         application: Answering,
         connections: set[Connection],
+        heads: Heads,
         body_limit: int,
     ) -> None:
         self._loop, self._application, self._connections = loop, application, connections
-        self._body_limit = body_limit
+        self._heads, self._body_limit = heads, body_limit
         self._parser = httptools.HttpRequestParser(self)
         self._transport: asyncio.Transport | None = None
         self._waiting: deque[Request | Response] = deque()
@@ -62,6 +65,8 @@ class Connection(asyncio.Protocol):
         self._reading_paused = self._writing_paused = self._ended = self._deaf = False
         self._continue_due = False
         self._head_bytes = 0
+        self._between = True  # the next byte may begin a request
+        self._whole: bytes | None = None  # what may be one request and no more: it began with its first byte
         self.active_at = loop.time()
         self._begin()
 
@@ -82,6 +87,16 @@ class Connection(asyncio.Protocol):
         self.active_at = self._loop.time()
         if self._deaf:
             return
+        request = self._heads.recall(data) if self._between else None
+        if request is None:
+            self._parse(data)
+        else:
+            request.arrived = time.monotonic()
+            self._waiting.append(request)
+        self._proceed()
+
+    def _parse(self, data: bytes) -> None:
+        self._whole = data if self._between else None
         if not self._head_done:
             self._head_bytes += len(data)
         try:
@@ -93,7 +108,6 @@ class Connection(asyncio.Protocol):
                 self._refuse(message.error(400, "The request is no HTTP."))
         if not self._head_done and self._head_bytes > _HEAD_LIMIT and not self._deaf:
             self._refuse(message.error(431, "The request's head is too large."))
-        self._proceed()
 
     def eof_received(self) -> bool:
         """The client sends no more; it may still wait for answers."""
@@ -110,6 +124,7 @@ class Connection(asyncio.Protocol):
     # what the parser calls
 
     def on_message_begin(self) -> None:
+        self._between = False
         self._begin()
 
     def on_url(self, url: bytes) -> None:
@@ -142,8 +157,10 @@ class Connection(asyncio.Protocol):
         elif name == b"content-encoding":
             said = value.decode("latin-1").strip().lower()
             request.encoding = "" if said == "identity" else said
+            request.marked = True
         elif name in _PICKED:
             setattr(request, _PICKED[name], value.decode("latin-1"))
+            request.marked = True
         elif name == b"expect" and value.lower() == b"100-continue" and not self._deaf:
             self._continue_due = True
 
@@ -171,7 +188,10 @@ class Connection(asyncio.Protocol):
         request.body = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
         request.arrived = time.monotonic()
         self._waiting.append(request)
-        self._request = None
+        self._between = request.keep_alive
+        if self._whole is not None:
+            self._heads.learn(self._whole, request)
+        self._request = self._whole = None
         self._head_bytes, self._head_done, self._partial = 0, False, False
 
     # the queue
@@ -206,11 +226,14 @@ class Connection(asyncio.Protocol):
 
     def _deliver(self, response: Response) -> None:
         request, self._current = self._current, None
-        if request is None or self._transport is None:
+        transport = self._transport
+        if request is None or transport is None:
             return  # the client has hung up: its answer is dropped, nobody else waits for it
         last = self._ended or self._application.draining
         keep = request.keep_alive and (bool(self._waiting) or not last)
-        self._write(message.encode(response, keep_alive=keep, head_only=request.method == "HEAD"))
+        answer = message.encode(response, keep_alive=keep, head_only=request.method == "HEAD")
+        if not transport.is_closing():
+            transport.write(answer)
         self.active_at = self._loop.time()
         if not keep:
             self._close()

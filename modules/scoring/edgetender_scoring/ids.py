@@ -17,24 +17,30 @@ class Ids(NamedTuple):
 
 
 class IdSource:
-    """Makes random ids (UUID version 4) out of blocks of random bytes. One thread only."""
+    """Makes ids that look like a UUID of version 4: random for each block, counted on within it. One thread only.
+
+    Unique, but not secret: whoever has one can tell the next. It takes a third of the time of all-random ones.
+    """
 
     _BLOCK = 4096
 
     def __init__(self) -> None:
-        self._pool = ""
-        self._at = 0
+        self._begins = ""
+        self._next = self._end = 0
 
     def new(self) -> str:
-        if self._at >= len(self._pool):
-            self._pool, self._at = os.urandom(self._BLOCK).hex(), 0
-        at, pool = self._at, self._pool
-        self._at = at + 32
-        # the version is 4 and the variant a: two of the bits that are free in it are not random here
-        return (
-            f"{pool[at : at + 8]}-{pool[at + 8 : at + 12]}-4{pool[at + 13 : at + 16]}"
-            f"-a{pool[at + 17 : at + 20]}-{pool[at + 20 : at + 32]}"
-        )
+        number = self._next
+        if number == self._end:
+            number = self._begin()
+        self._next = number + 1
+        return f"{self._begins}{number:012x}"
+
+    def _begin(self) -> int:
+        drawn = os.urandom(16).hex()
+        self._begins = f"{drawn[:8]}-{drawn[8:12]}-4{drawn[13:16]}-a{drawn[17:20]}-"
+        first = int(drawn[20:], 16) % (2**48 - self._BLOCK)
+        self._end = first + self._BLOCK
+        return first
 
 
 def answer_ids(source: IdSource, given: str | None, ms_given: str | None, client_given: str | None) -> Ids:

@@ -9,6 +9,9 @@ import logging
 import sys
 from pathlib import Path
 
+from edgetender_scoring.message import Request, Response
+from edgetender_scoring.trace import trace_id
+
 _PERIOD_S = 0.25
 
 
@@ -55,11 +58,15 @@ class AccessLog:
         self._lines: list[str] = []
         self._due = False
 
-    def note(self, method: str, path: bytes, status: int, seconds: float, length: int) -> None:
+    def note(self, request: Request, response: Response, seconds: float) -> None:
+        """Keep a line of this; requests that are part of a trace (W3C `traceparent`) say which."""
         if not self._on:
             return
-        where = "/score" if path == b"/score" else _printable(path)
-        self._lines.append(f"{method} {where} {status} {seconds * 1e3:.3f}ms {length}")
+        where = "/score" if request.path == b"/score" else _printable(request.path)
+        line = f"{request.method} {where} {response.status} {seconds * 1e3:.3f}ms {len(response.body)}"
+        if request.traceparent is not None and (trace := trace_id(request.traceparent)):
+            line = f"{line} trace={trace}"
+        self._lines.append(line)
         if not self._due:
             self._due = True
             self._loop.call_later(_PERIOD_S, self.flush)

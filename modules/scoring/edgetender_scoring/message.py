@@ -35,7 +35,10 @@ class Request:
     ms_request_id: str | None = None
     client_request_id: str | None = None
     trace_id: str | None = None
+    traceparent: str | None = None
     origin: str | None = None
+    marked: bool = False
+    """One of these, or an encoding, is given: hardly another request has the same head."""
     encoding: str = ""
     """How the body is compressed, in lower case; empty: it is not."""
     arrived: float = 0.0
@@ -98,37 +101,41 @@ def lines(headers: Iterable[tuple[str, str]]) -> str:
     return "".join(f"{name}: {value}\r\n" for name, value in headers)
 
 
-class _Date:
-    """The Date header, made once a second."""
-
-    __slots__ = ("_second", "_text")
+class _Beginnings:
+    """The first two lines of answers, by status; made anew each second, for one of them is the date."""
 
     def __init__(self) -> None:
-        self._second, self._text = 0, ""
+        self._second = 0
+        self._made: dict[int, str] = {}
 
-    def __str__(self) -> str:
+    def of(self, status: int) -> str:
         second = int(time.time())
         if second != self._second:
             self._second = second
-            self._text = time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(second))
-        return self._text
+            self._made.clear()
+        return self._made.get(status) or self._make(status)
+
+    def _make(self, status: int) -> str:
+        date = time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(self._second))
+        made = f"HTTP/1.1 {status} {_REASONS.get(status, 'Unknown')}\r\nDate: {date}\r\n"
+        self._made[status] = made
+        return made
 
 
-_date = _Date()
+_beginning = _Beginnings().of
 
 
 def encode(response: Response, *, keep_alive: bool, head_only: bool = False) -> bytes:
     """Return the answer's bytes, in one piece. Raises ValueError when a header cannot be sent as it is."""
-    status = response.status
-    head = f"HTTP/1.1 {status} {_REASONS.get(status, 'Unknown')}\r\nDate: {_date}\r\n{response.block}"
-    if status not in _BODILESS:
-        head += f"Content-Type: {response.content_type}\r\nContent-Length: {len(response.body)}\r\n"
-    for name, value in response.headers:
-        head += f"{name}: {value}\r\n"
-    if not keep_alive:
-        head += "Connection: close\r\n"
-    encoded = (head + "\r\n").encode("latin-1")
-    return encoded if head_only or status in _BODILESS else encoded + response.body
+    status, body = response.status, response.body
+    head = f"{_beginning(status)}{response.block}"
+    bodiless = status in _BODILESS
+    if not bodiless:
+        head = f"{head}Content-Type: {response.content_type}\r\nContent-Length: {len(body)}\r\n"
+    if response.headers:
+        head += lines(response.headers)
+    encoded = (head + ("\r\n" if keep_alive else "Connection: close\r\n\r\n")).encode("latin-1")
+    return encoded if head_only or bodiless else encoded + body
 
 
 def sendable(name: str, value: str) -> bool:

@@ -135,9 +135,8 @@ class Application:
             self._metrics.inferred(*named, outcome.status)
         if self._collector is not None:
             self._collector.note(request, outcome.status, outcome.body, *(named or ("", "")))
-        block = f"x-ms-run-function-failed: {outcome.failed}\r\n{common}"
-        if outcome.exec_ms is not None:
-            block = f"x-ms-run-fn-exec-ms: {outcome.exec_ms:.3f}\r\n{block}"
+        ran = "" if outcome.exec_ms is None else f"x-ms-run-fn-exec-ms: {outcome.exec_ms:.3f}\r\n"
+        block = f"{ran}x-ms-run-function-failed: {outcome.failed}\r\n{common}"
         response = Response(outcome.status, outcome.body, outcome.content_type, outcome.headers, block)
         return self._count(request, response)
 
@@ -205,12 +204,13 @@ class Application:
         return self._count(request, response)
 
     def _count(self, request: Request, response: Response) -> Response:
-        self._metrics.scored(response.status, time.monotonic() - request.arrived)
-        return self._note(request, response)
+        seconds = time.monotonic() - request.arrived
+        self._metrics.scored(response.status, seconds)
+        self._access.note(request, response, seconds)
+        return response
 
     def _note(self, request: Request, response: Response) -> Response:
-        seconds = time.monotonic() - request.arrived
-        self._access.note(request.method, request.path, response.status, seconds, len(response.body))
+        self._access.note(request, response, time.monotonic() - request.arrived)
         return response
 
 

@@ -19,6 +19,7 @@ from edgetender_scoring.aside import aside
 from edgetender_scoring.collector import Collector
 from edgetender_scoring.connection import Answering, Connection
 from edgetender_scoring.envelope import Envelope
+from edgetender_scoring.heads import Heads
 from edgetender_scoring.keys import Keys
 from edgetender_scoring.log import AccessLog
 from edgetender_scoring.memory import give_back
@@ -77,6 +78,7 @@ class _Server:
     def __init__(self, settings: Settings, script: Script | None) -> None:
         self._settings, self._script = settings, script
         self._connections: set[Connection] = set()
+        self._heads = Heads()
 
     async def run(self) -> bool:
         settings = self._settings
@@ -176,7 +178,9 @@ class _Server:
     def _connect(
         self, loop: asyncio.AbstractEventLoop, answering: Answering
     ) -> functools.partial[Connection]:
-        return functools.partial(Connection, loop, answering, self._connections, self._settings.body_limit)
+        return functools.partial(
+            Connection, loop, answering, self._connections, self._heads, self._settings.body_limit
+        )
 
     async def _sweep(self, loop: asyncio.AbstractEventLoop, certificate: Certificate | None) -> None:
         """Close connections whose client has said nothing for long; look for a renewed certificate."""
