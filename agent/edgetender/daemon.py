@@ -46,6 +46,7 @@ from edgetender.sinks.upstream import UpstreamSink
 from edgetender.store.outbox import SqliteOutbox
 from edgetender.store.state import SqliteStore
 from edgetender.systemd import Notifier
+from edgetender.trends import Trends
 from edgetender.trust.credentials import CredentialFiles
 from edgetender.trust.device import DeviceTrust
 from edgetender.trust.received import ReceivedCredentials
@@ -170,7 +171,8 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
     )
     prober = Prober(http_probe, clock, flags.wake.set, http_exchange)
     uplink = Uplink(transport, outbox, flags.stopping, per_second=settings.outbox.per_second, clock=clock)
-    sinks: list[Sink] = [UpstreamSink(outbox), PrometheusSink(metrics)]
+    trends = Trends(clock)
+    sinks: list[Sink] = [UpstreamSink(outbox), PrometheusSink(metrics), trends]
     sampler = Sampler(
         HostFigures(settings.state_dir),
         engine,
@@ -195,6 +197,7 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
         notes=notes,
         advice=trust.notes,
         root=trust.standing,
+        states=trends.states,
     )
     reconciler = Reconciler(
         store=store,
@@ -232,6 +235,7 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
         publisher=publisher,
         hardware=hardware,
         exposition=metrics.exposition,
+        trends=trends.document,
         wake=flags.wake.set,
         checker=checker,
         events=events,

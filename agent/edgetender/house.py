@@ -37,13 +37,15 @@ class DaemonHouse:
         publisher: Publisher,
         hardware: Callable[[], Hardware],
         exposition: Callable[[], bytes],
+        trends: Callable[[], dict[str, Any]],
         wake: Callable[[], None],
         checker: Checker,
         events: EventLog,
     ) -> None:
         self._settings, self._clock, self._store, self._engine = settings, clock, store, engine
         self._publisher, self._hardware, self._exposition, self._wake = publisher, hardware, exposition, wake
-        self._checker, self._events, self._deliver = checker, events, deliver
+        self._checker, self._events = checker, events
+        self._deliver, self._trends = deliver, trends
 
     def status(self) -> dict[str, Any]:
         return self._publisher.status()
@@ -98,6 +100,9 @@ class DaemonHouse:
 
     def events(self, limit: int, *, follow: bool) -> Iterator[dict[str, Any]]:
         return self._events.follow(limit) if follow else iter(self._events.recent(limit))
+
+    def trends(self) -> dict[str, Any]:
+        return self._trends()
 
     def insight(self) -> dict[str, Any]:
         snapshot = self._publisher.snapshot()

@@ -60,6 +60,11 @@ CATALOGUE = (
     Declared("container_memory_bytes", "gauge", "Memory its container holds.", ("module",)),
     Declared("container_received_bytes", "counter", "Bytes its container received.", ("module",)),
     Declared("container_sent_bytes", "counter", "Bytes its container sent.", ("module",)),
+    Declared("module_requests", "counter", "Requests its front passed on to it.", ("module",)),
+    Declared("module_request_errors", "counter", "Those answered with 5xx, or not at all.", ("module",)),
+    Declared(
+        "module_response_seconds", "gauge", "Mean time of its newest answers, by its front.", ("module",)
+    ),
     Declared(
         "check_status", "gauge", "What a check found last: 0 well, 1 a warning, 2 an error.", ("check",)
     ),
@@ -89,6 +94,8 @@ _CONTAINER = {
     "memoryBytes": "container_memory_bytes",
     "receivedBytes": "container_received_bytes",
     "sentBytes": "container_sent_bytes",
+    "requests": "module_requests",
+    "errors": "module_request_errors",
 }
 
 Values = Iterable[tuple[tuple[str, ...], float | None]]
@@ -202,6 +209,8 @@ def _of_containers(sample: Mapping[str, Any], existing: set[str]) -> Iterator[Me
     modules = {name: said for name, said in sample.get("modules", {}).items() if name in existing}
     for key, name in _CONTAINER.items():
         yield _family(name, [((module,), said.get(key)) for module, said in modules.items()])
+    means = [((module,), said.get("meanMilliseconds")) for module, said in modules.items()]
+    yield _family("module_response_seconds", [(name, ms and ms / 1000) for name, ms in means])
 
 
 def _of_device(sample: Mapping[str, Any]) -> Iterator[Metric]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Protocol
@@ -55,11 +55,12 @@ class Publisher:
         notes: tuple[str, ...] = (),
         advice: Callable[[], tuple[str, ...]] = tuple,
         root: Callable[[], Root | None] = lambda: None,
+        states: Callable[[Mapping[str, str], datetime], None] = lambda _states, _at: None,
     ) -> None:
         self._device, self._clock, self._outbox, self._link = device, clock, outbox, link
         self._hardware, self._figures, self._gauges, self._told = hardware, figures, gauges, told
         self._notes, self._ledger, self._events, self._pulls = notes, ledger, events, pulls
-        self._advice, self._root = advice, root
+        self._advice, self._root, self._states = advice, root, states
         self._started_at: datetime = clock.now()
         self._snapshot: Snapshot | None = None
         self._facts: tuple[Hardware, dict[str, Any]] | None = None
@@ -103,6 +104,7 @@ class Publisher:
         )
         self._outbox.put_state("reported", canonical(document))
         self._gauges.cycle(replace(_figures(snapshot, reports), refusals=refused))
+        self._states({report.name: report.state.value for report in reports}, cycle.at)
         self._told(self.headline(reports, snapshot))
         self._events.nudge()
 

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from edgetender.clock import Clock
 from edgetender.decide.documents import module_sample
+from edgetender.decide.serving import Tally, served
 from edgetender.errors import AgentError
 from edgetender.model.figures import ContainerFigures
 from edgetender.ports import Engine, Sink
@@ -41,6 +42,7 @@ class Sampler:
         self._snapshot, self._clock, self._interval_s, self._stopping = snapshot, clock, interval_s, stopping
         self._before: dict[str, tuple[float, float]] = {}  # module -> (monotonic, cpu seconds)
         self._latest: dict[str, tuple[float, int]] = {}
+        self._tally = Tally()
 
     def latest(self) -> dict[str, tuple[float, int]]:
         """By module: CPU as a ratio of one core, and memory bytes, at the last sample."""
@@ -61,7 +63,10 @@ class Sampler:
             self._latest = {}  # what was measured before is not shown as now
             return
         self._latest = self._rates(figures)
-        self._hand_out("modules", module_sample(figures, self._latest, snapshot.ledger.restarts), now)
+        at = self._clock.monotonic()
+        self._tally, traffic = served(self._tally, snapshot.observed.fronts, at)
+        sample = module_sample(figures, self._latest, snapshot.ledger.restarts, traffic)
+        self._hand_out("modules", sample, now)
 
     def _measured(self, snapshot: Snapshot | None) -> Sequence[ContainerFigures] | None:
         if snapshot is None or snapshot.engine_down is not None:

@@ -10,10 +10,12 @@ from typing import Any
 
 from edgetender.checks.finding import Result
 from edgetender.decide.replay import explained, facts_document
+from edgetender.decide.trends import trends_document
 from edgetender.errors import AgentError, NotFound
 from edgetender.model.hardware import Fact, Hardware
 from edgetender.model.ledger import Decision, HistoryEntry, Ledger
 from tests.builders import answers
+from tests.fakes.clock import NOON
 
 HISTORY = (
     HistoryEntry(15, "line3", "c" * 64, "mqtt", datetime(2026, 11, 24, 11, 58, tzinfo=UTC), "applying"),
@@ -72,6 +74,7 @@ class FakeHouse:
     insights: dict[str, Any] = field(
         default_factory=lambda: {"plan": {"steps": [], "held": []}, "variants": [], "hardware": []}
     )
+    fared: dict[str, Any] = field(default_factory=lambda: trends_document({}, NOON))
     turn: int = 0
     changed: threading.Condition = field(default_factory=threading.Condition)
     errors: dict[str, Exception] = field(default_factory=dict)
@@ -135,6 +138,10 @@ class FakeHouse:
     def events(self, limit: int, *, follow: bool) -> Iterator[dict[str, Any]]:
         self.asked.append(("events", limit, follow))
         return iter(self.happened[-limit:])
+
+    def trends(self) -> dict[str, Any]:
+        self._raise("trends")
+        return self.fared
 
     def insight(self) -> dict[str, Any]:
         return self.insights

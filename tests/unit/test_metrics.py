@@ -48,6 +48,9 @@ MODULES = {
             "receivedBytes": 10,
             "sentBytes": 20,
             "restarts": 2,
+            "requests": 100,
+            "errors": 1,
+            "meanMilliseconds": 4.0,
         }
     }
 }

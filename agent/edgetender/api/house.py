@@ -83,6 +83,10 @@ class House(Protocol):
         """The newest events, oldest first; with *follow* it goes on with what happens, until it is closed."""
         ...
 
+    def trends(self) -> dict[str, Any]:
+        """How modules fared over the last day (decide/trends.py)."""
+        ...
+
     def insight(self) -> dict[str, Any]:
         """The last cycle's plan, the variants with their verdicts, the hardware (decide/insight.py)."""
         ...

@@ -114,6 +114,10 @@ def _page(house: House, _: Call) -> Answer:
     return page_document(house)
 
 
+def _trends(house: House, _: Call) -> Answer:
+    return house.trends()
+
+
 def _live(house: House, _: Call) -> Answer:
     return Live(house)
 
@@ -211,6 +215,7 @@ ROUTES = (
     Route("GET", "/", Access.ANYBODY, _index),
     Route("GET", "/page/{name}", Access.ANYBODY, _page_file),
     Route("GET", "/v1/page", Access.ANYBODY, _page),
+    Route("GET", "/v1/trends", Access.ANYBODY, _trends),
     Route("GET", "/v1/live", Access.ANYBODY, _live),
     Route("GET", "/v1/checks", Access.ANYBODY, _checks),
     Route("POST", "/v1/checks", Access.TRUSTED, _check),

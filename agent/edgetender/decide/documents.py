@@ -8,7 +8,7 @@ from typing import Any
 
 from edgetender.clock import rfc3339
 from edgetender.decide.reporting import ModuleReport, health_word
-from edgetender.model.figures import ContainerFigures
+from edgetender.model.figures import ContainerFigures, Served
 from edgetender.model.ledger import Death, Ledger
 from edgetender.model.manifest import SCHEMA
 from edgetender.model.observed import Observed
@@ -93,9 +93,15 @@ def reported_document(
 
 
 def module_sample(
-    figures: Sequence[ContainerFigures], rates: Mapping[str, tuple[float, int]], restarts: Mapping[str, int]
+    figures: Sequence[ContainerFigures],
+    rates: Mapping[str, tuple[float, int]],
+    restarts: Mapping[str, int],
+    served: Mapping[str, Served],
 ) -> dict[str, Any]:
-    """What `telemetry/modules` says: by module, CPU as a ratio of one core, bytes, restarts so far."""
+    """What `telemetry/modules` says: by module, CPU as a ratio of one core, bytes, restarts so far.
+
+    And what its front counted, where it has one that can: requests, those that failed, the mean answer's time.
+    """
     return {
         "modules": {
             one.module: {
@@ -106,10 +112,23 @@ def module_sample(
                 "receivedBytes": one.received_bytes,
                 "sentBytes": one.sent_bytes,
                 "restarts": restarts.get(one.module, 0),
+                **_traffic(served.get(one.module)),
             }
             for one in figures
         }
     }
+
+
+def _traffic(served: Served | None) -> dict[str, Any]:
+    if served is None:
+        return {}
+    told: dict[str, Any] = {
+        "requests": served.requests,
+        "errors": served.errors,
+        "requestsPerSecond": served.requests_per_s,
+        "errorsPerSecond": served.errors_per_s,
+    }
+    return told if served.mean_ms is None else told | {"meanMilliseconds": served.mean_ms}
 
 
 def desired_fields(ledger: Ledger) -> dict[str, Any]:

@@ -21,6 +21,20 @@ class ContainerFigures:
 
 
 @dataclass(frozen=True, slots=True)
+class Served:
+    """What a module's front counted: totals since the agent started, the rates since the sample before.
+
+    *errors* are answers with 5xx and connections that failed; *mean_ms* is of the newest requests, to the last byte.
+    """
+
+    requests: int
+    errors: int
+    requests_per_s: float = 0.0
+    errors_per_s: float = 0.0
+    mean_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class EngineFacts:
     """Version, API and what the engine can give to containers."""
 

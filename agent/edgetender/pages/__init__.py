@@ -12,6 +12,7 @@ ASSETS = {
     "index.html": "text/html; charset=utf-8",
     "app.js": "text/javascript; charset=utf-8",
     "view.js": "text/javascript; charset=utf-8",
+    "trends.js": "text/javascript; charset=utf-8",
     "elements.js": "text/javascript; charset=utf-8",
     "style.css": "text/css; charset=utf-8",
     "favicon.svg": "image/svg+xml",
@@ -28,9 +29,9 @@ HEADERS = {
 
 @cache
 def asset(page: Page, name: str) -> tuple[str, bytes] | None:
-    """(media type, bytes) of the *page*'s own file or of one that all share; None for a name that is none of ours."""
+    """(media type, bytes) of the *page*'s own file or of one that all share; None for a name it has not."""
     if name not in ASSETS:
         return None
     here = Path(__file__).parent
-    own = here / page / name
-    return ASSETS[name], (own if own.exists() else here / name).read_bytes()
+    file = next((one for one in (here / page / name, here / name) if one.exists()), None)
+    return (ASSETS[name], file.read_bytes()) if file else None

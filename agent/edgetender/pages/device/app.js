@@ -1,5 +1,8 @@
 // Listens to the agent and shows what it says; a section is drawn again only when its part changed.
+import { trends } from "/page/trends.js";
 import { draw } from "/page/view.js";
+
+const AGAIN_MS = 60000;
 
 const link = document.getElementById("link");
 const shown = {};
@@ -33,3 +36,15 @@ source.addEventListener("page", (event) => {
 source.addEventListener("error", () => {
   link.textContent = "▲ The agent does not answer; what is shown below is old. It is asked again.";
 });
+
+async function remembered() {
+  try {
+    const answer = await fetch("/v1/trends");
+    if (answer.ok) document.getElementById("trends").replaceChildren(...trends(await answer.json()));
+  } catch {
+    // the line above the modules says that nobody answers
+  }
+  setTimeout(remembered, AGAIN_MS);
+}
+
+remembered();
