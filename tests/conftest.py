@@ -7,6 +7,7 @@ pytest_plugins = [
     "tests.services.front_image",
     "tests.services.packaged",
     "tests.services.hub",
+    "tests.services.strangers",
     "tests.services.hub_device",
     "tests.services.hub_side",
 ]

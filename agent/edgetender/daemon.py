@@ -15,6 +15,7 @@ from edgetender.checks.checker import Checker
 from edgetender.checks.looking import Means, looking, wanted_images
 from edgetender.clock import SystemClock
 from edgetender.commands import commands_of
+from edgetender.config import READ_ONLY
 from edgetender.config.settings import Settings
 from edgetender.detecting import Eyes, architecture, front_fact, level
 from edgetender.detector import Detector
@@ -241,7 +242,12 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
         events=events,
     )
     api = ApiServer(
-        house, socket_path=settings.api.socket, group=settings.api.group, listen=settings.api.listen
+        house,
+        socket_path=settings.api.socket,
+        group=settings.api.group,
+        read_socket=settings.api.socket.with_name(READ_ONLY) if settings.api.read_group else None,
+        read_group=settings.api.read_group,
+        listen=settings.api.listen,
     )
     api.bind()
     pulls = settings.pull.concurrent

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import grp
 import logging
 import os
-import shutil
 import socket
 import stat
-import subprocess
-import sys
-import tempfile
 import threading
 import time
-from pathlib import Path
 
 import pytest
 
@@ -22,45 +16,14 @@ from edgetender.api.peer import Peer, is_trusted, peer_of
 from edgetender.api.server import ApiServer
 from tests.fakes.house import FakeHouse, Following
 from tests.services.api import served
+from tests.services.strangers import STRANGER, as_root, ask_as_stranger, foreign_group
 
-STRANGER = 65534
 LOOPBACK = "127.0.0.1:0"
-ASK_AS = """\
-import os, socket, sys
-path, target, groups = sys.argv[1], sys.argv[2].encode(), [int(group) for group in sys.argv[3:]]
-os.setgroups(groups), os.setgid(65534), os.setuid(65534)
-connection = socket.socket(socket.AF_UNIX)
-try:
-    connection.connect(path)
-    connection.sendall(b"POST " + target + b" HTTP/1.0\\r\\n\\r\\n")
-    print(connection.makefile().readline().split()[1])
-except PermissionError:
-    print("no way in")
-"""
-as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 
 
 @pytest.fixture
 def house():
     return FakeHouse()
-
-
-@pytest.fixture
-def open_folder():
-    """A directory that strangers may enter, which pytest's own is not."""
-    folder = Path(tempfile.mkdtemp(prefix="edgetender-api-"))
-    folder.chmod(0o755)
-    yield folder
-    shutil.rmtree(folder)
-
-
-def ask_as_stranger(path: Path, *groups: int, target: str = "/v1/rollback") -> str:
-    words = [sys.executable, "-I", "-S", "-c", ASK_AS, str(path), target, *map(str, groups)]
-    return subprocess.run(words, capture_output=True, text=True, check=True, timeout=20).stdout.strip()
-
-
-def foreign_group() -> grp.struct_group:
-    return next(group for group in grp.getgrall() if group.gr_gid not in {0, STRANGER, os.getegid()})
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o077, 0o777])

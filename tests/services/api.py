@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from edgetender.api import wire
+from edgetender.api.connection import Bounds
 from edgetender.api.house import House
 from edgetender.api.server import ApiServer
 
@@ -84,9 +85,26 @@ class Served:
 
 
 @contextmanager
-def served(house: House, path: Path, *, listen: str = "", group: str = "") -> Iterator[Served]:
+def served(
+    house: House,
+    path: Path,
+    *,
+    listen: str = "",
+    group: str = "",
+    read_group: str = "",
+    bounds: Bounds | None = None,
+) -> Iterator[Served]:
     """Serve *house* at *path*. It answers from the first moment: the sockets are bound before the thread runs."""
-    server = ApiServer(house, socket_path=path, group=group, listen=listen)
+    reading = path.with_name("ro.sock") if read_group else None
+    server = ApiServer(
+        house,
+        socket_path=path,
+        group=group,
+        read_socket=reading,
+        read_group=read_group,
+        listen=listen,
+        bounds=bounds,
+    )
     server.bind()
     thread = threading.Thread(target=server.run, name="api")
     thread.start()

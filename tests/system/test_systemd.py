@@ -75,7 +75,12 @@ def test_it_runs_as_its_own_user_and_can_write_its_own_state_only(running: Machi
     assert re.search(r" /var/lib/edgetender rw", mounts), mounts
     assert re.search(r" / / ro| / ro,", mounts), mounts
     modes = running.run("stat", "--format=%a %U", "/var/lib/edgetender", "/run/edgetender").stdout.split("\n")
-    assert modes[:2] == ["700 edgetender", "750 edgetender"]
+    assert modes[:2] == ["700 edgetender", "755 edgetender"]
+    doors = running.run("sh", "-c", "stat --format='%n %a %U:%G' /run/edgetender/*.sock").stdout.splitlines()
+    assert doors == [
+        "/run/edgetender/admin.sock 660 edgetender:edgetender",
+        "/run/edgetender/ro.sock 660 edgetender:edgetender-read",
+    ]
 
 
 def test_sigterm_ends_it_cleanly_and_quickly(running: Machine) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
@@ -36,10 +37,11 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """Whose orders are taken: root's, *own_uid*'s, and those of *group*'s members."""
+    """Whose orders are taken: root's, *own_uid*'s, and those of *group*'s members; *readers* may look as well."""
 
     own_uid: int
     group: int | None = None
+    readers: int | None = None
     streams: Streams = field(default_factory=Streams)
     viewers: Streams = field(default_factory=lambda: Streams(_VIEWERS))  # pages: they take no log's place
 
@@ -52,13 +54,15 @@ class _Refused(Exception):
         self.response = _json(answers.error(code, message), status)
 
 
-def application(house: House, trust: Trust) -> Starlette:
-    """The ASGI application of both listeners. `request.state.peer` is None on the loopback one."""
-    mounted = [Mounted(one.path, _endpoint(one, house, trust), methods=[one.method]) for one in ROUTES]
+def application(house: House, trust: Trust, *, body_s: float) -> Starlette:
+    """The ASGI application of all listeners. `request.state.peer` is None on the loopback one."""
+    mounted = [
+        Mounted(one.path, _endpoint(one, house, trust, body_s), methods=[one.method]) for one in ROUTES
+    ]
     return Starlette(routes=mounted, exception_handlers={HTTPException: _no_route})
 
 
-def _endpoint(route: Route, house: House, trust: Trust) -> Endpoint:
+def _endpoint(route: Route, house: House, trust: Trust, body_s: float) -> Endpoint:
     async def answer(request: Request) -> Response:
         response = await answered(request)
         if route.method != "GET":
@@ -67,7 +71,7 @@ def _endpoint(route: Route, house: House, trust: Trust) -> Endpoint:
 
     async def answered(request: Request) -> Response:
         try:
-            call = await _admit(request, route.access, trust)
+            call = await _admit(request, route.access, trust, body_s)
             return _response(await run_in_threadpool(route.endpoint, house, call), trust)
         except _Refused as refused:
             return refused.response
@@ -92,19 +96,33 @@ def _audit(request: Request, status: int) -> None:
     audit.log(level, "asked", extra={"fields": who | {"path": request.scope["path"][:200], "status": status}})
 
 
-async def _admit(request: Request, access: Access, trust: Trust) -> Call:
+async def _admit(request: Request, access: Access, trust: Trust, body_s: float) -> Call:
     peer: Peer | None = request.state.peer
     if peer is None:
         _check_host(request.headers.get("host", ""))
         if access is not Access.ANYBODY:
             raise _Refused(403, "api.forbidden", "cannot do this over TCP: use the admin socket")
-    elif not is_trusted(peer, own_uid=trust.own_uid, group=trust.group):
+    else:
+        _check_peer(peer, access, trust, reads=request.state.reads)
+    try:
+        body = await asyncio.wait_for(_body(request), body_s)
+    except TimeoutError:
+        raise _Refused(408, "api.slow", f"cannot wait for the body: more than {body_s:g} s") from None
+    return Call(request.path_params, request.query_params, body, f"cli ({peer})")
+
+
+def _check_peer(peer: Peer, access: Access, trust: Trust, *, reads: bool) -> None:
+    known = is_trusted(peer, own_uid=trust.own_uid, group=trust.group) or (
+        reads and is_trusted(peer, own_uid=trust.own_uid, group=trust.readers)
+    )
+    if not known:
         raise _Refused(
             403, "api.forbidden", f"cannot take this from uid {peer.uid}: not in the agent's group"
         )
-    elif access is Access.ROOT and peer.uid not in (0, trust.own_uid):
+    if reads and access not in (Access.ANYBODY, Access.READ):
+        raise _Refused(403, "api.forbidden", "cannot change anything here: use the admin socket")
+    if access is Access.ROOT and peer.uid not in (0, trust.own_uid):
         raise _Refused(403, "api.forbidden", f"cannot take this from uid {peer.uid}: root alone may do it")
-    return Call(request.path_params, request.query_params, await _body(request), f"cli ({peer})")
 
 
 def _check_host(host: str) -> None:

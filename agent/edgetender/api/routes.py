@@ -22,9 +22,10 @@ _DIGITS = 19  # 2^63 - 1, the highest number of a row, has as many
 
 
 class Access(Enum):
-    """Who may ask: anybody on this machine, only trusted peers of the admin socket, or root alone."""
+    """Who may ask: anybody on this machine, who may read or order by a unix socket, who may order, root alone."""
 
     ANYBODY = auto()
+    READ = auto()
     TRUSTED = auto()
     ROOT = auto()
 
@@ -219,16 +220,16 @@ ROUTES = (
     Route("GET", "/v1/live", Access.ANYBODY, _live),
     Route("GET", "/v1/checks", Access.ANYBODY, _checks),
     Route("POST", "/v1/checks", Access.TRUSTED, _check),
-    Route("GET", "/v1/hardware", Access.TRUSTED, _hardware),
-    Route("GET", "/v1/facts", Access.TRUSTED, _facts),
-    Route("GET", "/v1/explain/{module}", Access.TRUSTED, _explain),
-    Route("POST", "/v1/explain/{module}", Access.TRUSTED, _explain),
-    Route("GET", "/v1/history", Access.TRUSTED, _history),
-    Route("GET", "/v1/config", Access.TRUSTED, _config),
-    Route("GET", "/v1/logs/{module}", Access.TRUSTED, _logs),
-    Route("GET", "/v1/events", Access.TRUSTED, _events),
-    Route("GET", "/v1/decisions/{id}", Access.TRUSTED, _decision),
-    Route("POST", "/v1/plan", Access.TRUSTED, _plan),
+    Route("GET", "/v1/hardware", Access.READ, _hardware),
+    Route("GET", "/v1/facts", Access.READ, _facts),
+    Route("GET", "/v1/explain/{module}", Access.READ, _explain),
+    Route("POST", "/v1/explain/{module}", Access.READ, _explain),
+    Route("GET", "/v1/history", Access.READ, _history),
+    Route("GET", "/v1/config", Access.READ, _config),
+    Route("GET", "/v1/logs/{module}", Access.READ, _logs),
+    Route("GET", "/v1/events", Access.READ, _events),
+    Route("GET", "/v1/decisions/{id}", Access.READ, _decision),
+    Route("POST", "/v1/plan", Access.READ, _plan),
     Route("POST", "/v1/apply", Access.TRUSTED, _apply),
     Route("POST", "/v1/modules/{module}/restart", Access.TRUSTED, _restart),
     Route("POST", "/v1/modules/{module}/variant", Access.TRUSTED, _variant),

@@ -2,50 +2,58 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import socket
+from functools import partial
 from pathlib import Path
 
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from edgetender.api.app import Trust, application
+from edgetender.api.connection import Bounds, Connection
 from edgetender.api.house import House
 from edgetender.api.listeners import bind_tcp, bind_unix, group_id
-from edgetender.api.peer import peer_of
 
 _GRACE_S = 1  # requests still under way are cut after this long
-_MAX_CONNECTIONS = 64
-
-
-class _Protocol(H11Protocol):
-    """uvicorn's protocol, with the peer of a unix socket in the state of each of its requests."""
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        self.app_state = {**self.app_state, "peer": peer_of(transport.get_extra_info("socket"))}
+_DOORS = 3
 
 
 class ApiServer:
-    """Serves *house* on a unix socket of mode 0660 and, read-only, on a loopback address ("": not at all).
+    """Serves *house* on a unix socket of mode 0660, and, to look at, on another one and on a loopback address.
+
+    *group* may give orders, *read_group* may look, at *read_socket* (None: there is none); *listen* ("": not at
+    all) is for everybody on this machine.
 
     `bind` raises before any thread is started; `run` is a Worker's body; `stop` may be called from any thread
     and leaves no socket behind.
     """
 
-    def __init__(self, house: House, *, socket_path: Path, group: str = "", listen: str = "") -> None:
-        self._path = socket_path
+    def __init__(
+        self,
+        house: House,
+        *,
+        socket_path: Path,
+        group: str = "",
+        read_socket: Path | None = None,
+        read_group: str = "",
+        listen: str = "",
+        bounds: Bounds | None = None,
+    ) -> None:
+        bounds = bounds or Bounds()
         self._listen = listen
-        self._group = group_id(group) if group else None
+        orders, readers = (group_id(name) if name else None for name in (group, read_group))
+        self._doors = {socket_path: orders}
+        if read_socket is not None:
+            self._doors[read_socket] = readers
         self._sockets: list[socket.socket] = []
-        self._inode: int | None = None
-        trust = Trust(os.geteuid(), self._group)
+        self._inodes: dict[Path, int] = {}
+        self._port: int | None = None
+        trust = Trust(os.geteuid(), orders, readers)
         self._streams = (trust.streams, trust.viewers)
         config = uvicorn.Config(
-            application(house, trust),
-            http=_Protocol,
+            application(house, trust, body_s=bounds.body_s),
+            http=partial(Connection, bounds=bounds, read_only=read_socket),  # type: ignore[arg-type]  # it calls what it is given
             ws="none",
             loop="asyncio",
             lifespan="off",
@@ -54,26 +62,34 @@ class ApiServer:
             access_log=False,
             proxy_headers=False,
             server_header=False,
-            limit_concurrency=_MAX_CONNECTIONS,
+            limit_concurrency=_DOORS * (bounds.connections + 1),
+            h11_max_incomplete_event_size=bounds.header_bytes,
             timeout_graceful_shutdown=_GRACE_S,
         )
         self._server = uvicorn.Server(config)
 
     def bind(self) -> None:
         """Raise AddressTaken when another daemon answers, or a place cannot be used."""
-        self._sockets.append(bind_unix(self._path, self._group))
-        self._inode = self._path.stat().st_ino
-        if self._listen:
-            try:
+        try:
+            for path, group in self._doors.items():
+                self._sockets.append(bind_unix(path, group))
+                self._inodes[path] = path.stat().st_ino
+            if self._listen:
                 self._sockets.append(bind_tcp(self._listen))
-            except BaseException:
-                self._close()
-                raise
+                self._port = self._sockets[-1].getsockname()[1]
+        except BaseException:
+            self._close()
+            raise
 
     @property
     def port(self) -> int | None:
         """The loopback listener's port, once bound."""
-        return self._sockets[1].getsockname()[1] if len(self._sockets) > 1 else None
+        return self._port
+
+    @property
+    def connections(self) -> frozenset[object]:
+        """Those that are open now."""
+        return frozenset(self._server.server_state.connections)
 
     def run(self) -> None:
         """Serve until `stop`."""
@@ -91,6 +107,7 @@ class ApiServer:
     def _close(self) -> None:
         for listener in self._sockets:
             listener.close()
-        with contextlib.suppress(OSError):  # a successor's socket is not ours to remove
-            if self._path.stat().st_ino == self._inode:
-                self._path.unlink()
+        for path, inode in self._inodes.items():
+            with contextlib.suppress(OSError):  # a successor's socket is not ours to remove
+                if path.stat().st_ino == inode:
+                    path.unlink()

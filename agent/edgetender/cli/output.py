@@ -50,6 +50,7 @@ class Exit(IntEnum):
     CHANGES_PENDING = 8, "`plan --detailed-exitcode`: something would change"
     TIMED_OUT = 9, "waited long enough; the agent goes on"
     ROLLED_BACK = 10, "applied, not good, and taken back"
+    WAITING = 11, "taken, and waits for a maintenance window or for the end of a hold"
     CONFIG = 78, "`daemon`: the configuration has faults (EX_CONFIG: systemd does not start it again)"
     INTERRUPTED = 130, "Ctrl-C"
 
@@ -69,11 +70,21 @@ class Session:
     pause: Callable[[float], None] = time.sleep
 
     def client(self) -> Client:
-        """The daemon's API: --host, $EDGETENDER_HOST, or the socket that the configuration names."""
-        from edgetender.api.client import Client
-        from edgetender.config import admin_socket
+        """The daemon's API: --host, $EDGETENDER_HOST, or the socket that the configuration names.
 
-        return Client(self.host or os.environ.get("EDGETENDER_HOST") or f"unix://{admin_socket()}")
+        Who may not open that one, but the one beside it that only reads, is given this.
+        """
+        from edgetender.api.client import Client
+        from edgetender.config import READ_ONLY, admin_socket
+
+        named = self.host or os.environ.get("EDGETENDER_HOST")
+        if named:
+            return Client(named)
+        path = admin_socket()
+        reading = path.with_name(READ_ONLY)
+        if path.exists() and not os.access(path, os.W_OK) and os.access(reading, os.W_OK):
+            path = reading
+        return Client(f"unix://{path}")
 
     @property
     def for_people(self) -> bool:

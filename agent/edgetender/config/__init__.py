@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 DIRECTORY = Path("/etc/edgetender")
 VARIABLE = "EDGETENDER_CONFIG"
 ADMIN_SOCKET = Path("/run/edgetender/admin.sock")
+READ_ONLY = "ro.sock"  # beside the admin socket
 
 
 def files(

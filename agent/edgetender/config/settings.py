@@ -122,6 +122,10 @@ class ApiSettings:
         "127.0.0.1:8787"
     )
     group: Annotated[Text, "whose members may give orders, beside root and the daemon's user"] = "edgetender"
+    read_group: Annotated[
+        Text,
+        "whose members may look, at the socket ro.sock beside the admin socket; empty for no such socket",
+    ] = "edgetender-read"
 
 
 @dataclass(frozen=True, slots=True)
