@@ -9,6 +9,7 @@ from typing import Protocol, assert_never
 
 from edgetender.errors import Permanent, Transient
 from edgetender.model.plan import (
+    Compare,
     Create,
     EnsureFront,
     Forget,
@@ -60,7 +61,7 @@ class Executor:
 
     def _do(self, step: Step) -> None:
         match step:
-            case EnsureFront() | Point() | Forget() | LowerFront():
+            case EnsureFront() | Point() | Compare() | Forget() | LowerFront():
                 self._do_front(step)
             case Pull(image=image):
                 self._puller.submit(image)  # returns at once; progress shows in Observed.pulls
@@ -82,7 +83,7 @@ class Executor:
             case _:
                 assert_never(step)
 
-    def _do_front(self, step: EnsureFront | Point | Forget | LowerFront) -> None:
+    def _do_front(self, step: EnsureFront | Point | Compare | Forget | LowerFront) -> None:
         match step:
             case EnsureFront(module, front, member):
                 self._front.ensure(front, member)
@@ -92,6 +93,9 @@ class Executor:
                 log.info(
                     "traffic switched", extra={"fields": {"module": module, "to": member.container[:12]}}
                 )
+            case Compare(module, front, member, wanted):
+                self._front.compare(front, member, wanted)
+                log.info("copies compared", extra={"fields": {"module": module, "of": member.container[:12]}})
             case Forget(module, container):
                 self._front.forget(module, container)
             case LowerFront(module):

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from edgetender.model.examined import Examined, Floor
 from edgetender.model.figures import ContainerFigures, EngineFacts
-from edgetender.model.front import FrontSpec, FrontState, Member
+from edgetender.model.front import FrontSpec, FrontState, Member, Shadow
 from edgetender.model.hardware import Fact
 from edgetender.model.image import Credential, ImageFacts, ImageReference
 from edgetender.model.ledger import Decision, Delivery, HistoryEntry, Ledger
@@ -98,6 +98,13 @@ class Front(Protocol):
         """Send new requests to *member* and to nobody else, also after the front's restart.
 
         Whoever received them until now keeps those it has begun, until it is forgotten.
+        """
+        ...
+
+    def compare(self, spec: FrontSpec, member: Member, wanted: Shadow) -> None:
+        """Send copies of live requests to *member* and compare its answers, until `point` or `forget`.
+
+        Nobody waits for them, and of a slow member some are dropped. A front's restart ends it.
         """
         ...
 

@@ -18,6 +18,7 @@ from edgetender.decide.intake import entry_of
 from edgetender.decide.look import look_at
 from edgetender.decide.planner import plan
 from edgetender.decide.resolving import Resolution, aim, resolve
+from edgetender.decide.shadowing import compared
 from edgetender.decide.traffic import noted
 from edgetender.decide.verdict import Accept, RollBack, Verdict, Wait, judge, settle
 from edgetender.errors import AgentError
@@ -190,7 +191,7 @@ class Reconciler:
             for variant in module.choices
             if (spec := target.spec(name)) is not None and spec.variant == variant.name
         }
-        ledger = noted(ledger, target, observed)
+        ledger = compared(noted(ledger, target, observed), target, observed)
         verdict = judge(target, observed, ledger, images, manifest.update.settle, now)
         after = settle(ledger, verdict, now)
         if isinstance(verdict, Wait):

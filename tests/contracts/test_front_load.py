@@ -15,7 +15,7 @@ from demo.parts.waiting import until
 from edgetender.engine.docker_engine import DockerEngine
 from edgetender.engine.front.docker_fronts import DockerFronts
 from edgetender.engine.http_probe import http_probe
-from edgetender.model.front import NAT, PROXY, FrontPort, FrontSpec, Member
+from edgetender.model.front import NAT, PROXY, FrontPort, FrontSpec, FrontState, Member, Shadow, Shadowed
 from edgetender.model.target import ContainerSpec, HealthSpec, PublishedPort
 from tests.services import backends
 from tests.services.engine import REPOSITORY
@@ -36,8 +36,8 @@ class Stand:
     image: str
     spec: FrontSpec
 
-    def member(self, number: int, kind: str, work_ms: int = 2) -> Member:
-        env = (("ID", f"number {number}"), ("KIND", kind), ("WORK_MS", str(work_ms)))
+    def member(self, number: int, kind: str, work_ms: int = 2, says: str = "") -> Member:
+        env = (("ID", says or f"number {number}"), ("KIND", kind), ("WORK_MS", str(work_ms)))
         port = self.spec.ports[0]
         ports = (PublishedPort(port.host, port.container, "tcp", "127.0.0.1"),)
         wanted = ContainerSpec(
@@ -137,3 +137,82 @@ def test_a_front_knows_how_long_the_answers_of_both_containers_took(stand: Stand
     assert before.p95_ms is not None
     assert after.p95_ms is not None
     assert 5 <= before.p95_ms < 40 <= after.p95_ms
+
+
+LIVE = '{"scores": [0.25, 1e3], "label": "a 1"}'
+
+
+@pytest.mark.parametrize("stand", [PROXY], indirect=True)
+@pytest.mark.parametrize(
+    ("says", "why"),
+    [
+        (LIVE, ""),
+        ('{"scores":[ 0.2500001, 1000.0],\n"label": "a 1"}', ""),
+        ('{"scores": [0.26, 1e3], "label": "a 1"}', "another answer from its byte 13 on"),
+        ('{"scores": [0.25, 1e3], "label": "a 2"}', "another answer from its byte 34 on"),
+        ('{"scores": [0.25, 1e3]}', "another answer from its byte 23 on"),
+    ],
+    ids=["the same", "the same in other words", "another number", "another text", "less"],
+)
+def test_answers_to_copies_are_compared_as_json(stand: Stand, says: str, why: str) -> None:
+    live, candidate = stand.member(1, "graceful", says=LIVE), stand.member(2, "graceful", says=says)
+    with serving(stand, live) as load:
+        stand.front.compare(stand.spec, candidate, Shadow(paths=("/",)))
+        found = shown(stand, 20)
+    assert not load.failures, str(load)
+    assert (found.container, found.why) == (candidate.container, why)
+    assert found.disagreed == (found.compared if why else 0)
+    assert set(load.answers) == {LIVE}
+
+
+@pytest.mark.parametrize("stand", [PROXY], indirect=True)
+def test_nobody_waits_for_a_candidate_that_is_slow_and_its_copies_are_dropped(stand: Stand) -> None:
+    live, slow = stand.member(1, "graceful"), stand.member(2, "graceful", work_ms=400, says="number 1")
+    with serving(stand, live) as load:
+        stand.front.compare(stand.spec, slow, Shadow(paths=("/",)))
+        found = shown(stand, 6)
+    assert not load.failures, str(load)
+    assert load.p99_s < 0.3
+    assert found.dropped > 0 == found.disagreed
+    assert found.live_p95_ms < 100 < 400 < found.copy_p95_ms
+
+
+@pytest.mark.parametrize("stand", [PROXY], indirect=True)
+def test_a_candidate_that_is_killed_while_it_is_compared_harms_nobody_and_a_switch_ends_it(stand: Stand) -> None:
+    live, killed = stand.member(1, "graceful"), stand.member(2, "graceful")
+    with serving(stand, live) as load:
+        stand.front.compare(stand.spec, killed, Shadow(paths=("/",)))
+        stand.client.containers.get(killed.container).kill()
+        until(lambda: shown(stand, 1).disagreed > 0, "its absence", within_s=20)
+        stand.front.point(stand.spec, live)
+        assert state(stand).shadowed is None
+        stand.front.compare(stand.spec, killed, Shadow(paths=("/elsewhere",)))
+        load.go_on(50)
+        assert state(stand).shadowed is not None
+        assert shown(stand, 0).compared == 0
+        stand.front.forget("web", killed.container)
+        assert state(stand).shadowed is None
+    assert not load.failures, str(load)
+
+
+@contextlib.contextmanager
+def serving(stand: Stand, live: Member) -> Iterator[Load]:
+    stand.front.ensure(stand.spec, live)
+    port = stand.spec.ports[0].host
+    until(lambda: http_probe("127.0.0.1", port, "/", 1) is None, "the front", within_s=10)
+    with Load(port, body=BODY, per_s=150) as load:
+        load.go_on(20)
+        yield load
+
+
+def state(stand: Stand) -> FrontState:
+    (found,) = stand.front.observe()
+    return found
+
+
+def shown(stand: Stand, copies: int) -> Shadowed:
+    """What so many copies showed."""
+    until(lambda: (s := state(stand).shadowed) is not None and s.compared >= copies, "copies", within_s=20)
+    found = state(stand).shadowed
+    assert found is not None
+    return found

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from edgetender.errors import AgentError, EngineDown, EngineRefused, FrontDown
-from edgetender.model.front import FrontServer, FrontSpec, FrontState, Member
+from edgetender.model.front import FrontServer, FrontSpec, FrontState, Member, Shadow, Shadowed
 from tests.fakes.engine import FakeEngine
 from tests.fakes.world import HeldFront
 
@@ -50,12 +50,22 @@ class FakeFront:
                 raise FrontDown(f"cannot switch the traffic of {spec.module}: the front does not answer")
             known = {m.container: m for m in (*front.draining, *front.receiving)}
             front.draining = [m for name, m in known.items() if name != member.container]
-            front.receiving, front.target = [member], member
+            front.receiving, front.target, front.shadowed = [member], member, None
+
+    def compare(self, spec: FrontSpec, member: Member, wanted: Shadow) -> None:
+        with self._effect("compare", spec.module):
+            front = self._own(spec.module)
+            if front is None or not front.answers:
+                raise FrontDown(f"cannot copy requests of {spec.module}: the front does not answer")
+            if front.shadowed is None or front.shadowed.container != member.container:
+                front.shadowed = Shadowed(member.container, 0.0)
 
     def forget(self, module: str, container: str) -> None:
         with self._effect("forget", module):
             if (front := self._own(module)) is not None:
                 front.draining = [m for m in front.draining if m.container != container]
+                if front.shadowed is not None and front.shadowed.container == container:
+                    front.shadowed = None
 
     def lower(self, module: str) -> None:
         with self._effect("lower", module):
@@ -66,6 +76,7 @@ class FakeFront:
         """The front's process ends and the engine starts it again: only what was written down is known."""
         front = self.world.fronts[module]
         front.receiving, front.draining = [front.target] if front.target else [], []
+        front.shadowed = None
 
     def _state(self, name: str, front: HeldFront) -> FrontState:
         if not front.answers:
@@ -80,6 +91,7 @@ class FakeFront:
             running=front.running,
             target=front.target if sole else None,
             servers=tuple(servers),
+            shadowed=front.shadowed,
         )
 
     def _server(self, member: Member, *, receives: bool) -> FrontServer:

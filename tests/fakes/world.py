@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, field
 
-from edgetender.model.front import NONE, FrontSpec, Member
+from edgetender.model.front import NONE, FrontSpec, Member, Shadowed
 from edgetender.model.observed import Container
 from edgetender.model.target import ContainerSpec
 
@@ -37,6 +37,7 @@ class HeldFront:
     target: Member | None = None
     receiving: list[Member] = field(default_factory=list)
     draining: list[Member] = field(default_factory=list)
+    shadowed: Shadowed | None = None  # copies of requests go to that container
     running: bool = True
     answers: bool = True
 

@@ -36,7 +36,8 @@ async def serve(reader, writer):
             close = "connection: close" in lines or (ending.is_set() and KIND == "graceful")
             status = "200 OK" if time.monotonic() >= ready_at else "503 Not Yet"
             body = ID.encode()
-            writer.write((f"HTTP/1.1 {status}\\r\\nContent-Length: {len(body)}\\r\\n"
+            kind = "application/json" if body[:1] in b"[{" else "text/plain"
+            writer.write((f"HTTP/1.1 {status}\\r\\nContent-Length: {len(body)}\\r\\nContent-Type: {kind}\\r\\n"
                           f"Connection: {'close' if close else 'keep-alive'}\\r\\n\\r\\n").encode() + body)
             await writer.drain()
             open_ones[writer] = "idle"

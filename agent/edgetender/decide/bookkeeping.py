@@ -15,6 +15,7 @@ from edgetender.errors import AgentError, Transient
 from edgetender.model.ledger import Attempt, Death, Ledger
 from edgetender.model.observed import Container, Observed, Status
 from edgetender.model.plan import (
+    Compare,
     Create,
     EnsureFront,
     Forget,
@@ -57,7 +58,7 @@ def record(ledger: Ledger, outcome: Outcome, target: Target, now: datetime) -> L
             if again:
                 restarts[module] = restarts.get(module, 0) + 1
             return replace(ledger, restarts=restarts, restart_wanted=wanted)
-        case EnsureFront(module) | Point(module):
+        case EnsureFront(module) | Point(module) | Compare(module):
             key = front_key(module)
             if error is not None:
                 return _held_back(ledger, key, error, now)

@@ -16,6 +16,7 @@ _VERBS = {
     "Remove": "remove a container of",
     "EnsureFront": "open the ports of",
     "Point": "send new requests to the new",
+    "Compare": "compare answers to copies of live requests",
     "Forget": "let go of the old",
     "LowerFront": "close the ports of",
 }

@@ -8,7 +8,9 @@ from edgetender.codec import canonical
 from edgetender.decide.fronting import mechanism
 from edgetender.decide.injecting import injection_of
 from edgetender.decide.look import Look, look_at
+from edgetender.decide.shadowing import asked_by
 from edgetender.decide.variants import CLIMBING, Judged, Known, considered, judged
+from edgetender.model.front import Shadow
 from edgetender.model.hardware import Hardware
 from edgetender.model.image import parse_reference
 from edgetender.model.ledger import Ledger, Slot
@@ -50,6 +52,7 @@ class Resolution:
     considered: tuple[Considered, ...] = ()
     blocked: tuple[tuple[str, str], ...] = ()
     choices: tuple[Chosen, ...] = ()
+    shadow: Shadow | None = None
     room_first: bool = False  # the device cannot hold old and new together
 
     def here(self, observed: Observed) -> bool:
@@ -98,6 +101,7 @@ def resolve(slot: Slot, manifest: Manifest, hardware: Hardware, ledger: Ledger) 
     return Resolution(
         slot, tuple(containers), tuple(wanted), tuple(verdicts), tuple(blocked), tuple(choices),
         room_first=manifest.update.strategy == "recreate",
+        shadow=asked_by(manifest.update),
     )  # fmt: skip
 
 
@@ -152,7 +156,7 @@ def aim(candidate: Resolution | None, accepted: Resolution | None, observed: Obs
     if candidate is not None and candidate.here(observed):
         return Target(
             candidate.slot.version, candidate.slot.deployment, candidate.containers, (), candidate.considered,
-            room_first=candidate.room_first or accepted is None,
+            room_first=candidate.room_first or accepted is None, shadow=candidate.shadow,
         )  # fmt: skip
     newest = candidate or accepted
     if newest is None:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from edgetender.decide.shadowing import awaited, progress
 from edgetender.decide.stride import (
     Waits,
     farewell,
@@ -25,7 +26,7 @@ from edgetender.decide.stride import (
 from edgetender.model.front import FrontSpec, FrontState, Member
 from edgetender.model.ledger import Ledger
 from edgetender.model.observed import Container, Observed, Readiness, Status
-from edgetender.model.plan import Create, EnsureFront, Forget, Point, Remove, Start, Step, Stop
+from edgetender.model.plan import Compare, Create, EnsureFront, Forget, Point, Remove, Start, Step, Stop
 from edgetender.model.target import ContainerSpec, Target
 
 _LOOK_AGAIN = timedelta(seconds=0.2)  # at a front that starts, or that has requests to end
@@ -161,9 +162,21 @@ def _serve(current: Container, scene: _Scene) -> Iterator[Step]:
         scene.wait("the front does not answer yet")
     elif front.target != member:
         if scene.may_try(_front(scene)):
-            yield Point(module, wanted, member)
+            yield from _take_over(member, front, scene)
     else:
         yield from _leave(front, scene, {current.id})
+
+
+def _take_over(member: Member, front: FrontState, scene: _Scene) -> Iterator[Step]:
+    """At once, or after what it answers to copies of live requests was found good."""
+    spec, found = scene.spec, front.shadowed
+    shadow = awaited(spec, front, scene.target, scene.others, scene.ledger)
+    if shadow is None:
+        yield Point(spec.module, scene.front_spec, member)
+    elif found is None or found.container != member.container:
+        yield Compare(spec.module, scene.front_spec, member, shadow)
+    else:
+        scene.wait(progress(found, shadow))
 
 
 def _leave(front: FrontState, scene: _Scene, staying: set[str]) -> Iterator[Step]:
@@ -179,6 +192,8 @@ def _leave(front: FrontState, scene: _Scene, staying: set[str]) -> Iterator[Step
         else:
             yield from _farewell(other, "replaced", scene, keep=trial)
             staying.add(other.id)
+    if front.shadowed is not None:  # of a candidate that did not take over
+        yield Forget(scene.spec.module, front.shadowed.container)
     for server in front.servers:
         if server.container not in staying:
             yield Forget(scene.spec.module, server.container)

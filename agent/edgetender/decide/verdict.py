@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from edgetender.decide.exits import describe_exit
 from edgetender.decide.failures import CONCLUSIVE
+from edgetender.decide.shadowing import refused, said_of
 from edgetender.decide.stride import front_key, is_good, on_trial, run_key
 from edgetender.decide.traffic import worse
 from edgetender.model.ledger import Condemnation, Demotion, Desired, Ledger, Slot
@@ -29,7 +30,9 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Accept:
-    pass
+    """*shown* is what copies of live requests showed, module by module."""
+
+    shown: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,7 @@ def judge(
     since = ledger.settling_since
     until = (now if since is None or now < since else since) + timedelta(seconds=settle_s)
     if since is not None and now >= until:
-        return Accept()
+        return Accept(said_of(target, ledger))
     fronted = any(spec.front_spec for spec in target.containers)
     return Wait(ready=True, until=min(until, now + _LOOK_AGAIN) if fronted else until)
 
@@ -89,6 +92,7 @@ def _against(
         return Demote(spec.module, spec.variant, image, reason, _code(spec, ledger))
     # no other variant would help against these, the version before would
     reason = reason or _unreachable(spec, ledger) or worse(spec, observed, ledger)
+    reason = reason or refused(spec, target, ledger)
     if reason is not None and on_trial(target, ledger) and ledger.accepted is not None:
         return RollBack(f"module {spec.module}: {reason}")
     return None
@@ -102,7 +106,7 @@ def settle(ledger: Ledger, verdict: Verdict, now: datetime) -> Ledger:
             if since is not None and now < since:
                 since = now
             return ledger if since == ledger.settling_since else replace(ledger, settling_since=since)
-        case Accept():
+        case Accept(shown):
             slot = ledger.candidate
             if slot is None:
                 return ledger
@@ -111,7 +115,7 @@ def settle(ledger: Ledger, verdict: Verdict, now: datetime) -> Ledger:
                 accepted=slot,
                 candidate=None,
                 settling_since=None,
-                desired=_desired(ledger, slot.version, 200, "running", now),
+                desired=_desired(ledger, slot.version, 200, "; ".join(("running", *shown)), now),
             )
         case Demote(module, variant, image, reason, code):
             fallen = Demotion(module, variant, image, reason, now, code)

@@ -66,6 +66,40 @@ class FrontServer:
 
 
 @dataclass(frozen=True, slots=True)
+class Shadow:
+    """What is asked of a candidate before it receives requests: to answer copies of *requests* live ones as they were.
+
+    Of them *max_disagreement* may have other answers (numbers may differ by *tolerance*, relatively), and their
+    95th percentile may be *max_p95_ratio* times that of the live ones. Copied are GET and POST to *paths* (by how
+    they begin). After *within_s* it is decided on what there is.
+    """
+
+    requests: int = 200
+    max_disagreement: float = 0.01
+    max_p95_ratio: float = 1.5
+    within_s: float = 60.0
+    tolerance: float = 1e-6
+    paths: tuple[str, ...] = ("/score", "/v2/models")
+
+
+@dataclass(frozen=True, slots=True)
+class Shadowed:
+    """What came of copies so far. *disagreed* counts those without an answer too; *why* is of the first.
+
+    *dropped* live requests were not copied because the candidate was behind.
+    """
+
+    container: str
+    since_s: float
+    compared: int = 0
+    disagreed: int = 0
+    dropped: int = 0
+    live_p95_ms: float = 0.0
+    copy_p95_ms: float = 0.0
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class FrontState:
     """One front as it is. *spec* is the digest it was made of.
 
@@ -80,6 +114,7 @@ class FrontState:
     answers: bool = True
     target: Member | None = None
     servers: tuple[FrontServer, ...] = ()
+    shadowed: Shadowed | None = None  # while copies of requests go to a candidate
 
     def receives(self, container: str) -> bool:
         return any(server.container == container and server.receives for server in self.servers)

@@ -8,6 +8,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
+from edgetender.model.front import Shadowed
 from edgetender.model.image import ImageTraits
 from edgetender.model.target import Injection
 
@@ -121,6 +122,14 @@ class Fared:
 
 
 @dataclass(frozen=True, slots=True)
+class Compared:
+    """What copies of live requests showed of *candidate* (a container spec's digest) before it received any."""
+
+    candidate: str
+    found: Shadowed
+
+
+@dataclass(frozen=True, slots=True)
 class Ledger:
     """Slots, floor, attempts, restarts, demotions, condemnations. Mappings are never changed in place."""
 
@@ -151,6 +160,7 @@ class Ledger:
     )  # starts nobody saw the end of, as attempts
     settling_since: datetime | None = None  # since when every module of the candidate is ready
     fared: Mapping[str, Fared] = field(default_factory=lambda: _NONE)  # by module, of before a candidate
+    compared: Mapping[str, Compared] = field(default_factory=lambda: _NONE)  # of the newest candidate
 
 
 @dataclass(frozen=True, slots=True)

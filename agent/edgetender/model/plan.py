@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from edgetender.errors import AgentError
-from edgetender.model.front import FrontSpec, Member
+from edgetender.model.front import FrontSpec, Member, Shadow
 from edgetender.model.image import ImageTraits
 from edgetender.model.target import ContainerSpec, ImageWanted
 
@@ -72,6 +72,16 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True)
+class Compare:
+    """Have copies of live requests go to *member*, and its answers compared; `Point` and `Forget` end it."""
+
+    module: str
+    front: FrontSpec
+    member: Member
+    wanted: Shadow
+
+
+@dataclass(frozen=True, slots=True)
 class Forget:
     """Take a container out of its front."""
 
@@ -86,7 +96,7 @@ class LowerFront:
     module: str
 
 
-Step = Pull | Create | Start | Stop | Remove | EnsureFront | Point | Forget | LowerFront
+Step = Pull | Create | Start | Stop | Remove | EnsureFront | Point | Compare | Forget | LowerFront
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,7 @@ from edgetender.engine.labels import (
     network_name,
 )
 from edgetender.errors import EngineRefused, FrontDown
-from edgetender.model.front import NAT, PROXY, FrontSpec, FrontState, Member
+from edgetender.model.front import NAT, PROXY, FrontSpec, FrontState, Member, Shadow
 
 _LOGS = {"Type": "json-file", "Config": {"max-size": "1m", "max-file": "2"}}
 _GIVE_UP_RESTARTS = 3  # a front that was restarted so often and is not up cannot do what it is told
@@ -104,6 +104,9 @@ class DockerFronts:
             engine = _FrontEngine(client, front_name(spec.module), self._device)
             self._mechanisms[spec.mechanism].point(self._home / spec.module, spec, member, engine)
 
+    def compare(self, spec: FrontSpec, member: Member, wanted: Shadow) -> None:
+        self._mechanisms[spec.mechanism].compare(self._home / spec.module, member, wanted)
+
     def forget(self, module: str, container: str) -> None:
         with self._asking(f"forget a container of {module}") as client:
             front = _inspected(client, front_name(module))
@@ -138,6 +141,7 @@ class DockerFronts:
             answers=looked.answers,
             target=looked.target,
             servers=looked.servers,
+            shadowed=looked.shadowed,
         )
 
     def _body(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 
+from edgetender.engine.front import haproxy_shadow
 from edgetender.model.front import FrontPort, FrontSpec, Member
 
 FILE, SOCKET = "haproxy.cfg", "admin.sock"
@@ -28,6 +29,7 @@ global
   maxconn 4000
   hard-stop-after 1s
   noreuseport
+  lua-load {INSIDE}/{haproxy_shadow.FILE}
 ring {TIMES}
   format raw
   maxlen 64
@@ -45,7 +47,7 @@ defaults
   option srvtcpka
   retries 4
   no log
-"""
+{haproxy_shadow.passage(INSIDE)}"""
 _BACKEND = re.compile(r"^backend (\S+)$", re.MULTILINE)
 _SERVER = re.compile(r"^  server ([0-9a-f]+) (\S+):\d+$", re.MULTILINE)
 
@@ -67,6 +69,7 @@ def config(spec: FrontSpec, member: Member | None) -> str:
         text += f"frontend on{number}\n  mode {_mode(port)}\n  bind {_bind(port)}\n"
         if port.http:
             text += f"  option forwardfor\n  log ring@{TIMES} format raw local0\n  log-format {_TIME}\n"
+            text += haproxy_shadow.look(port)
         text += f"  default_backend {backend(port)}\n"
     for name, port in targets(spec).items():
         text += f"backend {name}\n  mode {_mode(port)}\n  balance roundrobin\n"

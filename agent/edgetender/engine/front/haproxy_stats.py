@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Iterable, Mapping
 
+from edgetender.engine.front.haproxy_shadow import COPIES
 from edgetender.model.front import FrontServer
 
 _RECEIVING = ("no check", "UP", "OPEN")  # no checks of HAProxy's own: the agent asks the containers itself
@@ -33,7 +34,11 @@ def backends_of(stat: str, container: str) -> tuple[str, ...]:
 
 
 def _rows(stat: str) -> list[dict[str, str]]:
-    return [row for row in csv.DictReader(io.StringIO(stat.lstrip("# \n"))) if row.get("type") == "2"]
+    return [
+        row
+        for row in csv.DictReader(io.StringIO(stat.lstrip("# \n")))
+        if row.get("type") == "2" and row["pxname"] != COPIES
+    ]
 
 
 def _server(name: str, rows: list[Mapping[str, str]]) -> FrontServer:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from edgetender.model.front import FrontServer, FrontSpec, Member
+from edgetender.model.front import FrontServer, FrontSpec, Member, Shadow, Shadowed
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +16,7 @@ class Looked:
     answers: bool = True
     target: Member | None = None
     servers: tuple[FrontServer, ...] = ()
+    shadowed: Shadowed | None = None
 
 
 class FrontEngine(Protocol):
@@ -49,5 +50,7 @@ class Mechanism(Protocol):
         ...
 
     def point(self, home: Path, spec: FrontSpec, member: Member, engine: FrontEngine) -> None: ...
+
+    def compare(self, home: Path, member: Member, wanted: Shadow) -> None: ...
 
     def forget(self, home: Path, container: str, engine: FrontEngine) -> None: ...

@@ -15,8 +15,8 @@ from edgetender.engine.front import directory, nft_rules
 from edgetender.engine.front.haproxy_config import INSIDE
 from edgetender.engine.front.mechanism import FrontEngine, Looked
 from edgetender.engine.front.nft_rules import FILE, Drained
-from edgetender.errors import AgentError
-from edgetender.model.front import FrontServer, FrontSpec, Member
+from edgetender.errors import AgentError, EngineRefused
+from edgetender.model.front import FrontServer, FrontSpec, Member, Shadow
 
 _ESTABLISHED, _CLOSE_WAIT = "01", "08"
 _LOOK_AGAIN_S = 60.0
@@ -85,6 +85,11 @@ class Nat:
         directory.write(home / FILE, nft_rules.rules(spec, member, tuple(kept.values())))
         self._verified.pop(home, None)
         engine.execute(["nft", "-f", f"{INSIDE}/{FILE}"])
+
+    def compare(self, home: Path, member: Member, wanted: Shadow) -> None:
+        raise EngineRefused(
+            f"cannot copy requests to {member.address}: {home.name}'s front translates addresses only"
+        )
 
     def forget(self, home: Path, container: str, _engine: FrontEngine) -> None:
         """What it still holds ends with the container; no rule names it any more."""

@@ -10,12 +10,12 @@ import os
 from pathlib import Path
 from typing import Any
 
-from edgetender.engine.front import directory, haproxy_config, haproxy_stats, haproxy_times
+from edgetender.engine.front import directory, haproxy_config, haproxy_shadow, haproxy_stats, haproxy_times
 from edgetender.engine.front.haproxy_config import FILE, SOCKET, TIMES, targets
 from edgetender.engine.front.haproxy_socket import ask
 from edgetender.engine.front.mechanism import FrontEngine, Looked
 from edgetender.errors import EngineRefused, FrontDown
-from edgetender.model.front import FrontSpec, Member
+from edgetender.model.front import FrontSpec, Member, Shadow
 
 _FIRST_FREE_PORT = 1024
 _SHOW = "show stat -1 4 -1"  # of all proxies, servers only
@@ -42,6 +42,7 @@ class Proxy:
 
     def write(self, home: Path, spec: FrontSpec, member: Member | None) -> None:
         """What a start of the front will do."""
+        directory.write(home / haproxy_shadow.FILE, haproxy_shadow.SCRIPT.read_text())
         directory.write(home / FILE, haproxy_config.config(spec, member))
 
     def look(self, home: Path, _run: str, _engine: FrontEngine) -> Looked:
@@ -49,6 +50,7 @@ class Proxy:
         written = haproxy_config.member_in(text)
         try:
             stat = ask(home / SOCKET, _SHOW)
+            shadowed = haproxy_shadow.figures(ask(home / SOCKET, haproxy_shadow.SHOW))
         except FrontDown:
             return Looked(answers=False)
         servers = haproxy_stats.servers(stat)
@@ -59,7 +61,7 @@ class Proxy:
         moved = any(
             written and written.container == s.container and written.address != s.address for s in servers
         )
-        return Looked(target=written if sole and not moved else None, servers=servers)
+        return Looked(target=written if sole and not moved else None, servers=servers, shadowed=shadowed)
 
     def point(self, home: Path, spec: FrontSpec, member: Member, _engine: FrontEngine) -> None:
         """Let *member* receive on every port, then nobody else: for a moment both do. Then write it down."""
@@ -81,12 +83,24 @@ class Proxy:
             for other, _ in known
             if other != server
         ]
+        ask(home / SOCKET, haproxy_shadow.STOP)
         if drain:
             _refused(ask(home / SOCKET, *drain), "No such server.")
         self.write(home, spec, member)
 
+    def compare(self, home: Path, member: Member, wanted: Shadow) -> None:
+        """Have the script in HAProxy ask *member* too."""
+        said = ask(home / SOCKET, haproxy_shadow.start(member, wanted))
+        if "shadow started" not in said:
+            raise EngineRefused(
+                f"cannot copy requests to {member.address}: the front of {home.name} is older than that; restart it"
+            )
+
     def forget(self, home: Path, container: str, _engine: FrontEngine) -> None:
         """Close what is idle and delete the server; one that still has requests stays, in maintenance."""
+        compared = haproxy_shadow.figures(ask(home / SOCKET, haproxy_shadow.SHOW))
+        if compared is not None and compared.container == container:
+            ask(home / SOCKET, haproxy_shadow.STOP)
         stat = ask(home / SOCKET, _SHOW)
         for name in haproxy_stats.backends_of(stat, container):
             said = ask(
