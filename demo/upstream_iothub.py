@@ -119,4 +119,5 @@ class HubUpstream(Upstream):
                 self._remember("reported", _NOTHING | reported | same, retained=True)
             for message in self.hub.messages(DEVICE)[seen:]:
                 seen += 1
-                self._remember(message.properties["kind"], json.loads(message.body), retained=False)
+                for body in message.bodies():
+                    self._remember(message.properties["kind"], body, retained=False)

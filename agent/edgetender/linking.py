@@ -76,6 +76,7 @@ def _iothub(settings: Settings, credentials: Credentials) -> IotHubSettings:
         proxy=chosen.proxy,
         gateway=chosen.gateway,
         keepalive_s=min(chosen.keepalive_s, MAX_KEEPALIVE_S),
+        batch_s=chosen.batch_s,
         compat=cast(Literal["", "iotedge"], chosen.compat),
         id_scope=chosen.id_scope,
         registration=chosen.registration or settings.device,

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from edgetender.clock import Clock, SystemClock
 from edgetender.decide.backoff import delay_s
+from edgetender.decide.batching import Batch, batches
 from edgetender.decide.pacing import Bucket, take
 from edgetender.errors import LinkDown
 from edgetender.model.upstream import Message
@@ -17,6 +18,7 @@ log = logging.getLogger(__name__)
 
 _SEND_TIMEOUT_S = 20.0
 _LOOK_AGAIN_S = 5.0
+_SOME, _MOST = 20, 64  # messages at a time; more where many make one
 
 
 class Uplink:
@@ -37,6 +39,7 @@ class Uplink:
         self._bucket: Bucket | None = None
         self._news = threading.Event()
         self._session: datetime | None = None
+        self._here_since: dict[str, float] = {}
 
     def wake(self) -> None:
         self._news.set()
@@ -58,20 +61,33 @@ class Uplink:
                 self._news.wait(min(pause, 30.0))
 
     def _send_some(self) -> bool:
-        """Send a handful; return whether there may be more. Raises LinkDown."""
+        """Send a handful; return whether there may be more to send now. Raises LinkDown."""
         link = self._transport.link()
         if not link.connected:
             return False
         if link.since != self._session:
             self._session = link.since
             self._outbox.resend_states()
-        messages = self._outbox.head()
-        for message in messages:
+        went = False
+        for batch in batches(self._outbox.head(_MOST if link.batching else _SOME), link.batching):
+            if link.batching is not None and self._waits(batch, link.batching.wait_s):
+                continue
+            message = batch.joined()
             if self._stopping.is_set() or not self._paced(message):
                 return False
             self._transport.send(message, timeout_s=_SEND_TIMEOUT_S)
-            self._outbox.sent(message)
-        return bool(messages)
+            for message in batch.messages:
+                self._outbox.sent(message)
+            went = True
+        return went
+
+    def _waits(self, batch: Batch, wait_s: float) -> bool:
+        """Whether *batch* may grow yet; since when there is one is remembered by topic."""
+        topic, now = batch.messages[0].topic, self._clock.monotonic()
+        if not batch.complete and now - self._here_since.setdefault(topic, now) < wait_s:
+            return True
+        self._here_since.pop(topic, None)
+        return False
 
     def _paced(self, message: Message) -> bool:
         """Wait for this message's turn; False when the daemon stops meanwhile. State waits for nobody."""

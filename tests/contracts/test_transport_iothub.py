@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from demo.parts.waiting import until
+from edgetender.decide.batching import batches
 from edgetender.errors import LinkDown
 from edgetender.model.upstream import Message
 from edgetender.secret import Secret
@@ -201,6 +202,21 @@ def test_telemetry_goes_as_a_message_that_says_what_it_is(iothub: HubSide) -> No
     assert message.properties["$.ct"] == "application/json"
     assert message.properties["$.ce"] == "utf-8"
     assert message.properties["$.mid"]
+
+
+def test_samples_that_went_together_say_how_many_they_are_and_fill_one_metered_unit(iothub: HubSide) -> None:
+    opened(iothub)
+    batching = iothub.transport.link().batching
+    assert batching is not None
+    samples = [Message("telemetry/modules", b'{"n":%d}' % number, id=number) for number in range(1000)]
+    first, *_ = batches(samples, batching)
+    iothub.transport.send(first.joined(), timeout_s=5)
+    [message] = iothub.hub.messages(iothub.device)
+    assert json.loads(message.body) == [{"n": number} for number in range(len(first.messages))]
+    assert message.properties["count"] == str(len(first.messages))
+    assert message.properties["kind"] == "telemetry/modules"
+    metered = len(message.body) + sum(len(key) + len(value) for key, value in message.properties.items())
+    assert 4096 - 128 < metered <= 4096
 
 
 def test_a_message_beyond_256_kib_is_refused_and_shows_on_the_link(iothub: HubSide) -> None:

@@ -226,7 +226,7 @@ def told(hub: TestHub, agent: Agent, kind: str) -> list[Received]:
 def sampled(hub: TestHub, agent: Agent) -> list[datetime]:
     """When each sample was taken, in the order of arrival."""
     found = told(hub, agent, "telemetry/device")
-    return [parse_rfc3339(json.loads(message.body)["at"]) for message in found]
+    return [parse_rfc3339(body["at"]) for message in found for body in message.bodies()]
 
 
 def test_a_device_answers_methods(make_agent: Any, hub: TestHub) -> None:

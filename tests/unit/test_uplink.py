@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import threading
+from dataclasses import replace
 
 import pytest
 
 from edgetender.errors import LinkDown
-from edgetender.model.upstream import Message
+from edgetender.model.upstream import Batching, Message
 from edgetender.uplink import Uplink
 from tests.fakes.clock import NOON, FakeClock
 from tests.fakes.store import FakeOutbox
@@ -22,7 +24,7 @@ class Sending:
         self.clock = FakeClock()
         self.transport = FakeTransport(clock=self.clock, up=up)
         self.transport.open(lambda _body: True, lambda: None)
-        self.uplink = Uplink(self.transport, self.outbox, self.stopping)
+        self.uplink = Uplink(self.transport, self.outbox, self.stopping, clock=self.clock)
 
     def send(self) -> bool:
         return self.uplink._send_some()
@@ -87,6 +89,55 @@ def test_on_a_new_session_the_state_is_sent_again_for_the_broker_may_have_lost_i
     while one.send():
         pass
     assert one.topics == ["reported", "reported"]
+
+
+def batching(one: Sending, *, wait_s: float = 0.0) -> None:
+    one.transport._link = replace(one.transport._link, batching=Batching(100, wait_s))
+
+
+def test_where_messages_are_counted_telemetry_of_one_kind_shares_one_and_an_event_has_its_own():
+    one = Sending()
+    batching(one)
+    for number in range(6):
+        one.outbox.append("telemetry/device", b'{"at":%d,"pad":"%s"}' % (number, b"x" * 10), NOON)
+        one.outbox.append("event/a", b"%d" % number, NOON)
+    while one.send():
+        pass
+    assert [(sent.topic, sent.parts) for sent in one.transport.sent if sent.topic[0] == "t"] == [
+        ("telemetry/device", 3),
+        ("telemetry/device", 3),
+    ]
+    samples = [
+        sample["at"] for body in one.transport.bodies("telemetry/device") for sample in json.loads(body)
+    ]
+    assert samples == list(range(6))
+    assert one.transport.bodies("event/a") == [b"%d" % number for number in range(6)]
+    assert one.outbox.figures().queued == 0
+
+
+def test_telemetry_waits_for_more_of_it_so_long_and_no_longer_and_is_accepted_until_then():
+    one = Sending()
+    batching(one, wait_s=300)
+    for _ in range(2):
+        one.outbox.append("telemetry/device", b"{}", NOON)
+        assert one.send() is False
+        one.clock.advance(200)
+    assert one.send() is True
+    assert one.transport.bodies("telemetry/device") == [b"[{},{}]"]
+    one.outbox.append("telemetry/device", b"{}", NOON)
+    one.outbox.append("event/a", b"1", NOON)
+    assert one.send() is True
+    assert (one.topics[-1], one.outbox.figures().queued) == ("event/a", 1)
+
+
+def test_a_full_message_waits_for_nothing():
+    one = Sending()
+    batching(one, wait_s=300)
+    for size in (40, 40, 40, 200):
+        one.outbox.append("telemetry/device", b'"%s"' % (b"x" * size), NOON)
+    assert one.send() is True
+    assert [message.parts for message in one.transport.sent] == [2, 1]
+    assert one.outbox.figures().queued == 1
 
 
 def test_the_thread_ends_promptly_when_it_is_stopped():

@@ -75,6 +75,11 @@ class TransportSettings:
     compat: Annotated[
         str, values.one_of("", "iotedge"), "iothub: iotedge reports in the shape of IoT Edge's agent"
     ] = ""
+    batch_s: Annotated[
+        float,
+        values.seconds(0, 3600),
+        "iothub: telemetry may wait so long to share a message of 4 KB, as hubs count",
+    ] = 0.0
     path: Annotated[MaybePlace, "folder: the folder; must be given, and is never created"] = None
 
 

@@ -11,7 +11,7 @@ class Message:
     """One message for the cloud. *topic* is `reported`, `birth`, `event/<type>` or `telemetry/<stream>`.
 
     *retain* marks state (last write wins); telemetry and events are never retained. *id* is the outbox row,
-    0 for one that is not in it.
+    0 for one that is not in it. Of several *parts* the body is an array.
     """
 
     topic: str
@@ -19,6 +19,15 @@ class Message:
     retain: bool = False
     id: int = 0
     expiry_s: int | None = None
+    parts: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Batching:
+    """The far side counts messages of so many *bytes*; telemetry may wait *wait_s* for more of its kind."""
+
+    bytes: int
+    wait_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +38,7 @@ class Link:
     connected: bool
     since: datetime | None = None
     detail: str = ""
+    batching: Batching | None = None  # None: each message by itself
 
 
 EVENTS = "event"  # the stream of all events; a stream of telemetry is named as its topic ends

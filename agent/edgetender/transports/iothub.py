@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from edgetender.clock import Clock, SystemClock
 from edgetender.codec import sha256_hex
 from edgetender.errors import LinkDown, ManifestInvalid
-from edgetender.model.upstream import Link, Message
+from edgetender.model.upstream import Batching, Link, Message
 from edgetender.ports import Commands
 from edgetender.transports.iothub_fetch import fetch
 from edgetender.transports.iothub_report import Reports
@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 
 LEAVE_S = 3.0
 MESSAGE_BYTES = 256 * 1024
+METERED_BYTES = 4096  # a hub charges for each begun one of these, properties included
+_AROUND_BYTES = 160  # what stands around the body: kind, count, message id, content type and encoding
 _IDLE_S = 30.0
 _NO_CLOCK_YET = 2024  # a device without a battery starts in 1970, and every token and certificate fails
 
@@ -35,7 +37,7 @@ _NO_CLOCK_YET = 2024  # a device without a battery starts in 1970, and every tok
 class IotHubTransport:
     """The manifest is the desired property `deployment`, or IoT Edge's own; the full twin is read at each
     connect and after each patch. State goes to the reported properties, as differences; messages go to the cloud
-    with their topic as the property `kind`.
+    with their topic as the property `kind`; where several samples are one, the body is an array, of `count`.
 
     Threads: as the Transport port says; the keeper's thread is named `iothub` and reads the twin.
     """
@@ -49,6 +51,7 @@ class IotHubTransport:
             self._attempt,
             clock=self._clock,
             cap_s=settings.reconnect_max_s,
+            batching=Batching(METERED_BYTES - _AROUND_BYTES, settings.batch_s),
         )
         self._accept: Callable[[bytes], bool] = lambda _body: False
         self._provisioned: Provisioned | None = None
@@ -86,6 +89,8 @@ class IotHubTransport:
             self._keeper.note(str(refusal))
             raise refusal
         properties = {"kind": message.topic}
+        if message.parts > 1:
+            properties["count"] = str(message.parts)
         connection.send(message.body, properties, sha256_hex(message.body)[:32], timeout_s)
         if self.link().detail:
             self._keeper.note("")

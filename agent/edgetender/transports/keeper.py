@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from edgetender.clock import Clock
 from edgetender.errors import LinkDown
-from edgetender.model.upstream import Link
+from edgetender.model.upstream import Batching, Link
 
 log = logging.getLogger(__name__)
 
@@ -42,11 +42,12 @@ class LinkKeeper:
         *,
         clock: Clock,
         cap_s: float,
+        batching: Batching | None = None,
         draw: Callable[[float, float], float] = random.uniform,
     ) -> None:
         self._attempt, self._clock, self._cap_s, self._draw = attempt, clock, cap_s, draw
         self._changed: Callable[[], None] = lambda: None
-        self._link = Link(endpoint, connected=False, since=clock.now())
+        self._link = Link(endpoint, connected=False, since=clock.now(), batching=batching)
         self._changing = threading.Lock()
         self._up_at = float("inf")
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,11 @@ class Received:
     body: bytes
     properties: dict[str, str]
     number: int  # over all devices, in the order of their arrival
+
+    def bodies(self) -> list[Any]:
+        """What it says, as JSON; of a batch each. Raises ValueError for what is no JSON."""
+        said = json.loads(self.body)
+        return said if "count" in self.properties else [said]
 
 
 @dataclass(slots=True)
