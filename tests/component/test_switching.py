@@ -236,6 +236,22 @@ def test_a_front_that_is_restarted_while_copies_are_compared_has_them_compared_a
     assert (service.target, service.accepted, service.refused) == (TWO, 2, [])
 
 
+@pytest.mark.parametrize("open_switch", [False, True], ids=["with one version", "while a switch is open"])
+def test_a_front_that_hangs_is_started_anew_and_no_container_is_touched(open_switch: bool):
+    service = Service()
+    service.live(version(1, ONE))
+    if open_switch:
+        service.live(version(2, TWO), seconds=1.0)
+    before = service.containers
+    front = service.loop.world.fronts["scorer"]
+    front.answers, front.hangs = False, True
+    service.loop.cycle()
+    assert (front.answers, front.hangs) == (True, False)
+    assert service.containers == before
+    service.run(8)
+    assert (service.accepted, service.refused) == (2 if open_switch else 1, [])
+
+
 def test_a_version_superseded_while_it_settles_leaves_two_running_at_most():
     service = Service()
     service.live(version(1, ONE))

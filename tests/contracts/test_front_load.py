@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -139,6 +141,29 @@ def test_a_front_knows_how_long_the_answers_of_both_containers_took(stand: Stand
     assert 5 <= before.p95_ms < 40 <= after.p95_ms
 
 
+@pytest.mark.parametrize("stand", [PROXY], indirect=True)
+@pytest.mark.parametrize("how", ["SIGSTOP", "docker pause"])
+def test_a_front_that_hangs_is_known_by_its_silence_and_serves_again_when_it_was_ensured(
+    stand: Stand, how: str
+) -> None:
+    first, second = stand.member(1, "graceful"), stand.member(2, "graceful")
+    with serving(stand, first):
+        stand.front.point(stand.spec, second)
+    started = {one.id: one.started_at for one in stand.engine.containers()}
+    front = stand.client.containers.get("edgetender-web-front")
+    if how == "SIGSTOP":
+        os.kill(front.attrs["State"]["Pid"], signal.SIGSTOP)
+        until(lambda: state(stand).hangs, "the silence", within_s=5)
+    else:
+        front.pause()
+        assert not state(stand).running
+    stand.front.ensure(stand.spec, first)
+    port = stand.spec.ports[0].host
+    until(lambda: http_probe("127.0.0.1", port, "/", 1) is None, "an answer", within_s=5)
+    assert state(stand).target == second
+    assert {one.id: one.started_at for one in stand.engine.containers()} == started
+
+
 LIVE = '{"scores": [0.25, 1e3], "label": "a 1"}'
 
 
@@ -174,11 +199,14 @@ def test_nobody_waits_for_a_candidate_that_is_slow_and_its_copies_are_dropped(st
     assert not load.failures, str(load)
     assert load.p99_s < 0.3
     assert found.dropped > 0 == found.disagreed
-    assert found.live_p95_ms < 100 < 400 < found.copy_p95_ms
+    assert found.live_p95_ms < 300
+    assert found.copy_p95_ms > 400
 
 
 @pytest.mark.parametrize("stand", [PROXY], indirect=True)
-def test_a_candidate_that_is_killed_while_it_is_compared_harms_nobody_and_a_switch_ends_it(stand: Stand) -> None:
+def test_a_candidate_that_is_killed_while_it_is_compared_harms_nobody_and_a_switch_ends_it(
+    stand: Stand,
+) -> None:
     live, killed = stand.member(1, "graceful"), stand.member(2, "graceful")
     with serving(stand, live) as load:
         stand.front.compare(stand.spec, killed, Shadow(paths=("/",)))

@@ -36,7 +36,10 @@ class FakeFront:
             if there is not None and there.device != self.device:
                 raise EngineRefused(f"cannot set up the front of {spec.module}: the name is taken")
             if there is not None and there.spec == spec:
+                if there.hangs:
+                    self.restart(spec.module)
                 there.running = there.answers = True
+                there.hangs = False
                 return
             made = HeldFront(self.device, spec, member, [member] if member else [])
             if made.host_ports & (self.world.taken_ports - (there.host_ports if there else set())):
@@ -80,7 +83,9 @@ class FakeFront:
 
     def _state(self, name: str, front: HeldFront) -> FrontState:
         if not front.answers:
-            return FrontState(name, front.spec.mechanism, front.spec.digest, front.running, answers=False)
+            return FrontState(
+                name, front.spec.mechanism, front.spec.digest, front.running, answers=False, hangs=front.hangs
+            )
         servers = [self._server(m, receives=True) for m in front.receiving]
         servers += [self._server(m, receives=False) for m in front.draining]
         sole = front.receiving == [front.target]

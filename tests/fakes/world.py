@@ -40,6 +40,7 @@ class HeldFront:
     shadowed: Shadowed | None = None  # copies of requests go to that container
     running: bool = True
     answers: bool = True
+    hangs: bool = False
 
     @property
     def host_ports(self) -> set[Port]:

@@ -116,7 +116,9 @@ def test_what_speaks_against_it_rolls_it_back_before_it_received_any_request():
     ledger = compared(TRIAL, TARGET, observed)
     verdict = judge(TARGET, observed, ledger, {}, 10.0, NOON)
     assert isinstance(verdict, RollBack)
-    assert verdict.reason.startswith("module scorer: 3 of 200 copies of live requests were answered otherwise")
+    assert verdict.reason.startswith(
+        "module scorer: 3 of 200 copies of live requests were answered otherwise"
+    )
 
 
 def test_what_was_shown_is_told_with_the_acceptance_and_kept_until_another_candidate_is_compared():
@@ -136,7 +138,9 @@ def test_a_manifest_says_how_much_is_enough():
     assert asked_by(Update()) is None
     assert asked_by(Update.model_validate({"shadow": {}})) == Shadow()
     said = {"requests": 20, "max_disagreement": 0, "max_p95_ratio": 2, "within": "5m", "paths": ["/predict"]}
-    assert asked_by(Update.model_validate({"shadow": said})) == Shadow(20, 0.0, 2.0, 300.0, 1e-6, ("/predict",))
+    assert asked_by(Update.model_validate({"shadow": said})) == Shadow(
+        20, 0.0, 2.0, 300.0, 1e-6, ("/predict",)
+    )
 
 
 figures = st.builds(

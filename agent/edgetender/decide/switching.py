@@ -152,7 +152,7 @@ def _serve(current: Container, scene: _Scene) -> Iterator[Step]:
     if current.address is None:
         return
     member = Member(current.id, current.address)
-    if front is None or not front.running or front.spec != wanted.digest:
+    if front is None or not front.running or front.hangs or front.spec != wanted.digest:
         if scene.may_try(_front(scene)):
             for other in scene.others:
                 if other.running and other.publishes:

@@ -104,7 +104,8 @@ class FrontState:
     """One front as it is. *spec* is the digest it was made of.
 
     *target* is the one container that receives new requests now and would after the front's restart; None while
-    that is nobody, or two, or not known (*answers* is false while the front cannot be asked).
+    that is nobody, or two, or not known (*answers* is false while the front cannot be asked; it *hangs* where its
+    process is there and says nothing).
     """
 
     module: str
@@ -112,6 +113,7 @@ class FrontState:
     spec: str
     running: bool
     answers: bool = True
+    hangs: bool = False
     target: Member | None = None
     servers: tuple[FrontServer, ...] = ()
     shadowed: Shadowed | None = None  # while copies of requests go to a candidate

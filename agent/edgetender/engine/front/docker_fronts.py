@@ -79,10 +79,7 @@ class DockerFronts:
                     f"remove it with `docker rm {there['Id'][:12]}`"
                 )
             if there is not None and _is(there, spec, image):
-                if _comes_up(there):
-                    return
-                if there["State"]["Status"] not in ("restarting", "running"):
-                    client.start(there["Id"])
+                if self._brought_up(client, there, spec):
                     return
                 words = _last_words(client, there["Id"])
                 client.remove_container(there["Id"], v=True, force=True)
@@ -124,6 +121,25 @@ class DockerFronts:
                 client.remove_container(front["Id"], v=True, force=True)
         directory.remove(self._home / module)
 
+    def _brought_up(self, client: docker.APIClient, front: Mapping[str, Any], spec: FrontSpec) -> bool:
+        """False: it ended again and again. Whatever brings it up, it serves whom its file names."""
+        match front["State"]["Status"]:
+            case "running":
+                if self._hangs(client, front, spec):
+                    client.restart(front["Id"], timeout=0)  # its clients have lost it already
+            case "paused":  # by somebody's hand
+                client.unpause(front["Id"])
+            case "restarting":
+                return _comes_up(front)
+            case _:
+                client.start(front["Id"])
+        return True
+
+    def _hangs(self, client: docker.APIClient, front: Mapping[str, Any], spec: FrontSpec) -> bool:
+        engine = _FrontEngine(client, front["Id"], self._device)
+        run = f"{front['Id']}/{front['State']['StartedAt']}"
+        return self._mechanisms[spec.mechanism].look(self._home / spec.module, run, engine).hangs
+
     def _state(self, client: docker.APIClient, front: Mapping[str, Any]) -> FrontState:
         marks = front["Config"]["Labels"]
         module, mechanism = marks[MODULE], marks[MECHANISM]
@@ -139,6 +155,7 @@ class DockerFronts:
             spec=marks.get(FRONT, ""),
             running=running,
             answers=looked.answers,
+            hangs=looked.hangs,
             target=looked.target,
             servers=looked.servers,
             shadowed=looked.shadowed,

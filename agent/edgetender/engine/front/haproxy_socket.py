@@ -9,14 +9,14 @@ from pathlib import Path
 
 from edgetender.errors import FrontDown
 
-_TIMEOUT_S = 5.0
+_TIMEOUT_S = 2.0  # it answers within milliseconds; who does not within this hangs
 _PATH_MAX = 100  # a unix socket's path ends at 107 bytes
 
 
 def ask(path: Path, *commands: str) -> str:
     """Say *commands* in this order and return all that was answered.
 
-    Raises FrontDown when nobody answers: HAProxy starts, has died, or hangs.
+    Raises FrontDown when nobody answers: HAProxy starts, has died, or hangs (`hung` tells).
     """
     answer = b""
     # a state directory may lie deep: through the directory's descriptor any path is short
@@ -36,3 +36,8 @@ def ask(path: Path, *commands: str) -> str:
         if directory is not None:
             os.close(directory)
     return answer.decode(errors="replace")
+
+
+def hung(error: FrontDown) -> bool:
+    """Whether somebody holds the socket and does not answer, or does not even accept (its queue is full)."""
+    return isinstance(error.__cause__, TimeoutError | BlockingIOError)

@@ -14,6 +14,7 @@ class Looked:
     """The part of FrontState that a mechanism finds out itself."""
 
     answers: bool = True
+    hangs: bool = False
     target: Member | None = None
     servers: tuple[FrontServer, ...] = ()
     shadowed: Shadowed | None = None

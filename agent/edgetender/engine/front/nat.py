@@ -86,7 +86,7 @@ class Nat:
         self._verified.pop(home, None)
         engine.execute(["nft", "-f", f"{INSIDE}/{FILE}"])
 
-    def compare(self, home: Path, member: Member, wanted: Shadow) -> None:
+    def compare(self, home: Path, member: Member, _wanted: Shadow) -> None:
         raise EngineRefused(
             f"cannot copy requests to {member.address}: {home.name}'s front translates addresses only"
         )

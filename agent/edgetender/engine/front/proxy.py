@@ -12,7 +12,7 @@ from typing import Any
 
 from edgetender.engine.front import directory, haproxy_config, haproxy_shadow, haproxy_stats, haproxy_times
 from edgetender.engine.front.haproxy_config import FILE, SOCKET, TIMES, targets
-from edgetender.engine.front.haproxy_socket import ask
+from edgetender.engine.front.haproxy_socket import ask, hung
 from edgetender.engine.front.mechanism import FrontEngine, Looked
 from edgetender.errors import EngineRefused, FrontDown
 from edgetender.model.front import FrontSpec, Member, Shadow
@@ -51,8 +51,8 @@ class Proxy:
         try:
             stat = ask(home / SOCKET, _SHOW)
             shadowed = haproxy_shadow.figures(ask(home / SOCKET, haproxy_shadow.SHOW))
-        except FrontDown:
-            return Looked(answers=False)
+        except FrontDown as error:
+            return Looked(answers=False, hangs=hung(error))
         servers = haproxy_stats.servers(stat)
         if len(servers) > 1:  # who is alone is compared with nobody
             servers = haproxy_times.timed(servers, ask(home / SOCKET, f"show events {TIMES}"))
