@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Literal, cast
 
 from edgetender.config.settings import Settings
 from edgetender.model.upstream import StreamPolicy, default_policy
 from edgetender.ports import Credentials, Transport
 from edgetender.transports import load
+from edgetender.transports.iothub_twin import Artifact
 from edgetender.transports.none import NoTransport
 from edgetender.transports.settings import FolderSettings, IotHubSettings, MqttSettings
 
@@ -53,12 +55,24 @@ def transport_of(settings: Settings, credentials: Credentials) -> Transport:
             )
             return cast(Transport, load("mqtt")(mqtt, settings.device))
         case "iothub":
-            return cast(Transport, load("iothub")(_iothub(settings, credentials), settings.device))
+            hub = _iothub(settings, credentials)
+            fetch = partial(_artifact, settings, credentials)
+            return cast(Transport, load("iothub")(hub, settings.device, artifact=fetch))
         case "folder":
             folder = FolderSettings(chosen.path or settings.state_dir / "exchange")
             return cast(Transport, load("folder")(folder, settings.device))
         case _:
             return NoTransport()
+
+
+def _artifact(settings: Settings, credentials: Credentials, artifact: Artifact) -> bytes:
+    """The manifest that a twin names so. Raises AgentError."""
+    from edgetender.registry.artifacts import fetch
+    from edgetender.registry.images import RegistrySettings
+
+    registries = {host: RegistrySettings(one.ca, one.plain_http) for host, one in settings.registries.items()}
+    credential = credentials.get(artifact.credential) if artifact.credential else None
+    return fetch(artifact.reference, credential, registries)
 
 
 def _iothub(settings: Settings, credentials: Credentials) -> IotHubSettings:

@@ -46,7 +46,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "api": WORDS | {"checks", "pages"},
     "checks": WORDS | HANDS | PORTS | {"config", "decide", "eventlog"},
     "support": WORDS | {"api", "checks", "config", "engine"},  # the labels of what is ours
-    "linking": WORDS | PORTS | {"config", "transports"},
+    "linking": WORDS | PORTS | {"config", "transports", "registry"},
     "detecting": WORDS | PORTS | {"config", "probes"},
     "receiving": WORDS | PORTS | {"convert"},
     "house": WORDS | PORTS | {"decide", "config", "publisher", "eventlog", "checks"},

@@ -105,6 +105,10 @@ class Registry:
         what = f"fetch the manifest {digest} of {self._host}/{repository}"
         return self._document(repository, "manifests", digest, what)[1]
 
+    def small_blob(self, repository: str, digest: str) -> bytes:
+        """Return a blob of a few MiB at most, its digest checked."""
+        return self._document(repository, "blobs", digest, f"fetch {digest} of {self._host}/{repository}")[1]
+
     def blob(
         self,
         repository: str,

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 import logging
+import random
 import threading
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from edgetender.clock import Clock, SystemClock
 from edgetender.codec import sha256_hex
-from edgetender.errors import LinkDown, ManifestInvalid
+from edgetender.errors import AgentError, LinkDown, ManifestInvalid
 from edgetender.model.upstream import Batching, Link, Message
 from edgetender.ports import Commands
 from edgetender.transports.iothub_fetch import fetch
 from edgetender.transports.iothub_report import Reports
-from edgetender.transports.iothub_twin import Reference, manifest_in
+from edgetender.transports.iothub_twin import Artifact, Reference, manifest_in
 from edgetender.transports.keeper import LinkKeeper
 from edgetender.transports.refusals import PublicationRefused
 from edgetender.transports.settings import IotHubSettings
@@ -42,7 +44,15 @@ class IotHubTransport:
     Threads: as the Transport port says; the keeper's thread is named `iothub` and reads the twin.
     """
 
-    def __init__(self, settings: IotHubSettings, device: str, *, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        settings: IotHubSettings,
+        device: str,
+        *,
+        clock: Clock | None = None,
+        artifact: Callable[[Artifact], bytes] | None = None,
+    ) -> None:
+        """*artifact* fetches a manifest from a registry, or raises an AgentError."""
         self._settings, self._device = settings.named(), device
         self._clock = clock or SystemClock()
         self._keeper = LinkKeeper(
@@ -61,6 +71,8 @@ class IotHubTransport:
         self._patched = False
         self._reports = Reports(self._settings.compat, self._settings.quiet_s, self._stirred.set)
         self._commands: Commands | None = None
+        self._artifact = artifact
+        self._again_at = float("inf")  # when what could not be fetched is tried again
         self._taken = ""  # digest of the manifest that was accepted last
 
     def answer(self, commands: Commands) -> None:
@@ -145,11 +157,12 @@ class IotHubTransport:
         while not connection.over:
             self._stirred.clear()
             self._reports.flush(connection)
-            if self._patched:
+            if self._patched or time.monotonic() >= self._again_at:
                 self._patched = False
                 self._take(connection.twin().get("desired") or {})
             elif not connection.over:
-                self._stirred.wait(min(_IDLE_S, self._reports.due_s()))
+                again_s = max(0.0, self._again_at - time.monotonic())
+                self._stirred.wait(min(_IDLE_S, self._reports.due_s(), again_s))
         if not self._keeper.closing.is_set():
             raise LinkDown(connection.why())
 
@@ -159,6 +172,17 @@ class IotHubTransport:
             return 501, {"message": "this device answers no methods"}
         return self._commands(name, request, "iothub method")
 
+    def _found(self, found: bytes | Reference | Artifact | None) -> bytes | None:
+        """The manifest's bytes, wherever they lie. Raises what fetching them may raise."""
+        match found:
+            case Reference():
+                return fetch(found, self._settings.ca)
+            case Artifact() if self._artifact is not None:
+                return self._artifact(found)
+            case Artifact():
+                raise LinkDown(f"cannot fetch {found.reference}: no registry can be asked here")
+        return found
+
     def _look(self) -> None:
         """There is news at the hub, or of the connection."""
         self._patched = True
@@ -166,17 +190,15 @@ class IotHubTransport:
 
     def _take(self, desired: dict[str, Any]) -> None:
         """Hand the manifest over, once. Raises LinkDown when it could not be written down: it comes again."""
-        version = desired.get("$version", 0)
+        version, self._again_at = desired.get("$version", 0), float("inf")
         try:
-            found = manifest_in(desired)
-            body = fetch(found, self._settings.ca) if isinstance(found, Reference) else found
-        except ManifestInvalid as error:
+            body = self._found(manifest_in(desired))
+        except AgentError as error:
             self._reports.refuse(version, error)
             self._keeper.note(str(error))
-            return
-        except LinkDown as error:
-            self._reports.refuse(version, error)
-            self._keeper.note(str(error))  # it is tried again with the next patch, or the next connection
+            if not isinstance(error, ManifestInvalid):  # a fleet shall not ask in step
+                wait_s = random.uniform(0.5, 1.0) * self._settings.fetch_again_s  # noqa: S311
+                self._again_at = time.monotonic() + wait_s
             return
         if body is None:
             return

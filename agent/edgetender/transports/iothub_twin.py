@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 from edgetender.codec import canonical, sha256_hex
 from edgetender.errors import ManifestInvalid, Problem
+from edgetender.model.image import ImageReference, parse_reference
 
 TEXT_BYTES = 4 * 1024  # a hub's limit for one text
 SECTION_BYTES = 30 * 1024  # of 32 KiB; keys of others may stand there too
@@ -27,10 +28,19 @@ class Reference:
     sha256: str
 
 
-def manifest_in(desired: Mapping[str, Any]) -> bytes | Reference | None:
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A manifest that is an OCI artifact's only file; the *credential* of this name opens the registry."""
+
+    reference: ImageReference
+    credential: str = ""
+
+
+def manifest_in(desired: Mapping[str, Any]) -> bytes | Reference | Artifact | None:
     """The manifest that *desired* holds or names; None if it says nothing of one. Raises ManifestInvalid.
 
-    `deployment` is the manifest itself, or `{"chunks": [text, …], "sha256": …}`, or `{"url": …, "sha256": …}`.
+    `deployment` is the manifest itself, or `{"chunks": [text, …], "sha256": …}`, or `{"url": …, "sha256": …}`, or
+    `{"oci": "registry/repository@sha256:…"}`, if need be with a `credential`'s name.
     Without it the desired properties of IoT Edge's `$edgeAgent` count, as they are, passwords included.
     """
     wanted = desired.get("deployment")
@@ -47,6 +57,8 @@ def manifest_in(desired: Mapping[str, Any]) -> bytes | Reference | None:
                 "deployment.url", "twin.reference", "must be an https:// address, with the sha256 beside it"
             )
         return Reference(url, digest)
+    if "oci" in wanted:
+        return _artifact(wanted["oci"], wanted.get("credential", ""))
     if "chunks" not in wanted:
         return canonical(wanted)
     chunks = wanted["chunks"]
@@ -58,7 +70,21 @@ def manifest_in(desired: Mapping[str, Any]) -> bytes | Reference | None:
     return body
 
 
-def _refuse(path: str, code: str, why: str) -> Any:
+def _artifact(reference: Any, credential: Any) -> Artifact:
+    if not isinstance(credential, str):
+        _refuse("deployment.credential", "twin.type", "must be the name of a credential on the device")
+    try:
+        found = parse_reference(str(reference))
+    except ValueError as error:
+        _refuse("deployment.oci", "twin.reference", str(error))
+    if found.digest is None:
+        _refuse(
+            "deployment.oci", "twin.reference", "names no digest; write it like registry/repository@sha256:…"
+        )
+    return Artifact(found, credential)
+
+
+def _refuse(path: str, code: str, why: str) -> NoReturn:
     raise ManifestInvalid((Problem(path, code, why),))
 
 

@@ -59,7 +59,8 @@ class IotHubSettings:
     *secret* is a connection string, a shared access signature or a symmetric key; without it the *certificate*
     counts. A key needs *host*. *gateway* is where to connect instead of *host*. Tokens made of a key live
     *token_s*; the hub has *answer_s* for each answer. *quiet_s*: what nobody waits for is reported at most once
-    in so long; *batch_s*: telemetry may wait so long for more of it. *compat* `iotedge` reports in the shape of
+    in so long; *batch_s*: telemetry may wait so long for more of it. A manifest that lies elsewhere is
+    asked for again after *fetch_again_s*. *compat* `iotedge` reports in the shape of
     IoT Edge's agent.
 
     With an *id_scope* the provisioning service names host and device; the secret is then a symmetric key, that
@@ -82,6 +83,7 @@ class IotHubSettings:
     compat: Literal["", "iotedge"] = ""
     quiet_s: float = 60.0
     batch_s: float = 0.0
+    fetch_again_s: float = 60.0
     id_scope: str = ""
     registration: str = ""
     provisioning_host: str = "global.azure-devices-provisioning.net"
