@@ -191,8 +191,9 @@ def checks() -> str:
     intro = (
         "`edgetender check` asks them all, `edgetender check ID` one; the agent does so by itself every hour "
         "(`checks.interval_s`). A finding is ok, a warning or an error, and names the command that repairs it. "
-        "The metric `edgetender_check_status{check}` is 0, 1 or 2 accordingly; a check that begins to fail is an "
-        "event upstream, `check.failed`, and `check.passed` when it is well again. `--fix` repairs where *safe "
+        "The metric `edgetender_check_status{check}` is 0, 1 or 2 accordingly; a check that begins to fail, or to "
+        "warn, is an event upstream, `check.failed` or `check.warned`, and `check.passed` when it is well again. "
+        "`--fix` repairs where *safe "
         "fix* says yes: nothing is deleted, nothing restarted."
     )
     parts = [

@@ -72,6 +72,13 @@ DEVICE = (
         "0 well, 1 a warning, 2 an error; edgetender check names what repairs it.",
     ),
     Panel(
+        "Manifests refused",
+        "short",
+        ((f"increase(edgetender_manifests_refused_total{{{_ON}}}[$__range])", "{{reason}}"),),
+        "table",
+        "By the code of each reason; signature.… and …equivocation are alarms.",
+    ),
+    Panel(
         "CPU by module",
         "percentunit",
         ((f"rate(edgetender_container_cpu_seconds_total{{{_ON}}}[$__rate_interval])", "{{module}}"),),

@@ -7,6 +7,7 @@ import re
 import runpy
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -54,7 +55,7 @@ class Measured(FakeHouse):
 @pytest.fixture(scope="module")
 def agent() -> Measured:
     house = Measured()
-    house.figures, house.now = Metrics("0.1.0"), FULL
+    house.figures, house.now = Metrics("0.1.0"), replace(FULL, refusals=("signature.invalid",))
     house.figures.sample("device", DEVICE)
     house.figures.sample("modules", MODULES)
     house.figures.checks({"clock": 0, "dns": 2})
@@ -93,7 +94,12 @@ def scraping(agent: Measured, fleet: Fleet, tmp_path_factory: pytest.TempPathFac
 
 @pytest.mark.parametrize("expression", expressions())
 def test_every_expression_of_every_panel_returns_samples(scraping: Prometheus, expression: str) -> None:
-    asked = expression.replace("$__rate_interval", "10s").replace("$instance", ".*").replace("$device", ".*")
+    asked = (
+        expression.replace("$__rate_interval", "10s")
+        .replace("$__range", "10s")
+        .replace("$instance", ".*")
+        .replace("$device", ".*")
+    )
     assert "$" not in asked
     assert scraping.until(asked)
 

@@ -24,6 +24,7 @@ from edgetender.model.upstream import Message
 from edgetender.secret import Secret
 from edgetender.transports.mqtt import MqttTransport
 from edgetender.transports.settings import MqttSettings
+from edgetender.transports.tls import Identity
 from tests.services.broker import TestBroker
 from tests.services.far_side import Inbox, settled
 from tests.services.mqtt_listener import Listener
@@ -225,6 +226,41 @@ def test_a_renewed_certificate_counts_from_the_next_attempt_on(
         until(lambda: device.link().detail, "the reason", within_s=5)
         identity(tmp_path, broker.authority)
         settled(device, connected=True)
+
+
+def test_a_certificate_that_is_renewed_while_the_link_stands_is_shown_at_once(
+    over_tls: MqttSettings, broker: TestBroker, tmp_path: Path
+) -> None:
+    own = identity(tmp_path, broker.authority)
+    renewed = replace(over_tls, certificate=own.certificate, key=own.key, keepalive_s=1)
+    with Listener(broker.port, DEVICE) as listener, transport(renewed) as (device, _):
+        since = settled(device, connected=True).since
+        listener.wait("status", b"online")
+        identity(tmp_path, broker.authority, expired=True)  # a wrong one, so that it is seen which is shown
+        said = until(lambda: "expired" in device.link().detail, "the new one's refusal", within_s=10)
+        assert said
+        identity(tmp_path, broker.authority)
+        assert settled(device, connected=True).since > since
+        assert not [one for one in listener.bodies("status") if b"connection lost" in one]
+
+
+def test_half_of_a_renewal_ends_no_link(over_tls: MqttSettings, broker: TestBroker, tmp_path: Path) -> None:
+    own = identity(tmp_path, broker.authority)
+    files = Identity(broker.ca, own.certificate, own.key)
+    files.context()
+    assert not files.renewed()
+    assert own.key is not None
+    key = own.key.read_bytes()
+    identity(tmp_path, broker.authority)
+    new = own.key.read_bytes()
+    own.key.write_bytes(key)
+    assert not files.renewed()  # the certificate has come, its key has not
+    own.key.write_bytes(new)
+    assert files.renewed()
+    files.context()
+    assert not files.renewed()
+    own.key.unlink()
+    assert not files.renewed()  # and what is gone is no renewal: the link stands
 
 
 def test_a_topic_that_the_brokers_rules_forbid_is_an_error_where_paho_passes_the_reason_on(

@@ -6,8 +6,9 @@ import json
 import threading
 import time
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,10 +20,10 @@ from edgetender.config.settings import Settings
 from edgetender.errors import LinkDown, NotFound
 from edgetender.eventlog import EventLog
 from edgetender.model.ledger import Ledger
-from tests.builders.devices import FakeNetwork, device, mqtt
+from tests.builders.devices import FakeNetwork, certificate, device, mqtt
 from tests.builders.ledgers import holding
 from tests.builders.manifests import SCORER, manifest, module, slot
-from tests.fakes.clock import FakeClock
+from tests.fakes.clock import NOON, FakeClock
 from tests.fakes.credentials import FakeCredentials
 from tests.fakes.engine import FakeEngine
 from tests.fakes.registry import FakeImages
@@ -144,11 +145,16 @@ def test_checks_are_chosen_by_id_and_an_unknown_one_is_named() -> None:
 class World:
     """A checker whose network can be cut, and what it told."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **transport: Any) -> None:
         self.clock, self.network = FakeClock(), FakeNetwork()
         self.outbox, self.levels = FakeOutbox(self.clock), {}
         self.stopping = threading.Event()
-        found = device(folder, transport=mqtt(tls=False, host="hub.example"), network=self.network)
+        found = device(
+            folder,
+            transport=mqtt(tls=False, host="hub.example", **transport),
+            network=self.network,
+            clock=self.clock,
+        )
         self.checker = Checker(
             look=lambda: found,
             clock=self.clock,
@@ -168,15 +174,30 @@ def world(tmp_path: Path) -> World:
 
 
 def test_a_check_that_begins_to_fail_is_an_event_once_and_once_more_when_it_is_well(world: World) -> None:
-    world.checker.run()
+    world.checker.run(["dns"])
     assert world.events() == []
     world.network.dead.add("hub.example")
-    world.checker.run()
-    world.checker.run()
+    world.checker.run(["dns"])
+    world.checker.run(["dns"])
     assert world.events() == [("event/check.failed", "dns")]
     world.network.dead.clear()
-    world.checker.run()
+    world.checker.run(["dns"])
     assert world.events()[1:] == [("event/check.passed", "dns")]
+
+
+def test_a_certificate_that_will_expire_is_an_event_and_a_metric_weeks_before(tmp_path: Path) -> None:
+    file = tmp_path / "device.pem"
+    file.write_bytes(certificate(NOON + timedelta(days=40)))
+    world = World(tmp_path, certificate=file)
+    told = []
+    for days in (0, 11, 15, 15):  # 40, 29, 14 days before the end, and a day behind it
+        world.clock.advance(days * 86400)
+        world.checker.run(["certificates"])
+        told.append((world.levels["certificates"], [kind.partition(".")[2] for kind, _ in world.events()]))
+    assert told == [(0, []), (1, ["warned"]), (1, []), (2, ["failed"])]  # an event is kept for a week
+    file.write_bytes(certificate(world.clock.now() + timedelta(days=365)))
+    world.checker.run(["certificates"])
+    assert world.events()[-1] == ("event/check.passed", "certificates")
 
 
 def test_levels_are_those_of_the_newest_results_and_what_was_passed_over_has_none(world: World) -> None:

@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 
 _FIRST_S = 60.0  # by then the link and the first pulls have had their chance
 _LEVELS = {Severity.OK: 0, Severity.WARN: 1, Severity.ERROR: 2}
+_KINDS = ("check.passed", "check.warned", "check.failed")
 
 
 class Checker:
@@ -74,11 +75,11 @@ class Checker:
                 log.warning("checks could not be told", extra={"fields": {"why": str(error)}})
 
     def _tell(self, before: Result | None, now: Result, at: datetime) -> None:
-        was_bad = before is not None and before.finding.severity is Severity.ERROR
-        is_bad = now.finding.severity is Severity.ERROR
-        if was_bad == is_bad or (was_bad and now.finding.severity is Severity.SKIPPED):
+        was = _LEVELS.get(before.finding.severity, 0) if before is not None else 0
+        level = _LEVELS.get(now.finding.severity)
+        if level is None or level == was:
             return
-        kind = "check.failed" if is_bad else "check.passed"
+        kind = _KINDS[level]
         said = {"check": now.check.id, "said": now.finding.said, "repair": now.finding.repair}
-        log.log(logging.WARNING if is_bad else logging.INFO, kind, extra={"fields": said})
+        log.log(logging.WARNING if level else logging.INFO, kind, extra={"fields": said})
         self._events.tell(kind, said, at)

@@ -18,7 +18,7 @@ from edgetender.transports.mqtt_words import asked_of, code_of, words_of
 from edgetender.transports.publication import Asked, Party, Publication
 from edgetender.transports.refusals import ProtocolRefused, PublicationRefused
 from edgetender.transports.settings import MqttSettings
-from edgetender.transports.tls import ClientContext, client_context, connect_failure, refusal
+from edgetender.transports.tls import ClientContext, Identity, connect_failure, refusal
 
 CONNACK_S = 15.0
 GOODBYE_S = 1.0
@@ -54,6 +54,7 @@ class Connection:
         self._on_up, self._on_message = on_up, on_topic or (lambda _, body: on_message(body))
         self._client = self._new_client()
         self._context: ClientContext | None = None
+        self._identity = Identity(settings.ca, settings.certificate, settings.key)
         self._state = threading.Condition()
         self._acknowledged: dict[int, str] = {}  # message id → why the broker refused it, or nothing
         self._on_command = on_command
@@ -70,8 +71,7 @@ class Connection:
             self._dial(client)
             self._loop(client)
         except OSError as error:
-            alerted = self._context is not None and self._context.alert is not None
-            why = self._hung_up() if alerted else connect_failure(error)
+            why = self._hung_up() if self._context and self._context.alert else connect_failure(error)
             raise LinkDown(f"{self._cannot()}: {why}") from error
         finally:
             self._clear(client)
@@ -96,6 +96,9 @@ class Connection:
                 return
             if not self._up and time.monotonic() > deadline:
                 raise LinkDown(f"{self._cannot()}: no answer within {CONNACK_S:g} s; is it an MQTT broker?")
+            if self._up and not self._why and self._identity.renewed():
+                self._why = "its certificate was renewed; it connects anew with it"
+                client.disconnect()  # in order: no will is published
 
     def _hung_up(self) -> str:
         """Why, as far as can be known, a broker ended the connection before it answered."""
@@ -196,7 +199,7 @@ class Connection:
     def _dial(self, client: paho.Client) -> None:
         settings = self._settings
         if settings.tls:
-            self._context = client_context(settings.ca, settings.certificate, settings.key)
+            self._context = self._identity.context()
             client.tls_set_context(self._context)
         if self._level != paho.MQTTv5:
             client.connect(settings.host, settings.port, settings.keepalive_s)

@@ -81,6 +81,42 @@ def client_context(ca: Path | None, certificate: Path | None, key: Path | None) 
     return context
 
 
+class Identity:
+    """The files that say who a client is and whom it trusts: read at each connection, and watched between two.
+
+    Not thread-safe: the connection's alone.
+    """
+
+    def __init__(self, ca: Path | None, certificate: Path | None, key: Path | None) -> None:
+        self._files = (ca, certificate, key)
+        self._read = self._marks()
+
+    def context(self) -> ClientContext:
+        """As `client_context`; what is renewed afterwards is noticed."""
+        self._read = self._marks()
+        return client_context(*self._files)
+
+    def renewed(self) -> bool:
+        """Whether they are others than those last read, and can be used: a key may come before its certificate."""
+        if self._marks() == self._read:
+            return False
+        try:
+            client_context(*self._files)
+        except LinkDown:
+            return False
+        return True
+
+    def _marks(self) -> tuple[object, ...]:
+        found: list[object] = []
+        for path in self._files:
+            try:
+                status = path.stat() if path is not None else None
+            except OSError:
+                status = None
+            found.append(status and (status.st_ino, status.st_size, status.st_mtime_ns))
+        return tuple(found)
+
+
 def refusal(alert: ssl.SSLError, *, with_certificate: bool) -> str:
     """What the far side's *alert* says of this client, in TLS's own words."""
     said = _alert_words(alert)
