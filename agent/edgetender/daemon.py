@@ -17,6 +17,7 @@ from edgetender.clock import SystemClock
 from edgetender.commands import commands_of
 from edgetender.config import READ_ONLY
 from edgetender.config.settings import Settings
+from edgetender.delays import LockFiles
 from edgetender.detecting import Eyes, architecture, front_fact, level
 from edgetender.detector import Detector
 from edgetender.engine.docker_engine import DockerEngine
@@ -46,7 +47,7 @@ from edgetender.sinks.prometheus import PrometheusSink
 from edgetender.sinks.upstream import UpstreamSink
 from edgetender.store.outbox import SqliteOutbox
 from edgetender.store.state import SqliteStore
-from edgetender.systemd import Notifier
+from edgetender.systemd import Notifier, credentials_directory
 from edgetender.trends import Trends
 from edgetender.trust.credentials import CredentialFiles
 from edgetender.trust.device import DeviceTrust
@@ -146,9 +147,9 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
         home=settings.state_dir / "fronts",
         archive=settings.front.archive,
     )
-    received, by_systemd = settings.received_credentials, _systemd_credentials()
+    received = settings.received_credentials
     credentials = CredentialFiles(
-        settings.credentials.directory, systemd_directory=by_systemd, received=received
+        settings.credentials.directory, systemd_directory=credentials_directory(os.environ), received=received
     )
     identity = Identity(settings.device, settings.trust.groups, architecture(hardware()))
     required = settings.trust.mode == "signed"
@@ -204,15 +205,16 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
         store=store,
         engine=engine,
         front=front,
-        observer=Observer(engine, front, puller.progress, prober),
+        observer=Observer(engine, front, puller.progress, prober, LockFiles(settings.update.holds)),
         puller=puller,
         clock=clock,
         hardware=hardware,
         publish=publisher.publish,
         wake=flags.wake,
         stopping=flags.stopping,
-        interval_s=_interval_s(settings, notifier),
+        interval_s=notifier.pause_s(settings.engine.interval_s),
         trust=trust,
+        rules=settings.update.rules,
     )
     checker = Checker(
         look=lambda: looking(
@@ -286,25 +288,10 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
 
 
 def _telling(notifier: Notifier, uplink: Uplink) -> Callable[[str], None]:
-    """After each cycle: READY at first, then WATCHDOG and STATUS; a wedged cycle is a dead agent."""
-    first = [True]
+    """After each cycle; a wedged one is a dead agent."""
 
     def told(headline: str) -> None:
-        if first.pop() if first else False:
-            notifier.ready(headline)
-        else:
-            notifier.alive(headline)
+        notifier.alive(headline)
         uplink.wake()
 
     return told
-
-
-def _interval_s(settings: Settings, notifier: Notifier) -> float:
-    """The pause between cycles leaves the watchdog half of its time."""
-    watchdog_s = notifier.watchdog_s
-    return min(settings.engine.interval_s, watchdog_s / 2) if watchdog_s else settings.engine.interval_s
-
-
-def _systemd_credentials() -> Path | None:
-    directory = os.environ.get("CREDENTIALS_DIRECTORY")
-    return Path(directory) if directory else None

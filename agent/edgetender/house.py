@@ -53,7 +53,12 @@ class DaemonHouse:
     def plan(self, body: bytes) -> dict[str, Any]:
         snapshot = self._publisher.snapshot()
         return plan_document(
-            body, self._store.ledger(), self._hardware(), snapshot.observed if snapshot else None
+            body,
+            self._store.ledger(),
+            self._hardware(),
+            snapshot.observed if snapshot else None,
+            self._settings.update.rules,
+            self._clock.now(),
         )
 
     def submit(self, kind: str, source: str, body: bytes) -> int:

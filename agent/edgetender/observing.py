@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 from edgetender.errors import EngineDown, EngineRefused
+from edgetender.model.gate import Hold
 from edgetender.model.observed import Container, Health, Observed, PullProgress, Readiness, Status
 from edgetender.model.target import HealthSpec
 from edgetender.ports import Engine, Front
@@ -16,9 +17,15 @@ class Observer:
     """Puts one look together. An engine that does not answer is an observation, not an error."""
 
     def __init__(
-        self, engine: Engine, front: Front, pulls: Callable[[], tuple[PullProgress, ...]], prober: Prober
+        self,
+        engine: Engine,
+        front: Front,
+        pulls: Callable[[], tuple[PullProgress, ...]],
+        prober: Prober,
+        locks: Callable[[], Mapping[str, Hold]] = dict,
     ) -> None:
         self._engine, self._front, self._pulls, self._prober = engine, front, pulls, prober
+        self._locks = locks
 
     def look(self, judged: Mapping[str, HealthSpec]) -> Observed:
         """Return what is; *judged* says, by container spec, how readiness is judged."""
@@ -29,7 +36,7 @@ class Observer:
             return Observed(pulls=self._pulls(), engine_down=str(error))
         self._prober.watch(_subjects(containers, judged))
         looked = tuple(replace(c, health=self._health(c, judged.get(c.spec))) for c in containers)
-        return Observed(looked, images, self._pulls(), fronts=fronts)
+        return Observed(looked, images, self._pulls(), fronts=fronts, locks=self._locks())
 
     def _health(self, container: Container, spec: HealthSpec | None) -> Health:
         if container.status is not Status.RUNNING:

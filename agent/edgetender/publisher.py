@@ -100,6 +100,7 @@ class Publisher:
             reports=reports,
             hardware=self._compact(snapshot.hardware),
             verdicts=verdict_codes(cycle.target.considered),
+            gate=cycle.target.gate,
             root=self._root(),
         )
         self._outbox.put_state("reported", canonical(document))

@@ -13,6 +13,7 @@ from edgetender.clock import Clock
 from edgetender.decide.admission import floor_held
 from edgetender.decide.bookkeeping import forget, fresh_deaths, intend, note_deaths, record, record_pull
 from edgetender.decide.failures import marked
+from edgetender.decide.gating import gate, is_frozen, went_on
 from edgetender.decide.holding import held
 from edgetender.decide.intake import entry_of
 from edgetender.decide.look import look_at
@@ -24,6 +25,7 @@ from edgetender.decide.verdict import Accept, RollBack, Verdict, Wait, judge, se
 from edgetender.errors import AgentError
 from edgetender.executor import Executor, Pulls
 from edgetender.memory import Memory
+from edgetender.model.gate import ALWAYS, Rules
 from edgetender.model.hardware import Hardware
 from edgetender.model.ledger import Ledger, Slot
 from edgetender.model.observed import Observed
@@ -73,10 +75,12 @@ class Reconciler:
         stopping: threading.Event,
         interval_s: float,
         trust: Trust | None = None,
+        rules: Rules = ALWAYS,
     ) -> None:
         self._engine, self._observer, self._puller = engine, observer, puller
         self._clock, self._hardware, self._publish = clock, hardware, publish
         self._wake, self._stopping, self._interval_s = wake, stopping, interval_s
+        self._rules = rules
         self._executor = Executor(engine, front, puller, stopping)
         self._memory = Memory(store, trust)
 
@@ -96,14 +100,16 @@ class Reconciler:
         seen = ledger
         ledger = self._memory.take_deliveries(floor_held(ledger, observed), observed)
         observed = self._seen_by(ledger, seen, observed)
-        target = self._aim(ledger, observed)
+        target = self._aim(ledger, observed, now)
         ledger = self._bury(ledger, target, observed, now)
         seen = ledger
         ledger, until = self._judge(ledger, target, observed, now)
         observed = self._seen_by(ledger, seen, observed)
         ledger = marked(ledger, look_at(self._hardware()), now)
-        ledger = held(ledger, self._resolved(ledger), now)
-        target = self._aim(ledger, observed)
+        if not is_frozen(ledger, now):
+            ledger = held(ledger, self._resolved(ledger), now)
+        target = self._aim(ledger, observed, now)
+        ledger = went_on(ledger, target, now)
         ledger = forget(ledger, target, observed, now, self._resolved(ledger))
         stride = plan(target, observed, ledger, now)
         ledger = intend(ledger, stride, target, observed)
@@ -119,7 +125,7 @@ class Reconciler:
         if failed:  # what failed waits for its back-off by now, not for the next interval
             now = self._clock.now()  # of before the failure, it would look as if the clock had gone backwards
             stride = plan(target, observed, ledger, now)
-        return self._pause_s(now, stride.wake_at, until)
+        return self._pause_s(now, stride.wake_at, until, *target.gate.moments)
 
     def _seen_by(self, ledger: Ledger, before: Ledger, observed: Observed) -> Observed:
         """Readiness is seen with the candidate's eyes: another one, or none, asks at a path of its own."""
@@ -146,8 +152,10 @@ class Reconciler:
             ledger = record_pull(ledger, outcome, now)
         return ledger
 
-    def _aim(self, ledger: Ledger, observed: Observed) -> Target:
-        return aim(self._resolve(ledger.candidate, ledger), self._resolve(ledger.accepted, ledger), observed)
+    def _aim(self, ledger: Ledger, observed: Observed, now: datetime) -> Target:
+        candidate, accepted = self._resolve(ledger.candidate, ledger), self._resolve(ledger.accepted, ledger)
+        found = gate(ledger, self._rules, observed.locks, candidate, accepted, now)
+        return replace(aim(candidate, accepted, observed, found), gate=found)
 
     def _resolve(self, slot: Slot | None, ledger: Ledger) -> Resolution | None:
         if slot is None:

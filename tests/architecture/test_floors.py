@@ -20,7 +20,9 @@ LOOP = {
     "reconciler", "memory", "executor", "observing", "puller", "prober", "uplink", "sampler", "worker",
     "snapshot", "publisher", "eventlog", "trends", "waking", "detector",
 }  # fmt: skip
-HANDS = {"logs", "systemd", "lock", "engine", "registry", "transports", "probes", "sinks", "store", "trust"}
+HANDS = {
+    "logs", "systemd", "lock", "delays", "engine", "registry", "transports", "probes", "sinks", "store", "trust",
+}  # fmt: skip
 
 # What each room may import beside itself. A room is a package, or a file that lies beside the packages.
 MAY_IMPORT: dict[str, set[str]] = {

@@ -50,6 +50,8 @@ def status(*modules: dict[str, Any], **more: Any) -> dict[str, Any]:
         "candidate": None,
         "lastDesiredVersion": 14,
         "lastDesiredStatus": verdict(200, "running"),
+        "holds": [],
+        "waits": {},
         "modules": list(modules),
         "engine": {"down": None},
         "notes": [],

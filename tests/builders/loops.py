@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from edgetender.errors import AgentError
+from edgetender.model.gate import ALWAYS, Hold, Rules
 from edgetender.model.hardware import Fact, Hardware
 from edgetender.model.image import ImageTraits
 from edgetender.model.observed import PullProgress, Status
@@ -74,6 +75,8 @@ class Loop:
     trust: Any = None
     probe: Any = None  # who is asked whether a container is ready, else `refusals`
     exchange: Any = None  # who answers a container's proof; none: nothing is proven
+    rules: Rules = ALWAYS
+    locks: dict[str, Hold] = field(default_factory=dict)  # modules that ask for time
     cycles: list[Cycle] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -93,7 +96,7 @@ class Loop:
             store=power.feed(self.store),
             engine=engine,
             front=front,
-            observer=Observer(engine, front, self.puller.progress, self.prober),
+            observer=Observer(engine, front, self.puller.progress, self.prober, lambda: self.locks),
             puller=power.feed(self.puller),
             clock=self.clock,
             hardware=lambda: self.hardware,
@@ -102,11 +105,16 @@ class Loop:
             stopping=threading.Event(),
             interval_s=30.0,
             trust=self.trust,
+            rules=self.rules,
         )
 
     def push(self, document: dict[str, Any] | bytes) -> int:
         raw = document if isinstance(document, bytes) else body(document)
         return self.store.deliver("manifest", "mqtt", raw, self.clock.now())
+
+    def wish(self, kind: str, **said: Any) -> int:
+        """Leave a person's wish; the decision on it comes with the next cycle."""
+        return self.store.deliver(kind, "cli (uid 0)", body(said), self.clock.now())
 
     def cycle(self) -> float:
         """One cycle, and whoever is due is asked whether it is ready."""

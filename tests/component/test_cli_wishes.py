@@ -243,3 +243,54 @@ def test_a_floor_that_was_lost_is_named_and_one_that_is_known_is_left(shell, hou
         2: Decision(2, 409, "cannot reset the floor: nothing was lost, it is 9, and is never lowered")
     }
     assert "nothing was lost" in shell.run("trust", "reset", "--floor", "7").err
+
+
+# --- hold, release, and what waits ---
+
+SATURDAY = {
+    "code": "window.apply", "why": "apply is for 0 2 * * sat for 4h in Europe/Berlin",
+    "until": "2026-11-28T01:00:00.000Z",
+}  # fmt: skip
+WAITING = status(
+    module(), candidate=15, lastDesiredVersion=15, lastDesiredStatus=APPLYING, waits={"apply": SATURDAY}
+)
+
+
+def test_a_version_that_waits_for_its_window_is_no_failure_and_no_success(shell, house):
+    result = applied(shell, house, BEFORE, WAITING)
+    same("apply-waiting", result.transcript())
+    assert result.code == 11
+
+
+def test_apply_now_asks_for_it_and_waits_for_its_end(shell, house):
+    house.decisions = {1: TAKEN, 2: Decision(2, 200, "version 15 waits for no window and no module", 15)}
+    house.statuses, house.submitted = [BEFORE, WAITING, STARTING, ACCEPTED], []
+    result = shell.run("apply", "-f", "line3.yaml", "--now")
+    assert (result.code, [kind for kind, _, _ in house.submitted]) == (0, ["manifest", "now"])
+
+
+def test_a_hold_says_for_how_long(shell, house):
+    said = "the device is held until 2026-11-24T14:00:00.000Z"
+    result = applied(
+        shell,
+        house,
+        BEFORE,
+        decision=Decision(1, 200, said),
+        words=("hold", "--for", "2h", "--reason", "fair"),
+    )
+    same("hold", result.transcript())
+    kind, _, wish = house.submitted[0]
+    assert (kind, json.loads(wish)) == ("hold", {"module": None, "for_s": 7200, "reason": "fair"})
+
+
+def test_releasing_what_is_not_held_fails(shell, house):
+    refused = Decision(1, 409, "cannot release the device: nothing is held")
+    result = applied(shell, house, BEFORE, decision=refused, words=("release",))
+    same("release-nothing", result.transcript())
+    assert result.code == 1
+
+
+def test_the_status_says_what_is_held_and_what_waits_until_when(shell, house):
+    hold = {"module": None, "by": "cli (uid 0)", "reason": "fair", "until": None}
+    house.statuses = [WAITING | {"holds": [hold]}]
+    same("status-held", shell.run("status").transcript())

@@ -147,6 +147,23 @@ def test_a_rollback_to_nonsense_is_refused_and_not_written_down(api, house, wish
     assert house.submitted == []
 
 
+def test_holds_and_delays_are_written_down_as_they_were_wished(api, house):
+    wish = b'{"for_s":60,"module":"scorer","reason":"fair"}'
+    assert api.ask("/v1/hold", "POST", wish).status == 200
+    for path in ("/v1/release", "/v1/now"):
+        assert api.ask(path, "POST").status == 200
+    assert api.ask("/v1/modules/scorer/delay", "POST", b'{"for_s":60}').status == 200
+    assert [(kind, body) for kind, _, body in house.submitted] == [
+        ("hold", wish), ("release", b"{}"), ("now", b"{}"), ("delay", b'{"for_s":60,"module":"scorer"}'),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("wish", [b"7", b"[]", b"{", b'{"for": 60}'])
+def test_a_hold_of_nonsense_is_refused_and_not_written_down(api, house, wish):
+    assert api.ask("/v1/hold", "POST", wish).status == 400
+    assert house.submitted == []
+
+
 def test_a_decision_is_told_once_it_is_there(api, house):
     assert api.ask("/v1/decisions/7").document == {
         "apiVersion": "edgetender/v1", "kind": "Decision", "delivery": 7, "decided": False,
@@ -274,5 +291,9 @@ def test_every_route_is_one_of_those_tested_here():
         "POST /v1/modules/{module}/restart",
         "POST /v1/modules/{module}/variant",
         "POST /v1/rollback",
+        "POST /v1/hold",
+        "POST /v1/release",
+        "POST /v1/now",
+        "POST /v1/modules/{module}/delay",
         "POST /v1/trust/reset",
     ]

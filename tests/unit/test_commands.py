@@ -92,6 +92,19 @@ def test_a_rollback_tells_its_decision(asked, house: FakeHouse):
     assert asked("Rollback", {"to": "13"})[0] == 400
 
 
+def test_holds_come_from_upstream_too(asked, house: FakeHouse):
+    house.decisions = {number: Decision(number, 200, "done") for number in (1, 2, 3)}
+    for name, wish in (
+        ("Hold", {"module": "scorer", "for_s": 60, "x": 1}),
+        ("Release", {}),
+        ("ApplyNow", None),
+    ):
+        assert asked(name, wish)[0] == 200
+    assert [(kind, body) for kind, _, body in house.submitted] == [
+        ("hold", b'{"for_s":60,"module":"scorer"}'), ("release", b"{}"), ("now", b"{}"),
+    ]  # fmt: skip
+
+
 # --- logs
 
 

@@ -35,8 +35,8 @@ class House(Protocol):
         """Write a wish down, wake the reconciler and return the delivery's id.
 
         *kind* is `manifest` (the manifest's JSON), `restart` ({"module": name}), `variant` ({"module", "action",
-        "variant"}) or `rollback` ({"to": version
-        or null}).
+        "variant"}), `rollback` ({"to": version or null}), or one of `hold`, `release`, `delay`, `now` ({"module",
+        "for_s", "reason"}, each of them optional).
         """
         ...
 

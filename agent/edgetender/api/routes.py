@@ -169,6 +169,20 @@ def _variant(house: House, call: Call) -> Answer:
     return _delivery(house.submit("variant", call.source, canonical(said)))
 
 
+def _pausing(kind: str) -> Endpoint:
+    """Of the module in the path, or of the device; what is wrong with the wish its decision says."""
+
+    def endpoint(house: House, call: Call) -> Answer:
+        wish = decode(call.body) if call.body else {}
+        if not isinstance(wish, dict) or wish.keys() - {"module", "for_s", "reason"}:
+            raise ManifestInvalid(
+                (Problem("", "value", 'send {"module": ..., "for_s": 60, "reason": "..."}'),)
+            )
+        return _delivery(house.submit(kind, call.source, canonical(wish | dict(call.path))))
+
+    return endpoint
+
+
 def _rollback(house: House, call: Call) -> Answer:
     wish = decode(call.body) if call.body else {}
     to = wish.get("to") if isinstance(wish, dict) else 0
@@ -234,5 +248,9 @@ ROUTES = (
     Route("POST", "/v1/modules/{module}/restart", Access.TRUSTED, _restart),
     Route("POST", "/v1/modules/{module}/variant", Access.TRUSTED, _variant),
     Route("POST", "/v1/rollback", Access.TRUSTED, _rollback),
+    Route("POST", "/v1/hold", Access.TRUSTED, _pausing("hold")),
+    Route("POST", "/v1/release", Access.TRUSTED, _pausing("release")),
+    Route("POST", "/v1/now", Access.TRUSTED, _pausing("now")),
+    Route("POST", "/v1/modules/{module}/delay", Access.TRUSTED, _pausing("delay")),
     Route("POST", "/v1/trust/reset", Access.ROOT, _trust_reset),
 )

@@ -34,6 +34,8 @@ SECTIONS = {
             "support_bundle:support_bundle",
             "Gather what helps somebody else help; no secrets.",
         ),
+        "hold": ("hold:hold", "Let nothing change here for a while."),
+        "release": ("hold:release", "End a hold."),
         "config": ("config:config", "Show or check the agent's configuration files."),
     },
     "Change what runs here": {

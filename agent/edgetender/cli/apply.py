@@ -15,10 +15,13 @@ from edgetender.errors import Problem
 @click.command()
 @options
 @click.option("-f", "--file", type=FILE, required=True, help="A manifest; - for stdin.")
+@click.option(
+    "--now", is_flag=True, help="Wait for no maintenance window, and for no module that asks for time."
+)
 @click.option("--wait/--no-wait", default=True, help="Whether to wait until the version is accepted.")
 @click.option("--timeout", type=click.FloatRange(0), default=600, show_default=True, metavar="SECONDS")
 @click.pass_obj
-def apply(session: Session, file: Path, wait: bool, timeout: float) -> Exit:
+def apply(session: Session, file: Path, now: bool, wait: bool, timeout: float) -> Exit:
     """Apply a manifest, signed or not, or an Azure IoT Edge deployment as the version after the device's newest."""
     client, manifest = session.client(), ManifestFile(file)
     with manifest.faults_located():
@@ -31,7 +34,10 @@ def apply(session: Session, file: Path, wait: bool, timeout: float) -> Exit:
     if faults:
         manifest.say(Problem(one["path"], one["code"], one["message"]) for one in faults)
 
+    if now and decision is not None and decision["code"] in (200, 406):
+        decided(session, client, client.post("/v1/now")["delivery"])
+
     def follow() -> tuple[Exit, str]:
-        return followed(session, client, accepted(decision["version"], before), before, timeout)
+        return followed(session, client, accepted(decision["version"], before, now=now), before, timeout)
 
     return finish(session, "Applied", delivery, decision, follow if wait else None, told=bool(faults))

@@ -11,6 +11,7 @@ import click
 
 from edgetender.cli.output import Exit, Session, Style, options, table
 from edgetender.cli.progress import fetched
+from edgetender.cli.waiting import waiting_words
 from edgetender.cli.words import ago, share, size, span
 
 _HEADS = ("NAME", "STATE", "VARIANT", "VERSION", "READY", "RESTARTS", "CPU", "MEM", "SINCE", "")
@@ -131,6 +132,12 @@ def _remarks(document: Any, now: datetime) -> Iterator[str]:
             yield (
                 f"  {problem['path']}: {problem['message']}" if problem["path"] else f"  {problem['message']}"
             )
+    for hold in document["holds"]:
+        until = f" until {hold['until']}" if hold["until"] else ""
+        why = f": {hold['reason']}" if hold["reason"] else ""
+        yield f"{hold['module'] or 'the device'} is held by {hold['by']}{until}{why}"
+    if document["waits"]:
+        yield f"version {document['candidate']} waits: {waiting_words(document['waits'])}"
     for module in document["modules"]:
         ended = module["lastExit"]
         if ended and module["state"] != "running":

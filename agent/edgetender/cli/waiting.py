@@ -53,8 +53,10 @@ def followed(
             session.pause(_ASK_EVERY_S)
 
 
-def accepted(version: int, before: Any) -> Judge:
-    """Is *version* the accepted one, or did the device turn away from it?
+def accepted(version: int, before: Any, *, now: bool = False) -> Judge:
+    """Is *version* the accepted one, does it wait, or did the device turn away from it?
+
+    *now*: no window and no module is waited for, though the last status may say so yet.
 
     A decision is told before the cycle that made it has published its status: what the status said *before*
     the wish is no verdict on it.
@@ -64,6 +66,11 @@ def accepted(version: int, before: Any) -> Judge:
     def judge(status: Any) -> tuple[Exit, str] | None:
         nonlocal tried
         candidate, last = status["candidate"], status["lastDesiredStatus"]
+        waits = {
+            what: one for what, one in status["waits"].items() if not now or one["code"] == "hold.operator"
+        }
+        if candidate == version and waits:
+            return Exit.WAITING, f"version {version} waits: {waiting_words(waits)}"
         if status["version"] == version and candidate is None:
             return Exit.OK, f"version {version} is accepted"
         told = status["lastDesiredVersion"] == version and last not in (None, before["lastDesiredStatus"])
@@ -79,6 +86,12 @@ def accepted(version: int, before: Any) -> Judge:
         return None
 
     return judge
+
+
+def waiting_words(waits: Any) -> str:
+    """`apply is for 0 2 * * sat for 4h, until 2026-11-28T02:00:00Z`: each reason once, and when it is over."""
+    words = {f"{one['why']}{', until ' + one['until'] if one['until'] else ''}" for one in waits.values()}
+    return "; ".join(sorted(words))
 
 
 def restarted(module: str, before: Any) -> Judge:
@@ -117,8 +130,9 @@ def finish(
     if not session.for_people:
         document = {"kind": kind, "exit": int(code), "result": text, "decision": decision}
         session.print_document({"apiVersion": "edgetender/v1"} | document)
-    elif code is Exit.OK:
-        session.print_lines([f"{style.mark('✓', '[ok]', 'green')} {style.short(text)}"])
+    elif code in (Exit.OK, Exit.WAITING):
+        mark = style.mark("✓", "[ok]", "green") if code is Exit.OK else style.mark("◌", "[..]", "yellow")
+        session.print_lines([f"{mark} {style.short(text)}"])
     elif not told:
         say(f"{style.mark('✗', '[xx]')} {style.short(text)}")
     return code

@@ -21,7 +21,9 @@ from edgetender.errors import AgentError, NotFound, Permanent, WithProblems
 log = logging.getLogger(__name__)
 
 OK, BAD, NOT_FOUND, FAILED = 200, 400, 404, 500
-_EFFECTS = frozenset({"RestartModule", "Rollback", "UploadModuleLogs", "UploadSupportBundle"})
+_EFFECTS = frozenset(
+    {"RestartModule", "Rollback", "Hold", "Release", "ApplyNow", "UploadModuleLogs", "UploadSupportBundle"}
+)
 _DECIDED_S = 20.0
 _ASK_EVERY_S = 0.1
 Answer = tuple[int, Any]
@@ -43,6 +45,9 @@ class DeviceCommands:
             "GetTaskStatus": self._task,
             "Status": self._status,
             "Rollback": self._rollback,
+            "Hold": lambda request, source: self._pause("hold", request, source),
+            "Release": lambda request, source: self._pause("release", request, source),
+            "ApplyNow": lambda request, source: self._pause("now", request, source),
             "Plan": self._plan,
             "Explain": self._explain,
             "Check": self._check,
@@ -94,6 +99,13 @@ class DeviceCommands:
 
     def _rollback(self, request: dict[str, Any], source: str) -> Answer:
         return self._wish("rollback", {"to": number(request, "to", least=1)}, source)
+
+    def _pause(self, kind: str, request: dict[str, Any], source: str) -> Answer:
+        """`module`, `for_s` and `reason`, each of them optional."""
+        wish: dict[str, Any] = {
+            name: request[name] for name in ("module", "for_s", "reason") if name in request
+        }
+        return self._wish(kind, wish, source)
 
     def _wish(self, kind: str, wish: dict[str, Any], source: str, *, plain: bool = False) -> Answer:
         """Leave a wish and wait for what becomes of it; *plain* says nothing when it was taken."""

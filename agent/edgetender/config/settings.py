@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 from edgetender.config import ADMIN_SOCKET, DIRECTORY, values
 from edgetender.config.lines import dotted
+from edgetender.config.updating import UpdateSettings
 
 DEFAULT = "default"
 
@@ -239,6 +240,7 @@ class Settings:
     streams: Mapping[str, StreamSettings] = field(default_factory=dict)
     checks: ChecksSettings = field(default_factory=ChecksSettings)
     pull: PullSettings = field(default_factory=PullSettings)
+    update: UpdateSettings = field(default_factory=UpdateSettings)
     front: FrontSettings = field(default_factory=FrontSettings)
     hardware: HardwareSettings = field(default_factory=HardwareSettings)
     log: LogSettings = field(default_factory=LogSettings)

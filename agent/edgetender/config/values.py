@@ -8,9 +8,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
+from datetime import UTC, tzinfo
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
+
+from edgetender.model.window import Window, window_of
 
 Check = Callable[[Any], Any]
 _MAX_SOCKET_PATH = 107  # sun_path holds 108 bytes with its end (unix(7))
@@ -94,6 +97,30 @@ def words(value: Any) -> tuple[str, ...]:
     ):
         raise ValueError(f'{value!r} is no list of words like ["line3", "cameras"]')
     return tuple(value)
+
+
+def windows(value: Any) -> tuple[str, ...]:
+    """list of windows like `0 2 * * sat for 4h in Europe/Berlin`"""
+    if not isinstance(value, list):
+        raise ValueError(f'{value!r} is no list of windows like ["0 2 * * sat for 4h in Europe/Berlin"]')
+    return tuple(window(one).text for one in value)
+
+
+def window(value: Any) -> Window:
+    return window_of(text(value), _zone)
+
+
+def _zone(name: str) -> tzinfo:
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+    if name == "UTC":
+        return UTC
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError(
+            f"{name!r} is no time zone that this device knows; the names are in tzdata, like Europe/Berlin"
+        ) from error
 
 
 def socket_path(value: Any) -> Path:

@@ -9,6 +9,7 @@ from typing import Any
 from edgetender.clock import rfc3339
 from edgetender.decide.reporting import ModuleReport, health_word
 from edgetender.model.figures import ContainerFigures, Served
+from edgetender.model.gate import OPEN, Gate
 from edgetender.model.ledger import Death, Ledger
 from edgetender.model.manifest import SCHEMA
 from edgetender.model.observed import Observed
@@ -51,6 +52,7 @@ def status_document(
         "version": ledger.accepted.version if ledger.accepted else None,
         "candidate": ledger.candidate.version if ledger.candidate else None,
         **desired_fields(ledger),
+        **gate_fields(ledger, target.gate),
         "modules": [_module(report, figures.get(report.name)) for report in reports],
         "engine": {"down": observed.engine_down},
         "notes": list(notes),
@@ -66,6 +68,7 @@ def reported_document(
     reports: tuple[ModuleReport, ...],
     hardware: Mapping[str, Any] | None = None,
     verdicts: Mapping[str, Mapping[str, str]] | None = None,
+    gate: Gate = OPEN,
     root: Root | None = None,
 ) -> dict[str, Any]:
     """What is retained upstream: it changes when something changed, so it carries no time of its own.
@@ -83,6 +86,7 @@ def reported_document(
         "accepted": _slot(ledger.accepted.version, ledger.accepted.sha256) if ledger.accepted else None,
         "candidate": _slot(ledger.candidate.version, ledger.candidate.sha256) if ledger.candidate else None,
         "engine": {"down": observed.engine_down},
+        **gate_fields(ledger, gate),
         "trustRoot": {"version": root.version, "epoch": root.epoch} if root is not None else None,
         "hardware": dict(hardware or {}),
         "modules": {
@@ -140,6 +144,22 @@ def desired_fields(ledger: Ledger) -> dict[str, Any]:
     return {
         "lastDesiredVersion": desired.version,
         "lastDesiredStatus": {"code": desired.code, "description": desired.description, "problems": problems},
+    }
+
+
+def gate_fields(ledger: Ledger, gate: Gate) -> dict[str, Any]:
+    """`holds`, and `waits`: what the candidate waits for, with its images (download) and its containers (apply)."""
+    shut = {"download": gate.download, "apply": gate.apply}
+    return {
+        "holds": [
+            {"module": name or None, "by": hold.by, "reason": hold.reason, "until": _time(hold.until)}
+            for name, hold in sorted(ledger.holds.items())
+        ],
+        "waits": {
+            name: {"code": one.code, "why": one.why, "until": _time(one.until)}
+            for name, one in shut.items()
+            if one is not None
+        },
     }
 
 

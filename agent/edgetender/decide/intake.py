@@ -9,11 +9,13 @@ from typing import Any
 from edgetender.codec import decode
 from edgetender.decide.admission import FORBIDDEN, admit, take
 from edgetender.decide.changes import changes, summary
+from edgetender.decide.pausing import KINDS, pausing_wish
 from edgetender.decide.policing import violations
 from edgetender.decide.verdict import condemn
 from edgetender.decide.wishes import floor_wish, variant_wish
 from edgetender.errors import ManifestInvalid
 from edgetender.model.examined import AS_IT_IS, Examined
+from edgetender.model.gate import Passage
 from edgetender.model.ledger import Decision, Delivery, Desired, HistoryEntry, Ledger, Slot
 from edgetender.model.manifest import Manifest
 from edgetender.model.observed import Observed
@@ -57,8 +59,15 @@ def digest(
             return _rollback(delivery, wish, ledger, versions, manifest_of, examined)
         case "trust-reset":
             return Intake(*floor_wish(delivery, wish, ledger))
+        case kind if kind in KINDS:
+            return Intake(*pausing_wish(delivery, wish, ledger, _modules(ledger, manifest_of)))
         case _:
             return _refused(delivery, ledger, 400, f"cannot do {delivery.kind!r}: unknown to this agent")
+
+
+def _modules(ledger: Ledger, manifest_of: Callable[[Slot], Manifest]) -> frozenset[str]:
+    slots = [slot for slot in (ledger.accepted, ledger.candidate) if slot is not None]
+    return frozenset(name for slot in slots for name in manifest_of(slot).modules)
 
 
 def _variant(
@@ -157,6 +166,7 @@ def _rollback(
         candidate=None if is_current else slot,
         condemned=condemned,
         settling_since=None,
+        passage=Passage(slot.sha256, hurry=True),  # a person who goes back does not mean tonight
         desired=Desired(left.version if left else None, 417, by, now),
     )
     return Intake(after, Decision(delivery.id, 200, by, entry.version), tuple(history))

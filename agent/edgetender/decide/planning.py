@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from edgetender.clock import rfc3339
 from edgetender.codec import canonical, decode, sha256_hex
 from edgetender.decide.changes import ModuleChange, changes
-from edgetender.decide.resolving import resolve
+from edgetender.decide.gating import gate
+from edgetender.decide.resolving import Resolution, resolve
+from edgetender.model.gate import ALWAYS, Rules
 from edgetender.model.hardware import Hardware
 from edgetender.model.ledger import Ledger, Slot
 from edgetender.model.manifest import SCHEMA, Manifest
@@ -17,9 +20,17 @@ from edgetender.model.reading import manifest_of, read_manifest
 
 
 def plan_document(
-    body: bytes, ledger: Ledger, hardware: Hardware, observed: Observed | None
+    body: bytes,
+    ledger: Ledger,
+    hardware: Hardware,
+    observed: Observed | None,
+    rules: Rules = ALWAYS,
+    now: datetime | None = None,
 ) -> dict[str, Any]:
-    """What the manifest in *body* would change against what is accepted. Raises ManifestInvalid."""
+    """What the manifest in *body* would change against what is accepted. Raises ManifestInvalid.
+
+    With *now* also what it would wait for by *rules* and holds.
+    """
     document = decode(body)
     manifest = manifest_of(document)
     text = canonical(document)
@@ -47,8 +58,27 @@ def plan_document(
         ],
         "notes": _notes(
             manifest, sha256_hex(text), ledger, observed, [w.reference for w in resolution.wanted]
-        ),
+        )
+        + (_waits(resolution, ledger, hardware, observed, rules, now) if now is not None else []),
     }
+
+
+def _waits(
+    resolution: Resolution,
+    ledger: Ledger,
+    hardware: Hardware,
+    observed: Observed | None,
+    rules: Rules,
+    now: datetime,
+) -> list[str]:
+    slot = ledger.accepted
+    before = resolve(slot, read_manifest(slot.body.encode()), hardware, ledger) if slot else None
+    coming = replace(ledger, candidate=resolution.slot)
+    found = gate(coming, rules, observed.locks if observed else {}, resolution, before, now)
+    shut = {one.why: one for one in (found.download, found.apply) if one is not None}
+    until = {why: f" until {rfc3339(one.until)}" if one.until else "" for why, one in shut.items()}
+    hint = "" if "hold.operator" in {one.code for one in shut.values()} else " (override: --now)"
+    return [f"would wait{until[why]}: {why}{hint}" for why in shut]
 
 
 def _slot(manifest: Manifest, text: bytes, ledger: Ledger) -> Slot:

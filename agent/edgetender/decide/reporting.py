@@ -10,6 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
+from edgetender.clock import rfc3339
 from edgetender.decide.stride import front_key, pull_key, reached, run_key
 from edgetender.model.ledger import Death, Ledger
 from edgetender.model.observed import Container, Observed, PullProgress, Readiness, Status
@@ -219,6 +220,7 @@ def events_between(
             death = report.death
             ended = {"module": report.name, "exitCode": death.exit_code, "reason": death.reason}
             events.append(("module.ended", ended | {"log": list(death.log)}))
+    events += holds_between(old, new)
     events += [("module.removed", {"module": name}) for name in was]
     if new.desired is not None and new.desired != old.desired:
         kind = {200: "applied", 406: "applying", 417: "rolled_back"}.get(new.desired.code, "refused")
@@ -226,6 +228,26 @@ def events_between(
         reasons = {"reasons": list(refusals(old, new))} if kind == "refused" else {}
         events.append((f"deployment.{kind}", verdict | {"description": new.desired.description} | reasons))
     return tuple(events)
+
+
+def holds_between(old: Ledger, new: Ledger) -> list[tuple[str, dict[str, object]]]:
+    """What was held or released, and what a module asked for."""
+    events: list[tuple[str, dict[str, object]]] = []
+    for before, after, kind in ((old.holds, new.holds, "hold"), (old.delays, new.delays, "delay")):
+        for name in sorted(before.keys() | after.keys()):
+            now, was = after.get(name), before.get(name)
+            if now is not None and now != was:
+                until = rfc3339(now.until) if now.until else None
+                said: dict[str, object] = {
+                    "module": name or None,
+                    "by": now.by,
+                    "reason": now.reason,
+                    "until": until,
+                }
+                events.append((f"{kind}.set", said))
+            elif now is None:
+                events.append((f"{kind}.over", {"module": name or None}))
+    return events
 
 
 def refusals(old: Ledger, new: Ledger) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from edgetender.decide.look import Look, look_at
 from edgetender.decide.shadowing import asked_by
 from edgetender.decide.variants import CLIMBING, Judged, Known, considered, judged
 from edgetender.model.front import Shadow
+from edgetender.model.gate import OPEN, Gate
 from edgetender.model.hardware import Hardware
 from edgetender.model.image import parse_reference
 from edgetender.model.ledger import Ledger, Slot
@@ -54,6 +55,7 @@ class Resolution:
     choices: tuple[Chosen, ...] = ()
     shadow: Shadow | None = None
     room_first: bool = False  # the device cannot hold old and new together
+    urgent: bool = False  # its author wants no window and no module waited for
 
     def here(self, observed: Observed) -> bool:
         """Whether nothing needs to be fetched: every image is local, or its container is there already."""
@@ -100,7 +102,7 @@ def resolve(slot: Slot, manifest: Manifest, hardware: Hardware, ledger: Ledger) 
             containers.append(_spec(name, module, variant, pinned, front, injection))
     return Resolution(
         slot, tuple(containers), tuple(wanted), tuple(verdicts), tuple(blocked), tuple(choices),
-        room_first=manifest.update.strategy == "recreate",
+        room_first=manifest.update.strategy == "recreate", urgent=manifest.update.now,
         shadow=asked_by(manifest.update),
     )  # fmt: skip
 
@@ -147,13 +149,16 @@ def resolution_key(slot: Slot, reference: str) -> str:
     return f"{slot.sha256[:16]} {reference}"
 
 
-def aim(candidate: Resolution | None, accepted: Resolution | None, observed: Observed) -> Target:
+def aim(
+    candidate: Resolution | None, accepted: Resolution | None, observed: Observed, gate: Gate = OPEN
+) -> Target:
     """The target: the candidate's once all its images are here, else the accepted one's while they are fetched.
 
+    While *gate* is shut for the candidate, nothing of it is fetched, or made.
     With nothing accepted and a candidate that is not here yet, what runs is left alone: it may be what the
     candidate will want (a rebuilt state database knows no accepted slot).
     """
-    if candidate is not None and candidate.here(observed):
+    if candidate is not None and candidate.here(observed) and gate.apply is None:
         return Target(
             candidate.slot.version, candidate.slot.deployment, candidate.containers, (), candidate.considered,
             room_first=candidate.room_first or accepted is None, shadow=candidate.shadow,
@@ -161,7 +166,7 @@ def aim(candidate: Resolution | None, accepted: Resolution | None, observed: Obs
     newest = candidate or accepted
     if newest is None:
         return Target(prune=False)
-    fetch = _missing(newest, observed)
+    fetch = _missing(newest, observed) if candidate is None or gate.download is None else ()
     if accepted is None:
         return Target(None, newest.slot.deployment, (), fetch, newest.considered, newest.blocked, prune=False)
     if candidate is not None:

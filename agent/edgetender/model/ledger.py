@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from edgetender.model.front import Shadowed
+from edgetender.model.gate import NO_PASSAGE, Hold, Passage
 from edgetender.model.image import ImageTraits
 from edgetender.model.target import Injection
 
@@ -158,6 +159,9 @@ class Ledger:
     begun: Mapping[str, int] = field(
         default_factory=lambda: _NONE
     )  # starts nobody saw the end of, as attempts
+    holds: Mapping[str, Hold] = field(default_factory=lambda: _NONE)  # an operator's, by module; "": on all
+    delays: Mapping[str, Hold] = field(default_factory=lambda: _NONE)  # what modules asked for, by name
+    passage: Passage = NO_PASSAGE  # how far the candidate has come
     settling_since: datetime | None = None  # since when every module of the candidate is ready
     fared: Mapping[str, Fared] = field(default_factory=lambda: _NONE)  # by module, of before a candidate
     compared: Mapping[str, Compared] = field(default_factory=lambda: _NONE)  # of the newest candidate

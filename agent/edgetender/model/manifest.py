@@ -276,6 +276,11 @@ class Update(Wire):
     shadow: Comparison | None = Field(
         None, description="behind a proxy: compare answers to copies of live requests before switching"
     )
+    now: bool = Field(
+        default=False,
+        description="wait for no maintenance window of the device and for no module that asks for time; what an "
+        "operator holds waits all the same",
+    )
 
 
 class Manifest(Wire):
