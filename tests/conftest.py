@@ -2,6 +2,7 @@
 
 pytest_plugins = [
     "tests.services.engine",
+    "tests.services.podman",
     "tests.services.broker",
     "tests.services.registry",
     "tests.services.front_image",

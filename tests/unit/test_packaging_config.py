@@ -121,6 +121,11 @@ def test_both_spellings_of_the_extra_steps_are_read(folder):
         ("RUNN true", {"extraDockerfileSteps:1": "step.unknown"}),
         ("RUN pip download \\\n  numpy\nENV OMP_NUM_THREADS=1\nUSER root", {}),
         ("RUN trailing \\", {}),
+        ("RUN <<EOF sh -s\n\ncmd=1\nENTRYPOINT=x\nEOF\nENV A=1", {}),
+        ("RUN <<-'END' && true\n\tFROM there\n\tEND\nCMD x", {"extraDockerfileSteps:4": "step.refused"}),
+        ("COPY <<ONE <<TWO /srv/\nCMD\nONE\nCMD\nTWO\nRUNN x", {"extraDockerfileSteps:6": "step.unknown"}),
+        ("RUN <<EOF\nrm -rf /opt/edgetender-scoring\nEOF", {"extraDockerfileSteps:1": "step.server"}),
+        ("RUN cat <<< x\nCMD x", {"extraDockerfileSteps:2": "step.refused"}),
     ],
 )
 def test_steps_may_add_anything_but_not_take_the_servers_place(folder, steps, expected):

@@ -97,9 +97,12 @@ TABLE = {
     "C12": Row(
         "log in, build from a Dockerfile, log streamed, run id and duration",
         contract("packaging_registry", "the_documents_commands_log_in_build_show_and_pull")
-        + unit("packaging_dockerfile_build", "the_folder_gives_the_image_it_was_made_beside"),
-        "builders are our own and Docker's API; podman is reached through its Docker-compatible API by DOCKER_HOST, "
-        "which no test does; BuildKit's own API is not spoken, so `RUN --mount` is not built",
+        + unit("packaging_dockerfile_build", "the_folder_gives_the_image_it_was_made_beside")
+        + contract(
+            "builders", "podman_builds_it_by_dockers_api", "podman_runs_the_steps_of_a_package",
+            "what_only_buildkit_reads_is_built_by_dockers_own_program",
+            "without_a_program_for_it_each_line_is_named_with_what_helps",
+        ),
     ),
     "C13": Row(
         "push an existing image to a private registry",

@@ -7,6 +7,7 @@ server's layer goes on after them, so what they wrote there would be replaced at
 
 import json
 import re
+from collections.abc import Iterator
 
 from edgetender.errors import Problem
 
@@ -23,14 +24,19 @@ _REFUSED = {
 _ALLOWED = frozenset(
     {"RUN", "COPY", "ADD", "ENV", "ARG", "LABEL", "USER", "WORKDIR", "EXPOSE", "VOLUME", "SHELL"}
 )
+_HEREDOC = re.compile(r"(?:^|\s)\d*<<(-?)([\"']?)([A-Za-z_][\w.]*)\2(?=\s|$)")
 _SERVERS_OWN = ("AML_APP_ROOT", "AZUREML_ENTRY_SCRIPT", "AZUREML_MODEL_DIR", "PYTHONHOME")
 
 
 def steps(text: str) -> list[tuple[int, str, str]]:
-    """Return the instructions as (first line, upper-case word, rest), continuations joined, comments out."""
+    """Return the instructions as (first line, upper-case word, rest), continuations joined, comments out.
+
+    A here-document is part of the rest, with its line breaks.
+    """
     found: list[tuple[int, str, str]] = []
     held, first = "", 0
-    for number, line in enumerate(text.splitlines(), 1):
+    lines = enumerate(text.splitlines(), 1)
+    for number, line in lines:
         if line.lstrip().startswith("#") or (not line.strip() and not held):
             continue
         first = first or number
@@ -39,12 +45,29 @@ def steps(text: str) -> list[tuple[int, str, str]]:
             continue
         word, _, rest = (held + line).strip().partition(" ")
         if word:
-            found.append((first, word.upper(), rest.strip()))
+            body = "".join(_here_document(lines, end, tabs) for tabs, end in heredocs(word.upper(), rest))
+            found.append((first, word.upper(), rest.strip() + body))
         held, first = "", 0
     if held.strip():
         word, _, rest = held.strip().partition(" ")
         found.append((first, word.upper(), rest.strip()))
     return found
+
+
+def heredocs(word: str, rest: str) -> list[tuple[bool, str]]:
+    """The here-documents that an instruction opens: whether tabs before the end count not, and the end."""
+    if word not in {"RUN", "COPY", "ADD"}:
+        return []
+    return [(bool(match[1]), match[3]) for match in _HEREDOC.finditer(rest)]
+
+
+def _here_document(lines: Iterator[tuple[int, str]], end: str, tabs: bool) -> str:
+    body = ""
+    for _, line in lines:
+        body += f"\n{line}"
+        if (line.lstrip("\t") if tabs else line) == end:
+            break
+    return body
 
 
 def problems(text: str) -> list[Problem]:

@@ -5,15 +5,13 @@ from __future__ import annotations
 import json
 import os
 import re
-import tarfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from edgetender.errors import ConfigInvalid, Problem
-from edgetender.packaging import docker_steps, dockerignore, engine_archive, oci_layout
+from edgetender.packaging import docker_steps, dockerignore, engine_build, oci_layout
 from edgetender.packaging.compressed import unpacked
 from edgetender.packaging.layer import Entry, Layer, pack, pack_stream, tree
 from edgetender.packaging.oci_layout import Image
@@ -65,22 +63,15 @@ class DockerfileBuilder:
         if builder == "direct" and reasons:
             raise ConfigInvalid(tuple(reasons))
         if builder == "docker" or reasons:
-            image = self._by_engine(context, reference, file, platform)
+            engine, blobs = self._workspace.engine(), self._workspace.layers().blobs
+            image = engine_build.image(
+                engine, context, reference, self._say, blobs, file=file, platform=platform
+            )
         else:
             image = self._direct(context, steps, platform, dockerignore.kept(context, file))
         with self._workspace.images.making(reference) as part:
             oci_layout.write(image, part, name=reference)
         return image.digest
-
-    def _by_engine(self, context: Path, reference: str, file: str, platform: str) -> Image:
-        engine, blobs = self._workspace.engine(), self._workspace.layers().blobs
-        engine.build(context, reference, self._say, file=file, platform=platform)
-        with TemporaryDirectory(prefix="build-", dir=self._workspace.root) as scratch:
-            archive = Path(scratch, "image.tar")
-            with archive.open("wb") as out:
-                engine.save(reference, out)
-            with tarfile.open(archive) as tar:
-                return engine_archive.take(tar, blobs)
 
     def _direct(
         self,
@@ -146,7 +137,7 @@ def _one_to_one(rest: str) -> bool:
     """One source that is a plain path, one target, no options."""
     words = _words(rest)
     plain = len(words) == 2 and "://" not in words[0]  # noqa: PLR2004  from, to
-    return plain and not words[0].startswith("--") and not set(words[0]) & set("*?[")
+    return plain and not words[0].startswith(("--", "<<")) and not set(words[0]) & set("*?[")
 
 
 def _layer(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
 import socket
 import tarfile
 from collections.abc import Callable, Iterator
@@ -87,6 +88,13 @@ class Engine:
                 if text := str(line.get("stream") or line.get("status") or "").rstrip():
                     say(text)
         return built
+
+    def version(self) -> tuple[str, tuple[int, ...]]:
+        """Who answers, and its version: `docker` or `podman`, which speaks Docker's API too."""
+        found = self._json("GET", "/version", "ask for the engine's version")
+        names = " ".join(str(one.get("Name", "")) for one in found.get("Components") or ())
+        numbers = tuple(int(part) for part in re.findall(r"\d+", str(found.get("Version", "")))[:2])
+        return "podman" if "podman" in names.lower() else "docker", numbers
 
     def save(self, reference: str, out: BinaryIO) -> None:
         """Write the image as the engine's archive (a tar with manifest.json)."""

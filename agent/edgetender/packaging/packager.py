@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import tarfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from edgetender.errors import ConfigInvalid, Problem
-from edgetender.packaging import build_context, engine_archive, oci_layout
+from edgetender.packaging import build_context, engine_build, oci_layout
 from edgetender.packaging.bases import Base
 from edgetender.packaging.builder import Assembled, Built, BuiltLayer, DirectBuilder, needs_an_engine
 from edgetender.packaging.image_store import registry_of
@@ -162,19 +161,15 @@ class Packager:
 
     def _built_by_an_engine(self, order: Order, made: Assembled, base: Base, out: Path) -> Built:
         """Build the context, and take the result out again: the image is here then, as a direct one is."""
-        engine = self.workspace.engine()
+        engine, blobs = self.workspace.engine(), self.workspace.layers().blobs
         with TemporaryDirectory(prefix="build-", dir=self.workspace.root) as scratch:
-            context, archive = Path(scratch, "context"), Path(scratch, "image.tar")
+            context = Path(scratch, "context")
             if base.reference is not None and not engine.has(base.reference):
-                engine.load(
-                    made.base, base.reference
-                )  # it was pulled already; the engine need not do it again
+                engine.load(made.base, base.reference)  # pulled already; the engine need not do it again
             self.write_context(order, made, base, context)
-            engine.build(context, order.reference, self.say, platform=order.platform)
-            with archive.open("wb") as file:
-                engine.save(order.reference, file)
-            with tarfile.open(archive) as tar:
-                image = engine_archive.take(tar, self.workspace.layers().blobs)
+            image = engine_build.image(
+                engine, context, order.reference, self.say, blobs, platform=order.platform
+            )
         oci_layout.write(image, out, name=order.reference)
         layers = tuple(BuiltLayer("docker", one.digest, one.size, reused=False) for one in image.layers)
         return Built(image.digest, out, image.platform, layers)
