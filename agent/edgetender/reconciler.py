@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
@@ -17,6 +17,7 @@ from edgetender.decide.gating import gate, is_frozen, went_on
 from edgetender.decide.holding import held
 from edgetender.decide.intake import entry_of
 from edgetender.decide.look import look_at
+from edgetender.decide.measuring import noted as measured
 from edgetender.decide.planner import plan
 from edgetender.decide.resolving import Resolution, aim, resolve
 from edgetender.decide.shadowing import compared
@@ -30,9 +31,10 @@ from edgetender.model.hardware import Hardware
 from edgetender.model.ledger import Ledger, Slot
 from edgetender.model.observed import Observed
 from edgetender.model.plan import Plan, PullOutcome
-from edgetender.model.target import HealthSpec, Target
+from edgetender.model.target import ContainerSpec, HealthSpec, Target
 from edgetender.observing import Observer
 from edgetender.ports import Engine, Front, Store, Trust
+from edgetender.tidier import Tidier
 
 log = logging.getLogger(__name__)
 
@@ -76,6 +78,7 @@ class Reconciler:
         interval_s: float,
         trust: Trust | None = None,
         rules: Rules = ALWAYS,
+        keep_free_bytes: int = 0,
     ) -> None:
         self._engine, self._observer, self._puller = engine, observer, puller
         self._clock, self._hardware, self._publish = clock, hardware, publish
@@ -83,6 +86,7 @@ class Reconciler:
         self._rules = rules
         self._executor = Executor(engine, front, puller, stopping)
         self._memory = Memory(store, trust)
+        self._tidier = Tidier(engine, self._memory, keep_free_bytes)
 
     def run(self) -> None:
         """Cycle until `stopping`. The wake flag is cleared before the look, so no wake-up is ever lost."""
@@ -105,13 +109,16 @@ class Reconciler:
         seen = ledger
         ledger, until = self._judge(ledger, target, observed, now)
         observed = self._seen_by(ledger, seen, observed)
-        ledger = marked(ledger, look_at(self._hardware()), now)
+        look = look_at(self._hardware())
+        ledger = marked(ledger, look, now)
+        ledger = measured(ledger, self._timed(ledger), observed, look, now)
         if not is_frozen(ledger, now):
             ledger = held(ledger, self._resolved(ledger), now)
         target = self._aim(ledger, observed, now)
         ledger = went_on(ledger, target, now)
         ledger = forget(ledger, target, observed, now, self._resolved(ledger))
         stride = plan(target, observed, ledger, now)
+        stride = self._tidier.with_room(stride, target, observed, ledger, now)
         ledger = intend(ledger, stride, target, observed)
         self._memory.keep(ledger)
         done = failed = False
@@ -165,6 +172,9 @@ class Reconciler:
     def _resolved(self, ledger: Ledger) -> tuple[Resolution, ...]:
         both = (self._resolve(ledger.accepted, ledger), self._resolve(ledger.candidate, ledger))
         return tuple(resolution for resolution in both if resolution is not None)
+
+    def _timed(self, ledger: Ledger) -> Iterator[tuple[ContainerSpec, tuple[str, ...]]]:
+        return (each for one in self._resolved(ledger) for each in one.timed)
 
     def _judged(self, ledger: Ledger) -> dict[str, HealthSpec]:
         """How readiness is judged, by container spec, of everything that either slot may run."""

@@ -62,6 +62,8 @@ def explain_lines(document: Any, style: Style, *, wide: bool = False) -> Iterato
         for check in one["predicates"]:
             if wide or one["verdict"] in ("chosen", "demoted") or check["truth"] != "true":
                 yield f"     {_predicate(check, style)}"
+        if one.get("measured"):
+            yield f"     {style.words(_measured(one['measured']))}"
         if one["history"]:
             yield f"     {_history(one['history'], style)}"
         if one["wouldChange"]:
@@ -81,6 +83,11 @@ def _predicate(check: Any, style: Style) -> str:
 def _history(history: Any, style: Style) -> str:
     tries = "once" if history["times"] == 1 else f"{history['times']} times"
     return style.words(f"{history['code'] or 'failed'} at {history['at']} ({tries}): {history['reason']}")
+
+
+def _measured(figure: Any) -> str:
+    took = f"p95 {figure['p95Ms']:g} ms" if figure["p95Ms"] is not None else "it says no times"
+    return f"measured at {figure['at']}: {took}"
 
 
 def _replayed(module: str, facts: Path, manifest: ManifestFile | None) -> bytes:

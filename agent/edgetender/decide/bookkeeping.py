@@ -10,8 +10,8 @@ from typing import TypeVar
 from edgetender.decide.backoff import FORGET_AFTER_S
 from edgetender.decide.exits import describe_exit
 from edgetender.decide.resolving import Resolution, resolution_key
-from edgetender.decide.stride import front_key, is_done, pull_key, run_key
-from edgetender.errors import AgentError, Transient
+from edgetender.decide.stride import front_key, image_key, is_done, pull_key, run_key
+from edgetender.errors import AgentError, DiskFull, Transient
 from edgetender.model.ledger import Attempt, Death, Ledger
 from edgetender.model.observed import Container, Observed, Status
 from edgetender.model.plan import (
@@ -26,6 +26,7 @@ from edgetender.model.plan import (
     Pull,
     PullOutcome,
     Remove,
+    RemoveImage,
     Start,
     Stop,
 )
@@ -65,6 +66,10 @@ def record(ledger: Ledger, outcome: Outcome, target: Target, now: datetime) -> L
             return (
                 replace(ledger, attempts=_without(ledger.attempts, key)) if key in ledger.attempts else ledger
             )
+        case RemoveImage(image):
+            if error is not None:
+                return _failed(ledger, image_key(image), error, now)
+            return _with_room(replace(ledger, pulled=_without(ledger.pulled, image)))
         case Stop() | Remove() | Forget() | LowerFront():
             return ledger
 
@@ -80,8 +85,15 @@ def record_pull(ledger: Ledger, outcome: PullOutcome, now: datetime) -> Ledger:
             resolved.setdefault(resolution_key(slot, reference), outcome.pinned)
         if slot is not None and outcome.traits is not None:
             traits.setdefault(resolution_key(slot, reference), outcome.traits)
+    pulled = dict(ledger.pulled)
+    if outcome.fetched and outcome.pinned is not None:
+        pulled[outcome.pinned] = now
     return replace(
-        ledger, resolved=resolved, traits=traits, attempts=_without(ledger.attempts, pull_key(reference))
+        ledger,
+        resolved=resolved,
+        traits=traits,
+        pulled=pulled,
+        attempts=_without(ledger.attempts, pull_key(reference)),
     )
 
 
@@ -159,8 +171,9 @@ def forget(
     }
     ready = {run_key(c.module, c.spec) for c in observed.containers if c.ready}
     keys = {run_key(spec.module, spec.digest) for one in slots for spec in one.containers}
-    keys |= {pull_key(wanted.reference) for one in slots for wanted in one.wanted}
+    keys |= {pull_key(considered.image) for one in slots for considered in one.considered}
     keys |= {front_key(spec.module) for one in slots for spec in one.containers if spec.front_spec}
+    keys |= {image_key(name) for name in ledger.pulled}
     modules = {considered.module for one in slots for considered in one.considered}
     variants = {(c.module, c.variant, c.image) for one in slots for c in one.considered}
     kept = {one.slot.sha256[:16] for one in slots}
@@ -173,12 +186,18 @@ def forget(
         resolved=_newest(ledger.resolved, kept),
         traits=_newest(ledger.traits, kept),
         choices=_newest(ledger.choices, kept),
+        measured={key: one for key, one in ledger.measured.items() if key.split(" ", 1)[0] in modules},
         demotions=tuple(d for d in ledger.demotions if (d.module, d.variant, d.image) in variants),
     )
     if observed.engine_down is None:
         runs = {container.run for container in observed.containers}
         ended = {container.id for container in observed.containers if not container.running}
-        fresh = replace(fresh, restart_wanted=ledger.restart_wanted & runs, stopped=ledger.stopped & ended)
+        fresh = replace(
+            fresh,
+            restart_wanted=ledger.restart_wanted & runs,
+            stopped=ledger.stopped & ended,
+            pulled={name: at for name, at in ledger.pulled.items() if name in observed.images},
+        )
     return fresh if fresh != ledger else ledger
 
 
@@ -226,5 +245,11 @@ def _counted(
     return {**attempts, key: Attempt(failures, now, code, reason, forgiven)}
 
 
-def _without(attempts: Mapping[str, Attempt], key: str) -> dict[str, Attempt]:
-    return {name: attempt for name, attempt in attempts.items() if name != key}
+def _with_room(ledger: Ledger) -> Ledger:
+    """Pulls that found no room are tried again at once: there is more of it."""
+    kept = {key: one for key, one in ledger.attempts.items() if one.code != DiskFull.code}
+    return replace(ledger, attempts=kept)
+
+
+def _without(notes: Mapping[str, T], key: str) -> dict[str, T]:
+    return {name: note for name, note in notes.items() if name != key}

@@ -13,7 +13,7 @@ from edgetender.decide.variants import Judged, Known, judged
 from edgetender.errors import NotFound
 from edgetender.model.facts_json import plain
 from edgetender.model.hardware import Hardware
-from edgetender.model.ledger import Demotion
+from edgetender.model.ledger import Demotion, Measured
 from edgetender.model.manifest import SCHEMA, Manifest
 
 _VOLATILE = ("memory_available_bytes", "memory_free_bytes")
@@ -64,6 +64,7 @@ def _variant(number: int, found: Judged, all_of_them: Sequence[Judged]) -> dict[
         "devices": list(found.devices),
         "predicates": [_predicate(check) for check in found.checks],
         "history": _history(found.demotion),
+        "measured": _measured(found.figure),
         "wouldChange": _would_change(found, all_of_them),
     }
 
@@ -94,10 +95,19 @@ def _history(demotion: Demotion | None) -> dict[str, Any] | None:
     }
 
 
+def _measured(figure: Measured | None) -> dict[str, Any] | None:
+    if figure is None:
+        return None
+    p95_ms = round(figure.p95_s * 1000, 3) if figure.p95_s is not None else None
+    return {"p95Ms": p95_ms, "at": rfc3339(figure.at), "fingerprint": figure.fingerprint}
+
+
 def _would_change(found: Judged, all_of_them: Sequence[Judged]) -> str:
     match found.verdict:
         case "chosen":
             return "; ".join(_losing(found)) or "its image or the manifest changes"
+        case "eligible" if found.figure is not None:
+            return "it is measured again: with another accelerator, driver or image"
         case "eligible":
             before = [each for each in all_of_them if each.verdict == "chosen"]
             return f"{before[0].variant.name} does not hold" if before else ""

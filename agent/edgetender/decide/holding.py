@@ -34,6 +34,11 @@ def _next(before: Choice | None, chosen: Chosen, now: datetime) -> Choice:
         )
     else:
         before = replace(before, devices=chosen.devices, injection=chosen.injection)
+    before = replace(before, measuring=chosen.measuring or (before.measuring and chosen.better is not None))
+    if chosen.better is not None and chosen.at_once:
+        return Choice(
+            chosen.better, chosen.better_image, (), None, now, climbed_at=before.climbed_at, measuring=True
+        )
     if chosen.better is None:
         return replace(before, better="", better_since=None)
     if before.better != chosen.better or before.better_since is None or now < before.better_since:

@@ -12,6 +12,8 @@ import re
 from dataclasses import dataclass, replace
 from typing import Any
 
+from edgetender.codec import canonical
+from edgetender.model.manifest import Variant
 from edgetender.model.target import Proving
 
 PASSED = "passed"
@@ -51,6 +53,27 @@ class Progress:
     @property
     def failed(self) -> bool:
         return self.ended not in ("", PASSED)
+
+
+def proving_of(variant: Variant, *, timed: bool) -> Proving | None:
+    """What the manifest wants to be shown; None where it names no provider, no known answer and no time."""
+    proof, golden = variant.probe, variant.probe.golden
+    if variant.provider is None and golden is None and proof.p95_max is None and not timed:
+        return None
+    return Proving(
+        provider=variant.provider,
+        min_share=proof.min_share,
+        path=proof.path,
+        port=proof.port,
+        golden_path=golden.path if golden else "/score",
+        golden_body=canonical(golden.body).decode() if golden else "",
+        golden_expect=canonical(golden.expect).decode() if golden else "",
+        tolerance=golden.tolerance if golden else 0.0,
+        warmup=proof.warmup,
+        runs=proof.runs,
+        p95_max_s=proof.p95_max,
+        timed=timed,
+    )
 
 
 def begun(proving: Proving) -> Progress:

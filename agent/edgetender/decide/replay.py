@@ -16,7 +16,7 @@ from edgetender.errors import ManifestInvalid, NotFound, Problem
 from edgetender.model.facts_json import hardware_of, plain
 from edgetender.model.hardware import Hardware
 from edgetender.model.image import ImageTraits
-from edgetender.model.ledger import Choice, Demotion, Ledger, Slot
+from edgetender.model.ledger import Choice, Demotion, Ledger, Measured, Slot
 from edgetender.model.manifest import SCHEMA, Manifest
 from edgetender.model.reading import manifest_of, read_manifest
 
@@ -120,6 +120,11 @@ def _known(found: Known) -> dict[str, Any]:
             }
             for image, t in found.traits.items()
         },
+        "measured": {
+            image: {"p95S": m.p95_s, "fingerprint": m.fingerprint, "at": rfc3339(m.at)}
+            for image, m in found.figures.items()
+        },
+        "unfetched": sorted(found.unfetched),
     }  # fmt: skip
 
 
@@ -143,13 +148,22 @@ def _known_of(found: Any) -> Known:
         for image, t in found["images"].items()
     }
     held = found["held"]
-    return Known(demotions, traits, found["pinned"], _held_of(held) if held is not None else None)
+    figures = {
+        image: Measured(m["p95S"], m["fingerprint"], datetime.fromisoformat(m["at"]))
+        for image, m in found.get("measured", {}).items()  # younger than the document
+    }
+    before = _held_of(held) if held is not None else None
+    unfetched = frozenset(found.get("unfetched", ()))
+    return Known(demotions, traits, found["pinned"], before, figures, unfetched)
 
 
 def _held(held: Choice) -> dict[str, Any]:
     """As much of it as a verdict depends on."""
-    return {"variant": held.variant, "image": held.image, "devices": list(held.devices)}
+    return {
+        "variant": held.variant, "image": held.image, "devices": list(held.devices), "measuring": held.measuring,
+    }  # fmt: skip
 
 
 def _held_of(found: Any) -> Choice:
-    return Choice(found["variant"], found["image"], tuple(found["devices"]))
+    measuring = bool(found.get("measuring"))
+    return Choice(found["variant"], found["image"], tuple(found["devices"]), measuring=measuring)

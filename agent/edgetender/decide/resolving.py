@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from edgetender.codec import canonical
 from edgetender.decide.fronting import mechanism
 from edgetender.decide.injecting import injection_of
 from edgetender.decide.look import Look, look_at
+from edgetender.decide.measuring import MEASURING, key_of
+from edgetender.decide.proving import proving_of
 from edgetender.decide.shadowing import asked_by
-from edgetender.decide.variants import CLIMBING, Judged, Known, considered, judged
+from edgetender.decide.stride import pull_key
+from edgetender.decide.variants import CLIMBING, TO_BE_MEASURED, UPWARDS, Judged, Known, considered, judged
 from edgetender.model.front import Shadow
 from edgetender.model.gate import OPEN, Gate
 from edgetender.model.hardware import Hardware
@@ -24,7 +27,6 @@ from edgetender.model.target import (
     ImageWanted,
     Injection,
     Mount,
-    Proving,
     PublishedPort,
     Target,
 )
@@ -41,11 +43,17 @@ class Chosen:
     injection: Injection | None = None
     better: str | None = None
     better_image: str = ""
+    measuring: bool = False  # it runs to be measured
+    at_once: bool = False  # the better one need not prove stable first
 
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """A manifest on this hardware. *wanted* are all its images, *containers* those whose image is pinned."""
+    """A manifest on this hardware. *wanted* are all its images, *containers* those whose image is pinned.
+
+    *beside* are images of variants that are to be measured after this one, with what they are pinned to: they are
+    fetched first, so that nothing waits between two of them. *scarce* are those that could not be had.
+    """
 
     slot: Slot
     containers: tuple[ContainerSpec, ...] = ()
@@ -53,6 +61,8 @@ class Resolution:
     considered: tuple[Considered, ...] = ()
     blocked: tuple[tuple[str, str], ...] = ()
     choices: tuple[Chosen, ...] = ()
+    beside: tuple[tuple[ImageWanted, str | None], ...] = ()
+    scarce: frozenset[str] = frozenset()
     shadow: Shadow | None = None
     room_first: bool = False  # the device cannot hold old and new together
     urgent: bool = False  # its author wants no window and no module waited for
@@ -60,9 +70,23 @@ class Resolution:
     def here(self, observed: Observed) -> bool:
         """Whether nothing needs to be fetched: every image is local, or its container is there already."""
         pinned = {spec.module: spec for spec in self.containers}
-        return not self.blocked and all(
-            wanted.module in pinned and is_here(pinned[wanted.module], observed) for wanted in self.wanted
+        return (
+            not self.blocked
+            and all(
+                wanted.module in pinned and is_here(pinned[wanted.module], observed) for wanted in self.wanted
+            )
+            and all(
+                image in observed.images or wanted.reference in self.scarce for wanted, image in self.beside
+            )
         )
+
+    @property
+    def timed(self) -> Iterator[tuple[ContainerSpec, tuple[str, ...]]]:
+        """Containers that are to be measured, with the accelerators that were picked for them."""
+        devices = {choice.module: choice.devices for choice in self.choices}
+        for spec in self.containers:
+            if spec.health.proving is not None and spec.health.proving.timed:
+                yield spec, devices[spec.module]
 
 
 def is_here(spec: ContainerSpec, observed: Observed) -> bool:
@@ -77,6 +101,8 @@ def resolve(slot: Slot, manifest: Manifest, hardware: Hardware, ledger: Ledger) 
     verdicts: list[Considered] = []
     blocked: list[tuple[str, str]] = []
     choices: list[Chosen] = []
+    beside: list[tuple[ImageWanted, str | None]] = []
+    scarce: frozenset[str] = frozenset()
     look = look_at(hardware)
     for name, module in manifest.modules.items():
         mine = known(slot, name, module, ledger)
@@ -89,29 +115,42 @@ def resolve(slot: Slot, manifest: Manifest, hardware: Hardware, ledger: Ledger) 
             continue
         variant, injection = chosen.variant, _injection(chosen, look, mine)
         choices.append(_choice(name, chosen, found, injection))
-        reference = parse_reference(variant.image)
-        access = manifest.registries.get(reference.registry)
-        looked = resolution_key(slot, variant.image) in ledger.traits
-        wanted.append(
-            ImageWanted(
-                name, variant.image, access.credential if access else None, looked, variant.needs.disk or 0
-            )
-        )
+        wanted.append(_wanted(slot, name, variant, manifest, ledger))
+        scarce |= mine.unfetched
+        for rival in _rivals(found):
+            pinned = pinned_image(slot, rival.image, ledger)
+            beside.append((_wanted(slot, name, rival, manifest, ledger), pinned))
         if (pinned := pinned_image(slot, variant.image, ledger)) is not None:
             front = mechanism(module, manifest.update, hardware, gpu=wants_nvidia(variant))
             containers.append(_spec(name, module, variant, pinned, front, injection))
     return Resolution(
         slot, tuple(containers), tuple(wanted), tuple(verdicts), tuple(blocked), tuple(choices),
-        room_first=manifest.update.strategy == "recreate", urgent=manifest.update.now,
+        tuple(beside), scarce, room_first=manifest.update.strategy == "recreate", urgent=manifest.update.now,
         shadow=asked_by(manifest.update),
     )  # fmt: skip
 
 
+def _wanted(slot: Slot, module: str, variant: Variant, manifest: Manifest, ledger: Ledger) -> ImageWanted:
+    access = manifest.registries.get(parse_reference(variant.image).registry)
+    looked = resolution_key(slot, variant.image) in ledger.traits
+    return ImageWanted(
+        module, variant.image, access.credential if access else None, looked, variant.needs.disk or 0
+    )
+
+
+def _rivals(found: tuple[Judged, ...]) -> Iterator[Variant]:
+    """Those that are to be measured and do not run yet."""
+    for each in found:
+        if each.code in (TO_BE_MEASURED, MEASURING) and each.verdict == "eligible":
+            yield each.variant
+
+
 def _choice(name: str, chosen: Judged, found: tuple[Judged, ...], injection: Injection | None) -> Chosen:
-    better = next((each.variant for each in found if each.code == CLIMBING), None)
+    up = next((each for each in found if each.verdict == "eligible" and each.code in UPWARDS), None)
     return Chosen(
         name, chosen.variant.name, chosen.variant.image, chosen.devices, injection,
-        better.name if better else None, better.image if better else "",
+        up.variant.name if up else None, up.variant.image if up else "",
+        measuring=chosen.code == MEASURING, at_once=up is not None and up.code != CLIMBING,
     )  # fmt: skip
 
 
@@ -134,7 +173,14 @@ def known(slot: Slot, name: str, module: Module, ledger: Ledger) -> Known:
         if (found := ledger.traits.get(resolution_key(slot, variant.image))) is not None
     }
     held = ledger.choices.get(resolution_key(slot, name))
-    return Known(ledger.demotions, traits, ledger.pins.get(name), held)
+    figures = {
+        variant.image: figure
+        for variant in module.choices
+        if (pinned := pinned_image(slot, variant.image, ledger)) is not None
+        and (figure := ledger.measured.get(key_of(name, pinned))) is not None
+    }
+    unfetched = frozenset(v.image for v in module.choices if pull_key(v.image) in ledger.attempts)
+    return Known(ledger.demotions, traits, ledger.pins.get(name), held, figures, unfetched)
 
 
 def pinned_image(slot: Slot, reference: str, ledger: Ledger) -> str | None:
@@ -184,17 +230,19 @@ def aim(
 
 def _missing(resolution: Resolution, observed: Observed) -> tuple[ImageWanted, ...]:
     pinned = {spec.module: spec for spec in resolution.containers}
-    return tuple(
+    first = (
         wanted
         for wanted in resolution.wanted
         if wanted.module not in pinned or not is_here(pinned[wanted.module], observed)
     )
+    return (*first, *(wanted for wanted, image in resolution.beside if image not in observed.images))
 
 
 def _spec(
     name: str, module: Module, variant: Variant, image: str, front: str, injection: Injection | None
 ) -> ContainerSpec:
-    health, probe, proving = module.health, module.health.http, _proving(variant)
+    health, probe = module.health, module.health.http
+    proving = proving_of(variant, timed=module.select.mode == "measured")
     asked = probe.port if probe else variant.probe.port if proving and not health.docker else None
     return ContainerSpec(
         module=name,
@@ -209,6 +257,7 @@ def _spec(
         pids=module.resources.pids,
         read_only=module.read_only,
         capabilities=tuple(sorted(set(module.capabilities))),
+        secrets=tuple(sorted(set(module.secrets))),
         gpu=wants_nvidia(variant),
         injection=injection,
         restart=module.restart,
@@ -225,26 +274,6 @@ def _spec(
         ),
         front=front,
         after=tuple(sorted(set(module.depends_on))),
-    )
-
-
-def _proving(variant: Variant) -> Proving | None:
-    """What the manifest wants to be shown; None where it names neither a provider nor a known answer."""
-    proof, golden = variant.probe, variant.probe.golden
-    if variant.provider is None and golden is None:
-        return None
-    return Proving(
-        provider=variant.provider,
-        min_share=proof.min_share,
-        path=proof.path,
-        port=proof.port,
-        golden_path=golden.path if golden else "/score",
-        golden_body=canonical(golden.body).decode() if golden else "",
-        golden_expect=canonical(golden.expect).decode() if golden else "",
-        tolerance=golden.tolerance if golden else 0.0,
-        warmup=proof.warmup,
-        runs=proof.runs,
-        p95_max_s=proof.p95_max,
     )
 
 

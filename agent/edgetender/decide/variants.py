@@ -11,14 +11,17 @@ from edgetender.decide.checked import Checked, Truth
 from edgetender.decide.failures import stands
 from edgetender.decide.implied import implied
 from edgetender.decide.look import Look, look_at
+from edgetender.decide.measuring import MEASURING, Entrant, holds, in_words, preferred
 from edgetender.decide.predicates import predicates
 from edgetender.model.hardware import Hardware
 from edgetender.model.image import ImageTraits
-from edgetender.model.ledger import Choice, Demotion
+from edgetender.model.ledger import Choice, Demotion, Measured
 from edgetender.model.manifest import Module, Variant
+from edgetender.model.requirements import Select
 from edgetender.model.target import Considered
 
 _NO_TRAITS: Mapping[str, ImageTraits] = MappingProxyType({})
+_NO_FIGURES: Mapping[str, Measured] = MappingProxyType({})
 FITS = "fits"
 
 
@@ -30,6 +33,8 @@ class Known:
     traits: Mapping[str, ImageTraits] = field(default_factory=lambda: _NO_TRAITS)
     pinned: str | None = None  # the variant a person wants, whatever was remembered of it
     held: Choice | None = None  # what it runs as; left only for a reason that is certain
+    figures: Mapping[str, Measured] = field(default_factory=lambda: _NO_FIGURES)  # by image as written
+    unfetched: frozenset[str] = frozenset()  # images that could not be fetched the last time
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,7 @@ class Judged:
     checks: tuple[Checked, ...] = ()
     devices: tuple[str, ...] = ()  # the accelerators that were picked for it
     demotion: Demotion | None = None
+    figure: Measured | None = None  # where the quickest is to be chosen
 
 
 def judged(name: str, module: Module, look: Look, known: Known) -> tuple[Judged, ...]:
@@ -68,20 +74,50 @@ def judged(name: str, module: Module, look: Look, known: Known) -> tuple[Judged,
         else:
             chosen, verdict, because, code = True, "chosen", _fits(checks), FITS
         found.append(Judged(variant, verdict, because, code, checks, devices, demotion))
-    return _kept(found, module, known) if known.held is not None and known.pinned is None else tuple(found)
+    if known.pinned is not None:
+        return tuple(found)
+    if module.select.mode == "measured":
+        found = _by_figures(found, module.select, look, known)
+    return _kept(found, module, known) if known.held is not None else tuple(found)
+
+
+def _by_figures(found: list[Judged], select: Select, look: Look, known: Known) -> list[Judged]:
+    """The same with the quickest of those that can run as the chosen one, or one that is to be measured."""
+    usable = [n for n, one in enumerate(found) if one.verdict in ("chosen", "eligible")][: select.candidates]
+    if len(usable) < 2:  # noqa: PLR2004  # nothing to compare
+        return found
+    figures = [known.figures.get(found[n].variant.image) for n in usable]
+    figures = [
+        figure if holds(figure, look, found[n].devices) else None
+        for n, figure in zip(usable, figures, strict=True)
+    ]
+    entrants = [
+        Entrant(figure, found[n].variant.image not in known.unfetched)
+        for n, figure in zip(usable, figures, strict=True)
+    ]
+    mine = next((place for place, n in enumerate(usable) if _runs(found[n], known.held)), None)
+    place, measuring = preferred(entrants, select.min_gain, mine)
+    out = list(found)
+    for position, (n, figure) in enumerate(zip(usable, figures, strict=True)):
+        because = in_words(figure)
+        if position == place:
+            code = MEASURING if measuring else FITS
+            because = f"being measured: {because}" if measuring else because
+            out[n] = replace(found[n], verdict="chosen", because=because, code=code, figure=figure)
+        else:
+            code = TO_BE_MEASURED if figure is None else NOT_QUICKER
+            out[n] = replace(found[n], verdict="eligible", because=because, code=code, figure=figure)
+    return out
+
+
+def _runs(one: Judged, held: Choice | None) -> bool:
+    return held is not None and (one.variant.name, one.variant.image) == (held.variant, held.image)
 
 
 def _kept(found: list[Judged], module: Module, known: Known) -> tuple[Judged, ...]:
     """The same with what runs already as the chosen one, as long as nothing certain speaks against it."""
     held = known.held
-    place = next(
-        (
-            n
-            for n, one in enumerate(found)
-            if held and (one.variant.name, one.variant.image) == (held.variant, held.image)
-        ),
-        None,
-    )
+    place = next((n for n, one in enumerate(found) if _runs(one, held)), None)
     if held is None or place is None:
         return tuple(found)
     mine = found[place]
@@ -90,11 +126,13 @@ def _kept(found: list[Judged], module: Module, known: Known) -> tuple[Judged, ..
     elif mine.verdict not in ("chosen", "eligible"):
         return tuple(found)
     elif mine.verdict == "eligible":
-        mine = replace(mine, because=_fits(mine.checks), code=FITS)
+        mine = replace(mine, because=mine.because if _compared(mine) else _fits(mine.checks), code=FITS)
     out = []
     for number, one in enumerate(found):
         if number == place:
             out.append(replace(mine, verdict="chosen"))
+        elif _compared(one):
+            out.append(_rival(one, held))
         elif one.verdict in ("chosen", "eligible"):
             because, code = (_CLIMBS, CLIMBING) if number < place else ("not reached", "not_reached")
             out.append(replace(one, verdict="eligible", because=because, code=code))
@@ -103,7 +141,24 @@ def _kept(found: list[Judged], module: Module, known: Known) -> tuple[Judged, ..
     return tuple(out)
 
 
+def _compared(one: Judged) -> bool:
+    """Whether it is among those of which the quickest is chosen."""
+    return one.code in (MEASURING, TO_BE_MEASURED, NOT_QUICKER) or one.figure is not None
+
+
+def _rival(one: Judged, held: Choice) -> Judged:
+    """One that figures speak for while another runs: at once if that is only being measured, else in its time."""
+    if one.verdict != "chosen":
+        return one
+    if one.code == MEASURING:
+        return replace(one, verdict="eligible", because="is measured next")
+    code = SETTLING if held.measuring else CLIMBING
+    return replace(one, verdict="eligible", because=f"{one.because}; {_CLIMBS}", code=code)
+
+
+TO_BE_MEASURED, NOT_QUICKER, SETTLING = "to_be_measured", "not_quicker", "settling"
 CLIMBING = "climbing"
+UPWARDS = (CLIMBING, SETTLING, MEASURING)  # of one that can run: it will
 _CLIMBS = "could run; taken when it has been so for 5 minutes"
 _LOST = ("no_device", "gpu_lost", "not_healthy", "not_driven", "driver_missing")
 

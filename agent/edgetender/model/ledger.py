@@ -76,6 +76,19 @@ class Choice:
     better: str = ""
     better_since: datetime | None = None
     climbed_at: datetime | None = None  # when it last went up by itself
+    measuring: bool = False  # it runs to be measured: what comes of that need not wait
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """How quick an image answered its known input here; *p95_s* None: it tells no times.
+
+    *fingerprint* is that of the part of the hardware it ran on.
+    """
+
+    p95_s: float | None
+    fingerprint: str
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +163,9 @@ class Ledger:
     choices: Mapping[str, Choice] = field(
         default_factory=lambda: _NONE
     )  # by the key of `resolved`, of a module
+    pulled: Mapping[str, datetime] = field(default_factory=lambda: _NONE)  # by digest, when: ours to remove
     pins: Mapping[str, str] = field(default_factory=lambda: _NONE)  # module -> the variant a person wants
+    measured: Mapping[str, Measured] = field(default_factory=lambda: _NONE)  # by module and image by digest
     condemned: Mapping[str, Condemnation] = field(default_factory=lambda: _NONE)  # by manifest sha256
     restart_wanted: frozenset[str] = (
         frozenset()

@@ -231,4 +231,14 @@ class Proof(Exact):
 class Select(Exact):
     """How one of the usable variants is chosen."""
 
-    mode: Literal["ranked"] = Field("ranked", description="the first in the list")
+    mode: Literal["ranked", "measured"] = Field(
+        "ranked",
+        description="ranked: the first in the list; measured: each that can run is fetched and tried once, "
+        "and the quickest of them stays",
+    )
+    candidates: Annotated[int, Field(ge=2, le=8, strict=True)] = Field(
+        3, description="how many are measured, from the top of the list"
+    )
+    min_gain: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.15, description="a variant is passed over for one whose p95 is better by this part"
+    )
