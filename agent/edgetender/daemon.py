@@ -26,7 +26,7 @@ from edgetender.engine.http_exchange import http_exchange
 from edgetender.engine.http_probe import http_probe
 from edgetender.eventlog import EventLog
 from edgetender.house import DaemonHouse
-from edgetender.linking import policies_of, transport_of
+from edgetender.linking import exporter_of, policies_of, transport_of
 from edgetender.lock import StateLock
 from edgetender.logs import Format, configure
 from edgetender.metrics import Metrics
@@ -251,6 +251,7 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
         read_group=settings.api.read_group,
         listen=settings.api.listen,
     )
+    exporter = exporter_of(settings, credentials, metrics, flags.stopping)
     api.bind()
     pulls = settings.pull.concurrent
     devices = KernelEvents(detector.poke, listen if settings.hardware.root == Path("/") else None)
@@ -264,6 +265,7 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
         Worker("devices", devices.work, flags.crash),
         Worker("checker", checker.work, flags.crash),
         Worker("api", api.run, flags.crash),
+        *([Worker("otlp", exporter.work, flags.crash)] if exporter else []),
     ]
 
     def wake_all() -> None:
@@ -283,6 +285,7 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
         detector.poke,
         devices.close,
         api.stop,
+        *([exporter.close] if exporter else []),
     ]
     return Daemon(flags, reconciler, workers, endings, notifier)
 

@@ -1,18 +1,24 @@
-"""Which transport does the configuration ask for? Only that one is imported."""
+"""Which transport and which collector does the configuration ask for? Only those are imported."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from functools import partial
-from typing import Literal, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 from edgetender.config.settings import Settings
+from edgetender.errors import NotFound
+from edgetender.metrics import Metrics
 from edgetender.model.upstream import StreamPolicy, default_policy
 from edgetender.ports import Credentials, Transport
 from edgetender.transports import load
 from edgetender.transports.iothub_twin import Artifact
 from edgetender.transports.none import NoTransport
 from edgetender.transports.settings import FolderSettings, IotHubSettings, MqttSettings
+
+if TYPE_CHECKING:
+    from edgetender.sinks.otlp import OtlpExporter
 
 MAX_KEEPALIVE_S = 1177  # an IoT Hub hangs up after 1.5 times as long, at most 1767 s
 
@@ -73,6 +79,32 @@ def _artifact(settings: Settings, credentials: Credentials, artifact: Artifact) 
     registries = {host: RegistrySettings(one.ca, one.plain_http) for host, one in settings.registries.items()}
     credential = credentials.get(artifact.credential) if artifact.credential else None
     return fetch(artifact.reference, credential, registries)
+
+
+def exporter_of(
+    settings: Settings, credentials: Credentials, metrics: Metrics, stopping: threading.Event
+) -> OtlpExporter | None:
+    """What sends the metrics to the configured collector; None without one. Raises CredentialUnusable, NotFound."""
+    chosen = settings.telemetry
+    if not chosen.otlp:
+        return None
+    try:
+        from edgetender.sinks.otlp import OtlpExporter
+    except ImportError as error:
+        raise NotFound(
+            f"cannot export metrics to {chosen.otlp}: {error.name} is not installed; it is an extra: "
+            "pip install 'edgetender[otlp]'"
+        ) from error
+    known = credentials.get(chosen.otlp_credential) if chosen.otlp_credential else None
+    return OtlpExporter(
+        chosen.otlp,
+        metrics,
+        settings.device,
+        chosen.interval_s,
+        stopping,
+        ca=chosen.otlp_ca,
+        credential=known,
+    )
 
 
 def _iothub(settings: Settings, credentials: Credentials) -> IotHubSettings:

@@ -48,7 +48,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "api": WORDS | {"checks", "pages"},
     "checks": WORDS | HANDS | PORTS | {"config", "decide", "eventlog"},
     "support": WORDS | {"api", "checks", "config", "engine"},  # the labels of what is ours
-    "linking": WORDS | PORTS | {"config", "transports", "registry"},
+    "linking": WORDS | PORTS | {"config", "transports", "registry", "sinks", "metrics"},
     "detecting": WORDS | PORTS | {"config", "probes"},
     "receiving": WORDS | PORTS | {"convert"},
     "house": WORDS | PORTS | {"decide", "config", "publisher", "eventlog", "checks"},
@@ -79,6 +79,7 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     "click": ("cli/",),
     "cryptography": ("trust/ed25519.py", "fleet/hub/authority.py"),
     "docker": ("engine/",),
+    "opentelemetry": ("sinks/otlp.py",),
     "paho": ("transports/mqtt_connection.py", "transports/mqtt_words.py"),
     "prometheus_client": ("metrics.py",),
     "psutil": ("probes/host.py",),
@@ -93,7 +94,7 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
 }
 
 # What starts slowly is imported in functions, or in files that only its users import.
-LAZY = {"azure", "cryptography", "docker", "paho", "psutil", "yaml", "uvicorn", "starlette"}
+LAZY = {"azure", "cryptography", "opentelemetry", "docker", "paho", "psutil", "yaml", "uvicorn", "starlette"}
 
 PURE = {
     "__future__", "collections", "copy", "dataclasses", "datetime", "difflib", "enum", "fnmatch", "functools", "itertools", "json",

@@ -247,9 +247,10 @@ TABLE = {
     "C35: monitoring": Row(
         "App Insights: metrics and traces",
         scoring("contract", "metrics_count_scoring_by_code_and_time")
-        + contract("dashboards", "every_expression_of_every_panel_returns_samples"),
-        "Prometheus has the metrics; nothing is sent by OTLP and no traces are made, requests only carry ids that are "
-        "echoed; Application Insights itself is a cloud's",
+        + contract("dashboards", "every_expression_of_every_panel_returns_samples")
+        + contract("otlp", "every_metric_arrives_with_its_kind_its_labels_and_whose_it_is"),
+        "Prometheus and OpenTelemetry have the agent's metrics, Prometheus those of scoring; no traces are made: a "
+        "request's W3C trace id is in the access log; Application Insights itself is a cloud's",
     ),
     "C35: production data": Row(
         "requests and answers are collected",

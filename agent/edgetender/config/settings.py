@@ -136,9 +136,16 @@ class ApiSettings:
 
 @dataclass(frozen=True, slots=True)
 class TelemetrySettings:
-    """The figures of the device and of its containers."""
+    """The figures of the device and of its containers; with otlp, every metric goes to a collector as well."""
 
     interval_s: Annotated[float, values.seconds(0.1), "between two samples"] = 60.0
+    otlp: Annotated[
+        str,
+        values.matching(r"(https?://[^/?#@\s]+)?", "URL of a collector"),
+        "https://collector.example:4318; an extra",
+    ] = ""
+    otlp_credential: Annotated[Text, "whose username and password the collector asks for (Basic)"] = ""
+    otlp_ca: Annotated[MaybePlace, "the collector's authorities (PEM); else the system's"] = None
 
 
 @dataclass(frozen=True, slots=True)

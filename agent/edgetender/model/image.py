@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from dataclasses import dataclass
 
@@ -91,6 +92,11 @@ class Credential:
     username: str
     password: Secret
     name: str = ""
+
+    def basic(self) -> Secret:
+        """HTTP's Authorization header (RFC 7617); UTF-8, as htpasswd files are."""
+        pair = f"{self.username}:{self.password.reveal()}"
+        return Secret("Basic " + base64.b64encode(pair.encode()).decode())
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -41,12 +40,6 @@ def parse_challenges(header: str) -> tuple[Challenge, ...]:
             value = plain if quoted is None else re.sub(r"\\(.)", r"\1", quoted)
             found[-1][1].setdefault(name.lower(), value)
     return tuple(Challenge(scheme, parameters) for scheme, parameters in found)
-
-
-def basic(credential: Credential) -> Secret:
-    """The Authorization header's value; UTF-8, as htpasswd files are."""
-    pair = f"{credential.username}:{credential.password.reveal()}"
-    return Secret("Basic " + base64.b64encode(pair.encode()).decode())
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +82,7 @@ class Authorizations:
             self._tokens[scope] = self._issue(realm, challenges["bearer"], scope)
             return self._tokens[scope].header
         if "basic" in challenges and self._credential is not None and self._basic is None:
-            self._basic = basic(self._credential)
+            self._basic = self._credential.basic()
             return self._basic
         return None
 

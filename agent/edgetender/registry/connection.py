@@ -16,7 +16,7 @@ import urllib3.exceptions  # requests' own wire: its errors come out of a body r
 from requests.auth import AuthBase
 
 from edgetender.errors import RegistryUnreachable
-from edgetender.registry.auth import Authorizations, basic
+from edgetender.registry.auth import Authorizations
 from edgetender.registry.refusal import error_code, refused, retry_after_s, unreachable
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class Connection:
     def _token(self, realm: str, query: dict[str, str | list[str]]) -> dict[str, Any]:
         what = f"get a token for {self.host}"
         url = requests.Request("GET", realm, params=query).prepare().url or realm
-        answer = basic(self._credential) if self._credential is not None else None
+        answer = self._credential.basic() if self._credential is not None else None
         sending = _Sending("GET", url, {}, None, _origin(url))
         with self._told(what), self._send(sending, answer, what) as response:
             self._check(response, frozenset({200}), what)
