@@ -81,7 +81,16 @@ class DaemonHouse:
     def saved_facts(self) -> dict[str, Any]:
         return facts_document(self._settings.device, self._hardware(), self._store.ledger())
 
-    def logs(self, module: str, *, tail: int | None, since: datetime | None, follow: bool) -> Iterator[str]:
+    def logs(
+        self,
+        module: str,
+        *,
+        tail: int | None,
+        since: datetime | None,
+        follow: bool,
+        until: datetime | None = None,
+        timestamps: bool = False,
+    ) -> Iterator[str]:
         snapshot = self._publisher.snapshot()
         containers = snapshot.observed.of(module) if snapshot else ()
         if not containers:
@@ -90,7 +99,8 @@ class DaemonHouse:
                 f"cannot show logs of {module!r}: no such module here (there are: {', '.join(known) or 'none'})"
             )
         newest = max(containers, key=lambda container: (container.running, container.version))
-        return self._engine.logs(newest.id, tail=tail, since=since, follow=follow)
+        wanted: dict[str, Any] = {"tail": tail, "since": since, "until": until}
+        return self._engine.logs(newest.id, **wanted, timestamps=timestamps, follow=follow)
 
     def metrics(self) -> bytes:
         return self._exposition()

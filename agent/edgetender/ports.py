@@ -61,9 +61,16 @@ class Engine(Protocol):
         ...
 
     def logs(
-        self, container: str, *, tail: int | None = None, since: datetime | None = None, follow: bool = False
+        self,
+        container: str,
+        *,
+        tail: int | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        timestamps: bool = False,
+        follow: bool = False,
     ) -> Iterator[str]:
-        """Lines, oldest first, without their line ends."""
+        """Lines, oldest first, without their line ends; with *timestamps* each begins with its moment and a space."""
         ...
 
     def figures(self, containers: Sequence[Container]) -> tuple[ContainerFigures, ...]: ...

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 import docker
@@ -15,6 +16,7 @@ import pytest
 
 from demo.parts.process import free_port
 from demo.parts.waiting import until
+from edgetender.clock import parse_rfc3339
 from edgetender.engine.docker_engine import DockerEngine
 from edgetender.errors import EngineDown, EngineRefused, NotFound
 from edgetender.model.observed import Container, Status
@@ -205,6 +207,16 @@ def test_logs_are_lines_and_tail_takes_the_last(bench: Bench) -> None:
     container = bench.run(bench.spec(LINES="5"))
     assert list(bench.engine.logs(container)) == [*(f"line {number}" for number in range(1, 6)), "started"]
     assert list(bench.engine.logs(container, tail=2)) == ["line 5", "started"]
+
+
+def test_logs_tell_their_moments_and_end_at_one(bench: Bench) -> None:
+    container = bench.run(bench.spec(LINES="3"))
+    stamped = [line.partition(" ") for line in bench.engine.logs(container, timestamps=True)]
+    assert [text for _, _, text in stamped] == ["line 1", "line 2", "line 3", "started"]
+    moments = [parse_rfc3339(at) for at, _, _ in stamped]
+    assert moments == sorted(moments)
+    assert not list(bench.engine.logs(container, until=moments[0] - timedelta(seconds=1)))
+    assert len(list(bench.engine.logs(container, until=moments[-1] + timedelta(seconds=1)))) == 4
 
 
 def test_followed_logs_end_with_the_container(bench: Bench) -> None:

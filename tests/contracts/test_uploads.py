@@ -145,3 +145,19 @@ def test_a_support_bundle_arrives_without_the_device_s_passwords(device: Any, st
         assert log is not None
         assert log.read() == b"***\n"
     assert "line3-cam7/status.json" in names
+
+
+@pytest.mark.parametrize(
+    "asked", [{"since": 3.5}, {"since": "soon"}, {"until": []}, {"edgeRuntimeOnly": "no"}]
+)
+def test_what_no_bundle_can_be_made_of_is_refused(device: Any, store: Store, asked: Any) -> None:
+    status, answer = device("UploadSupportBundle", {"sasUrl": store.url} | asked)
+    assert status == 400
+    assert next(iter(asked)) in answer["message"]
+
+
+def test_a_bundle_of_the_runtime_alone_has_no_module_s_log(device: Any, store: Store) -> None:
+    asked = {"since": "2d", "until": "2026-11-24T00:00:00Z", "edgeRuntimeOnly": True, "sasUrl": store.url}
+    assert ended(device, device("UploadSupportBundle", asked)[1])["status"] == "Completed"
+    with tarfile.open(fileobj=io.BytesIO(next(iter(store.kept.values())))) as archive:
+        assert not [member.name for member in archive if "/logs/" in member.name]

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from edgetender.clock import rfc3339
 from edgetender.engine.labels import container_name
 from edgetender.errors import AgentError, EngineDown, EngineRefused, ImageMissing, NotFound, PullStalled
 from edgetender.model.figures import ContainerFigures, EngineFacts
@@ -160,11 +161,21 @@ class FakeEngine:
             self.world.images.add(name)
 
     def logs(
-        self, container: str, *, tail: int | None = None, since: datetime | None = None, follow: bool = False
+        self,
+        container: str,
+        *,
+        tail: int | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        timestamps: bool = False,
+        follow: bool = False,
     ) -> Iterator[str]:
         with self._asked("logs"):
             box = self._own(container)
-            printed = list(box.printed)
+            at = box.container.started_at or self._now()  # all it printed is of that moment
+            printed = [] if until is not None and at >= until else list(box.printed)
+        if timestamps:
+            printed = [f"{rfc3339(at)} {line}" for line in printed]
         return self._print(box, printed[-tail:] if tail else [] if tail == 0 else printed, follow)
 
     def figures(self, containers: Sequence[Container]) -> tuple[ContainerFigures, ...]:

@@ -35,6 +35,9 @@ HARDWARE = Hardware(
 )
 
 
+STAMP = "2026-11-24T11:59:00.123456789Z"  # what stands before each line, where that is asked for
+
+
 class Following:
     """A log that goes on: says *lines*, then is silent until it is closed. Keeps what it promised of itself."""
 
@@ -116,11 +119,20 @@ class FakeHouse:
     def saved_facts(self) -> dict[str, Any]:
         return facts_document("line3-cam7", self.facts, self.ledger)
 
-    def logs(self, module: str, *, tail: int | None, since: datetime | None, follow: bool) -> Iterator[str]:
-        self.asked.append(("logs", module, tail, since, follow))
+    def logs(
+        self,
+        module: str,
+        *,
+        tail: int | None,
+        since: datetime | None,
+        follow: bool,
+        until: datetime | None = None,
+        timestamps: bool = False,
+    ) -> Iterator[str]:
+        self.asked.append(("logs", module, tail, since, follow, *([until] if until else [])))
         if module not in self.said:
             raise NotFound(f"cannot show logs of {module!r}: no such module here (there are: scorer)")
-        return iter(self.said[module])
+        return (f"{STAMP} {line}" if timestamps else line for line in self.said[module])
 
     def metrics(self) -> bytes:
         return b"edgetender_up 1.0\n"

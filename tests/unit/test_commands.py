@@ -18,7 +18,7 @@ from edgetender.errors import EngineDown, ManifestInvalid, Problem
 from edgetender.model.ledger import Decision
 from tests.builders import answers
 from tests.fakes.clock import NOON, FakeClock
-from tests.fakes.house import FakeHouse
+from tests.fakes.house import STAMP, FakeHouse
 
 LINES = ["<6> started", "<4> warm", "<3> failed", "no level"]
 
@@ -135,7 +135,8 @@ def test_all_and_expressions_name_several_modules_and_nobody_is_no_error(asked):
 
     assert ids("all") == ["scorer", "camera"]
     assert ids("s.*r|x") == ["scorer"]
-    assert ids("scor") == []
+    assert ids("SCOR") == ["scorer"]  # "edge" is edgeAgent and edgeHub there
+    assert ids("^cor|x$") == []
 
 
 @pytest.mark.parametrize(
@@ -154,12 +155,25 @@ def test_since_is_said_in_many_ways(asked, house: FakeHouse, since: str, moment:
     assert house.asked[-1][3].isoformat().startswith(moment)
 
 
+def test_until_ends_them_and_their_moments_come_where_they_are_asked_for(asked, house: FakeHouse):
+    wanted = {"until": "2 hours", "includeTimestamp": True, "loglevel": 3, "regex": "^failed"}
+    assert asked("GetModuleLogs", logs(**wanted))[1][0]["payload"] == f"{STAMP} <3> failed\n"
+    assert house.asked[-1][5].isoformat() == "2026-11-24T10:00:00+00:00"
+
+
 def test_gzip_and_json(asked):
     request = logs(loglevel=4) | {"encoding": "gzip", "contentType": "json"}
     [entry] = asked("GetModuleLogs", request)[1]
     lines = json.loads(gzip.decompress(base64.b64decode(entry["payloadBytes"])))
     assert lines == [
-        {"device": "line3-cam7", "id": "scorer", "stream": "stdout", "loglevel": 4, "text": "warm"}
+        {
+            "device": "line3-cam7",
+            "id": "scorer",
+            "stream": "stdout",
+            "loglevel": 4,
+            "text": "warm",
+            "timestamp": STAMP,
+        }
     ]
 
 
@@ -179,8 +193,8 @@ def test_an_answer_stays_below_128_kb_and_loses_its_oldest_lines(asked, house: F
         {"items": [1]},
         {"items": [{"id": ""}]},
         {"items": [{"id": "("}]},
-        logs(until="1h"),
-        logs(includeTimestamp=True),
+        logs(until="tomorrow"),
+        logs(includeTimestamp="yes"),
         logs(tail=-1),
         logs(since="yesterday"),
         logs(regex="("),
@@ -231,12 +245,6 @@ def test_an_upload_goes_to_an_https_address_and_to_no_other(asked, url: Any):
 def test_a_task_that_nobody_began_is_unknown(asked):
     assert asked("GetTaskStatus", {"correlationId": "x"})[1]["status"] == "Unknown"
     assert asked("GetTaskStatus", {})[0] == 400
-
-
-def test_the_place_of_credentials_may_be_missing(tmp_path: Path):
-    from edgetender.support.credentials import credentials_in
-
-    assert credentials_in(tmp_path / "none") == set()
 
 
 # --- once

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 
+from edgetender.support.credentials import credentials_in
 from edgetender.support.redacting import Redactor, fingerprint, secret_values, without_environment
 
 CANARY = "canary-41c0ffee"
@@ -82,3 +86,8 @@ def test_an_environment_keeps_its_names_and_shows_which_values_are_alike() -> No
 
 def test_a_redactor_does_not_print_what_it_knows() -> None:
     assert CANARY not in repr(Redactor([CANARY]))
+
+
+def test_the_passwords_of_every_place_are_known_and_a_place_may_be_missing(tmp_path: Path) -> None:
+    (tmp_path / "hub").write_text(json.dumps({"username": "line3", "password": CANARY}))
+    assert credentials_in(tmp_path, tmp_path / "none") == {CANARY}

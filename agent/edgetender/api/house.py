@@ -58,8 +58,18 @@ class House(Protocol):
         """Everything that choosing a variant depends on, to be replayed elsewhere."""
         ...
 
-    def logs(self, module: str, *, tail: int | None, since: datetime | None, follow: bool) -> Iterator[str]:
-        """Lines, oldest first. Raises NotFound at the call, not at the first line.
+    def logs(
+        self,
+        module: str,
+        *,
+        tail: int | None,
+        since: datetime | None,
+        follow: bool,
+        until: datetime | None = None,
+        timestamps: bool = False,
+    ) -> Iterator[str]:
+        """Lines, oldest first; with *timestamps* each after its moment. Raises NotFound at the call, not at the
+        first line.
 
         An iterator with `close()` is closed, from another thread, when the reader has gone.
         """

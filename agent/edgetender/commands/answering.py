@@ -6,13 +6,14 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 from edgetender.api import answers
 from edgetender.api.house import House
 from edgetender.clock import Clock
 from edgetender.codec import canonical
-from edgetender.commands.module_logs import SPACE_BYTES, chosen, entry, read_items
+from edgetender.commands.module_logs import SPACE_BYTES, chosen, entry, moment, read_items
 from edgetender.commands.once import Once
 from edgetender.commands.request import Refused, member, number, object_of
 from edgetender.commands.uploads import Uploads
@@ -26,6 +27,7 @@ _EFFECTS = frozenset(
 )
 _DECIDED_S = 20.0
 _ASK_EVERY_S = 0.1
+_BUNDLED = timedelta(days=1)  # of the agent's log in a support bundle, where nobody says
 Answer = tuple[int, Any]
 
 
@@ -147,10 +149,12 @@ class DeviceCommands:
 
     def _upload_bundle(self, request: dict[str, Any], _source: str) -> Answer:
         url = member(request, "sasUrl", str, "where to put it: an https:// address with its signature")
-        since = request.get("since") or "1d"
-        if not isinstance(since, str):
-            raise Refused("since is text like 2d")
-        return OK, self._uploads.bundle(url, since)
+        now, brief = self._clock.now(), request.get("edgeRuntimeOnly", False)
+        since, until = moment(request, "since", now), moment(request, "until", now)
+        if not isinstance(brief, bool):
+            raise Refused("edgeRuntimeOnly is true or false")
+        since = since or now - _BUNDLED
+        return OK, self._uploads.bundle(url, since, until, with_modules=not brief)
 
     def _task(self, request: dict[str, Any], _source: str) -> Answer:
         return OK, self._uploads.status(member(request, "correlationId", str, "what the upload answered"))

@@ -10,12 +10,13 @@ import threading
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 from edgetender import __version__
 from edgetender.clock import Clock
-from edgetender.commands.module_logs import Wanted, encoded
+from edgetender.commands.module_logs import Line, Wanted, encoded
 from edgetender.commands.request import Refused
 from edgetender.config.settings import Settings
 
@@ -23,7 +24,7 @@ log = logging.getLogger(__name__)
 
 _AT_ONCE, _REMEMBERED = 2, 64
 _PUT_S = 120.0
-Lines = list[tuple[str, list[str]]]
+Lines = list[tuple[str, list[Line]]]
 
 
 @dataclass(slots=True)
@@ -57,8 +58,10 @@ class Uploads:
 
         return self._begin(url, work)
 
-    def bundle(self, url: str, since: str) -> dict[str, str]:
-        """Begin to make and send a support bundle, with what happened *since* (`2d`)."""
+    def bundle(
+        self, url: str, since: datetime, until: datetime | None, *, with_modules: bool
+    ) -> dict[str, str]:
+        """Begin to make and send a support bundle, with the agent's own log of that time."""
 
         def work() -> str:
             from edgetender.api.client import Client
@@ -70,7 +73,14 @@ class Uploads:
             settings = self._settings
             secrets = credentials_in(settings.credentials.directory, settings.received_credentials)
             client = Client(f"unix://{self._settings.api.socket}")
-            made = Bundle(client, secrets, since=since, plugin_folder=PLUGINS)
+            made = Bundle(
+                client,
+                secrets,
+                since=f"@{since.timestamp():.0f}",
+                until=f"@{until.timestamp():.0f}" if until is not None else "",
+                with_modules=with_modules,
+                plugin_folder=PLUGINS,
+            )
             made.write(stream, self._settings.device, now, __version__)
             name = f"{self._settings.device}/support-bundle-{now:%Y-%m-%d--%H-%M-%S}.tar.gz"
             self._put(url, name, stream.getvalue())

@@ -147,7 +147,14 @@ class DockerEngine:
             raise RegistryUnreachable(f"cannot pull {reference}: the engine ended the pull without the image")
 
     def logs(
-        self, container: str, *, tail: int | None = None, since: datetime | None = None, follow: bool = False
+        self,
+        container: str,
+        *,
+        tail: int | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        timestamps: bool = False,
+        follow: bool = False,
     ) -> Iterator[str]:
         with self._asking(f"read the logs of container {container[:12]}") as client:
             self._require_ours(client, container)
@@ -157,6 +164,8 @@ class DockerEngine:
             container,
             tail=tail,
             since=since,
+            until=until,
+            timestamps=timestamps,
             follow=follow,
             timeout_s=self._timeout_s,
         )

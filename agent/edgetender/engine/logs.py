@@ -26,6 +26,8 @@ def log_lines(
     *,
     tail: int | None,
     since: datetime | None,
+    until: datetime | None,
+    timestamps: bool,
     follow: bool,
     timeout_s: float,
 ) -> Iterator[str]:
@@ -34,6 +36,10 @@ def log_lines(
     wanted["tail"] = "all" if tail is None else str(tail)
     if since is not None:
         wanted["since"] = f"{since.timestamp():.6f}"
+    if until is not None:
+        wanted["until"] = f"{until.timestamp():.6f}"
+    if timestamps:
+        wanted["timestamps"] = "1"
     path = f"/v{api_version}/containers/{container}/logs?{urlencode(wanted)}"
     what = f"read the logs of container {container[:12]}"
     with Stream(address, "GET", path, what=what, timeout_s=timeout_s) as stream:

@@ -36,10 +36,22 @@ the beginning of their sha256. Names, addresses and what modules wrote into thei
 
 
 class Bundle:
-    """One archive in the making. *secrets* are blackened wherever they stand."""
+    """One archive in the making. *secrets* are blackened wherever they stand. *since* and *until* are the agent's
+    log's, as journalctl takes them; modules' logs only *with_modules*.
+    """
 
-    def __init__(self, client: Client, secrets: set[str], *, since: str, plugin_folder: Path) -> None:
-        self._client, self._since, self._plugins = client, since, plugin_folder
+    def __init__(
+        self,
+        client: Client,
+        secrets: set[str],
+        *,
+        since: str,
+        plugin_folder: Path,
+        until: str = "",
+        with_modules: bool = True,
+    ) -> None:
+        self._client, self._since, self._until, self._plugins = client, since, until, plugin_folder
+        self._with_modules = with_modules
         self._secrets = set(secrets)
         self._redactor = Redactor(secrets)
         self.problems: list[str] = []
@@ -61,11 +73,11 @@ class Bundle:
                 yield name, _pretty(body)
         yield from self._config()
         yield from self._events()
-        for module in json.loads(status)["modules"] if status else ():
+        for module in json.loads(status)["modules"] if status and self._with_modules else ():
             yield from self._log(module["name"])
         for name, words in COMMANDS.items():
             yield from self._said(name, partial(run_program, words))
-        yield from self._said("agent.log", lambda: journal(self._since))
+        yield from self._said("agent.log", lambda: journal(self._since, self._until))
         for name, text in plugins(self._plugins):
             yield f"plugins/{name}.txt", text
 

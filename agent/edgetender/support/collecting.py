@@ -63,8 +63,10 @@ def run_program(words: Sequence[str], timeout_s: float = PROGRAM_S) -> str:
     return out[:_MOST_BYTES].decode(errors="replace") + late + code
 
 
-def journal(since: str) -> str:
-    return run_program(("journalctl", "-u", "edgetender", "--no-pager", "-o", "short-iso", "--since", since))
+def journal(since: str, until: str = "") -> str:
+    """The agent's own log; both as journalctl takes them."""
+    asked = ("journalctl", "-u", "edgetender", "--no-pager", "-o", "short-iso", "--since", since)
+    return run_program((*asked, "--until", until) if until else asked)
 
 
 def inspected(device: str) -> Any:
