@@ -215,6 +215,7 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
         interval_s=notifier.pause_s(settings.engine.interval_s),
         trust=trust,
         rules=settings.update.rules,
+        keep_free_bytes=settings.pull.keep_free_bytes,
     )
     checker = Checker(
         look=lambda: looking(

@@ -19,6 +19,7 @@ from edgetender.model.plan import (
     Point,
     Pull,
     Remove,
+    RemoveImage,
     Start,
     Step,
     Stop,
@@ -80,6 +81,9 @@ class Executor:
             case Remove(module, container):
                 self._engine.remove(container)
                 log.info("container removed", extra={"fields": {"module": module}})
+            case RemoveImage(image):
+                self._engine.remove_image(image)
+                log.info("image removed", extra={"fields": {"image": image}})
             case _:
                 assert_never(step)
 

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterable
 from dataclasses import replace
 
-from edgetender.decide.intake import Intake, digest
+from edgetender.decide.intake import Intake, digest, previous, slot_of
 from edgetender.decide.trusting import kept_floor, raised, trusted_time
 from edgetender.errors import DiskFull, ManifestInvalid
 from edgetender.model.examined import AS_IT_IS, Floor
@@ -67,6 +67,21 @@ class Memory:
             said = {"source": delivery.source, "code": decision.code, "version": decision.version}
             log.info("%s decided", delivery.kind, extra={"fields": said | {"why": decision.description}})
         return ledger
+
+    def slots(self, ledger: Ledger, *, back: bool = False) -> tuple[tuple[Slot, Manifest], ...]:
+        """Those of *ledger* with their manifests; with *back* also the version that a rollback would return to."""
+        found = [slot for slot in (ledger.accepted, ledger.candidate) if slot is not None]
+        if back:
+            versions = {entry.version: entry for entry in self._store.history()}
+            entry = previous(replace(ledger, candidate=None), versions)
+            found += [slot_of(entry)] if entry is not None else []
+        return tuple((slot, manifest) for slot in found if (manifest := self._manifest(slot)) is not None)
+
+    def _manifest(self, slot: Slot) -> Manifest | None:
+        try:
+            return self.manifest_of(slot)
+        except ManifestInvalid:
+            return None
 
     def changes_of(self, version: int) -> str:
         """What the history says *version* changed."""

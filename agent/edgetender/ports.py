@@ -48,6 +48,13 @@ class Engine(Protocol):
         """Return once it is gone; gone already is done."""
         ...
 
+    def remove_image(self, name: str) -> None:
+        """Return once *name* is gone; gone already is done. Raises EngineRefused where a container needs it.
+
+        The image itself goes with its last name: what somebody else calls otherwise stays.
+        """
+        ...
+
     def pull(
         self,
         reference: ImageReference,

@@ -100,14 +100,15 @@ class Puller:
         )
         traits = traits_of(facts)
         if not image.looked:  # whether it is wanted at all is decided first, on what it asks of the device
-            return PullOutcome(image, None, None, self._clock.monotonic() - began, 0, traits)
+            return PullOutcome(image, None, None, self._clock.monotonic() - began, traits=traits)
         pinned = reference.pinned(_digest(reference, facts))
         size_bytes = 0
-        if str(pinned) not in self._engine.images():
+        if fetched := str(pinned) not in self._engine.images():
             size_bytes = facts.download_bytes
             self._check_disk(str(reference), size_bytes, image.disk_bytes)
             self._pull(image, pinned, credential, size_bytes)
-        return PullOutcome(image, str(pinned), None, self._clock.monotonic() - began, size_bytes, traits)
+        seconds = self._clock.monotonic() - began
+        return PullOutcome(image, str(pinned), None, seconds, size_bytes, fetched, traits)
 
     def _pull(
         self, image: ImageWanted, pinned: ImageReference, credential: Credential | None, size_bytes: int

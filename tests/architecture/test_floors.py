@@ -18,7 +18,7 @@ WORDS = {"model", "errors", "codec", "clock", "secret", "__version__"}
 PORTS = {"ports", "metrics"}
 LOOP = {
     "reconciler", "memory", "executor", "observing", "puller", "prober", "uplink", "sampler", "worker",
-    "snapshot", "publisher", "eventlog", "trends", "waking", "detector",
+    "snapshot", "publisher", "eventlog", "trends", "waking", "detector", "tidier",
 }  # fmt: skip
 HANDS = {
     "logs", "systemd", "lock", "delays", "engine", "registry", "transports", "probes", "sinks", "store", "trust",

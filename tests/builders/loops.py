@@ -48,8 +48,9 @@ class HandPuller:
         if image.reference in self.errors:
             self._done.append(PullOutcome(image, None, self.errors[image.reference]))
         elif (pinned := self.tags.get(image.reference, image.reference)) in self.registry:
+            fetched = pinned not in self.engine.world.images
             self.engine.world.images.add(pinned)
-            self._done.append(PullOutcome(image, pinned))
+            self._done.append(PullOutcome(image, pinned, fetched=fetched))
 
     def forget(self) -> None:
         """It dies with its process: images stay, the news of them does not."""
@@ -76,6 +77,7 @@ class Loop:
     probe: Any = None  # who is asked whether a container is ready, else `refusals`
     exchange: Any = None  # who answers a container's proof; none: nothing is proven
     rules: Rules = ALWAYS
+    keep_free_bytes: int = 0
     locks: dict[str, Hold] = field(default_factory=dict)  # modules that ask for time
     cycles: list[Cycle] = field(default_factory=list)
 
@@ -106,6 +108,7 @@ class Loop:
             interval_s=30.0,
             trust=self.trust,
             rules=self.rules,
+            keep_free_bytes=self.keep_free_bytes,
         )
 
     def push(self, document: dict[str, Any] | bytes) -> int:

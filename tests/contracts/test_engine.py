@@ -27,6 +27,7 @@ from tests.services import probe_image
 from tests.services.engine import CACHE
 
 _MODULES = (f"scorer{number}" for number in itertools.count())
+_SPARE = "edgetender.test/spare:1"
 _GREEDY = "edgetender.test/greedy:1"  # PID 1 takes memory until it is stopped
 
 
@@ -39,6 +40,7 @@ class Bench:
     unplugged: Engine  # an engine that is not there
     image: str
     greedy: str
+    spare: str  # a name that a test may take away
     kill: Callable[[str], None]
     run_out_of_memory: Callable[[str], None]
     module: str = field(default_factory=lambda: next(_MODULES))
@@ -86,7 +88,7 @@ def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
 
 
 def _fake() -> Bench:
-    engine = FakeEngine(images=["probe", "greedy"], device="ours")
+    engine = FakeEngine(images=["probe", "greedy", "spare"], device="ours")
     unplugged = FakeEngine()
     unplugged.down = "no such socket"
     return Bench(
@@ -95,6 +97,7 @@ def _fake() -> Bench:
         unplugged,
         "probe",
         "greedy",
+        "spare",
         kill=lambda container: engine.crash(container, 137),
         run_out_of_memory=lambda container: engine.crash(container, 137, oom=True),
     )
@@ -107,7 +110,8 @@ def _real(socket: str, image: str, tmp_path: Path) -> Iterator[Bench]:
     with contextlib.closing(docker.APIClient(base_url=socket, timeout=60)) as client:
         unplugged = DockerEngine(f"unix://{tmp_path}/none.sock", "ours", timeout_s=2)
         try:
-            yield Bench(ours, theirs, unplugged, image, greedy, client.kill, lambda container: None)
+            spare = probe_image.build(socket, CACHE, _SPARE, extra={"spare": b""})
+            yield Bench(ours, theirs, unplugged, image, greedy, spare, client.kill, lambda container: None)
         finally:
             for engine in (ours, theirs):
                 for container in engine.containers():
@@ -173,6 +177,17 @@ def test_removing_is_done_when_it_is_gone_whoever_did_it(bench: Bench) -> None:
     bench.engine.stop(container, 1)
     with pytest.raises(NotFound):
         bench.engine.start(container)
+
+
+def test_an_image_is_removed_unless_a_container_needs_it(bench: Bench) -> None:
+    container = bench.engine.create(bench.spec(image=bench.spare), 1)
+    with pytest.raises(EngineRefused):
+        bench.engine.remove_image(bench.spare)
+    assert bench.spare in bench.engine.images()
+    bench.engine.remove(container)
+    for _ in range(2):  # gone already is done
+        bench.engine.remove_image(bench.spare)
+        assert bench.spare not in bench.engine.images()
 
 
 def test_another_devices_containers_are_neither_seen_nor_touched(bench: Bench) -> None:

@@ -139,6 +139,12 @@ class FakeEngine:
             if box and box.device == self.device:
                 del self.world.held[container]
 
+    def remove_image(self, name: str) -> None:
+        with self._effect("remove_image", name):
+            if any(box.container.image == name for box in self.world.held.values()):
+                raise EngineRefused(f"cannot remove the image {name}: a container uses it")
+            self.world.images.discard(name)
+
     def pull(
         self,
         reference: ImageReference,

@@ -6,7 +6,20 @@ from collections.abc import Callable
 from typing import Any
 
 EFFECTS = frozenset(
-    {"create", "start", "stop", "remove", "ensure", "point", "forget", "lower", "commit", "deliver", "submit"}
+    {
+        "create",
+        "start",
+        "stop",
+        "remove",
+        "remove_image",
+        "ensure",
+        "point",
+        "forget",
+        "lower",
+        "commit",
+        "deliver",
+        "submit",
+    }
 )
 
 

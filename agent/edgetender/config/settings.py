@@ -195,6 +195,12 @@ class PullSettings:
 
     concurrent: Annotated[int, values.whole(1, 16), "pulls at a time"] = 2
     stall_timeout_s: Annotated[float, values.seconds(1), "without a byte, then it is tried anew later"] = 60.0
+    keep_free_bytes: Annotated[
+        int,
+        values.whole(0, 2**50),
+        "while less is free on the engine's disk, images of earlier versions that the agent fetched itself are "
+        "removed; 0: only when a pull needs the room",
+    ] = 2 * 1024**3
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ EARLIER_IMAGES = 128  # names resolved for versions that were left, kept for a r
 _WORDS_LINES, _WORDS_CHARS = 20, 500
 
 
-def record(ledger: Ledger, outcome: Outcome, target: Target, now: datetime) -> Ledger:
+def record(ledger: Ledger, outcome: Outcome, target: Target, now: datetime) -> Ledger:  # noqa: C901  # by step
     """The ledger after one step. A failed step counts against what it was for; a done one settles wishes."""
     step, error = outcome.step, outcome.error
     match step:
@@ -67,9 +67,7 @@ def record(ledger: Ledger, outcome: Outcome, target: Target, now: datetime) -> L
                 replace(ledger, attempts=_without(ledger.attempts, key)) if key in ledger.attempts else ledger
             )
         case RemoveImage(image):
-            if error is not None:
-                return _failed(ledger, image_key(image), error, now)
-            return _with_room(replace(ledger, pulled=_without(ledger.pulled, image)))
+            return _image_removed(ledger, image, error, now)
         case Stop() | Remove() | Forget() | LowerFront():
             return ledger
 
@@ -245,10 +243,12 @@ def _counted(
     return {**attempts, key: Attempt(failures, now, code, reason, forgiven)}
 
 
-def _with_room(ledger: Ledger) -> Ledger:
+def _image_removed(ledger: Ledger, image: str, error: AgentError | None, now: datetime) -> Ledger:
     """Pulls that found no room are tried again at once: there is more of it."""
+    if error is not None:
+        return _failed(ledger, image_key(image), error, now)
     kept = {key: one for key, one in ledger.attempts.items() if one.code != DiskFull.code}
-    return replace(ledger, attempts=kept)
+    return replace(ledger, attempts=kept, pulled=_without(ledger.pulled, image))
 
 
 def _without(notes: Mapping[str, T], key: str) -> dict[str, T]:

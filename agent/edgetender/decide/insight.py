@@ -19,6 +19,7 @@ _VERBS = {
     "Compare": "compare answers to copies of live requests",
     "Forget": "let go of the old",
     "LowerFront": "close the ports of",
+    "RemoveImage": "remove an image that nothing needs",
 }
 _SHOWN = ("model", "os", "arch", "cpu_model", "cpu_count", "memory_bytes", "accelerator")
 

@@ -129,7 +129,7 @@ def _rollback(
     asked = wish.get("to")
     if asked is not None and (isinstance(asked, bool) or not isinstance(asked, int)):
         return _refused(delivery, ledger, 400, "cannot roll back: 'to' is a version, like 13")
-    entry = versions.get(asked) if asked is not None else _previous(ledger, versions)
+    entry = versions.get(asked) if asked is not None else previous(ledger, versions)
     if entry is None or not entry.body:
         which = f"version {asked}" if asked is not None else "an earlier version"
         known = ", ".join(str(v) for v, e in sorted(versions.items()) if e.body) or "none"
@@ -138,9 +138,7 @@ def _rollback(
         return _refused(delivery, ledger, 409, f"version {entry.version} is what runs already")
     if ledger.candidate is not None and entry.sha256 == ledger.candidate.sha256:
         return _refused(delivery, ledger, 409, f"version {entry.version} is being applied already")
-    slot = Slot(
-        entry.deployment, entry.version, entry.sha256, entry.body, delivery.source, now, epoch=entry.epoch
-    )
+    slot = replace(slot_of(entry), source=delivery.source, received_at=now)
     try:
         manifest = manifest_of(slot)
     except ManifestInvalid as error:  # a release that reads less than the one that took it
@@ -172,13 +170,21 @@ def _rollback(
     return Intake(after, Decision(delivery.id, 200, by, entry.version), tuple(history))
 
 
-def _previous(ledger: Ledger, versions: Mapping[int, HistoryEntry]) -> HistoryEntry | None:
+def previous(ledger: Ledger, versions: Mapping[int, HistoryEntry]) -> HistoryEntry | None:
     """The accepted version when a candidate is on its way, else the newest below it that ran once."""
     if ledger.candidate is not None and ledger.accepted is not None:
         return versions.get(ledger.accepted.version) or entry_of(ledger.accepted, "running")
     below = ledger.accepted.version if ledger.accepted else 0
     good = [e for v, e in versions.items() if v < below and e.body and e.result in ("superseded", "running")]
     return max(good, key=lambda entry: entry.version, default=None)
+
+
+def slot_of(entry: HistoryEntry) -> Slot:
+    """The slot that *entry* was written for; its body may be gone by now."""
+    return Slot(
+        entry.deployment, entry.version, entry.sha256, entry.body, entry.source, entry.received_at,
+        epoch=entry.epoch,
+    )  # fmt: skip
 
 
 def _closed(

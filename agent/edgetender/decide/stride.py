@@ -21,6 +21,11 @@ def pull_key(reference: str) -> str:
     return f"pull:{reference}"
 
 
+def image_key(name: str) -> str:
+    """The name of removing the image *name* in the ledger's attempts."""
+    return f"image:{name}"
+
+
 def run_key(module: str, spec: str) -> str:
     """The name of keeping one container spec running in the ledger's attempts."""
     return f"run:{module}:{spec[:12]}"

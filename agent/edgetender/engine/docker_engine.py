@@ -128,6 +128,10 @@ class DockerEngine:
                 # someone else's removal is under way: gone is what was promised
                 client.wait(container, timeout=math.ceil(self._timeout_s), condition="removed")
 
+    def remove_image(self, name: str) -> None:
+        with contextlib.suppress(NotFound), self._asking(f"remove the image {name}") as client:
+            client.remove_image(name)
+
     def pull(
         self,
         reference: ImageReference,

@@ -96,7 +96,17 @@ class LowerFront:
     module: str
 
 
-Step = Pull | Create | Start | Stop | Remove | EnsureFront | Point | Compare | Forget | LowerFront
+@dataclass(frozen=True, slots=True)
+class RemoveImage:
+    """Remove a local image that this agent fetched and that nothing needs any more."""
+
+    image: str
+    module: str = ""  # it is no module's
+
+
+Step = (
+    Pull | Create | Start | Stop | Remove | EnsureFront | Point | Compare | Forget | LowerFront | RemoveImage
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,4 +136,5 @@ class PullOutcome:
     error: AgentError | None = None
     seconds: float = 0.0
     size_bytes: int = 0
+    fetched: bool = False  # it was not here before
     traits: ImageTraits | None = None  # what its configuration asks of the device
