@@ -15,7 +15,6 @@ from edgetender.checks.checker import Checker
 from edgetender.checks.looking import Means, looking, wanted_images
 from edgetender.clock import SystemClock
 from edgetender.commands import commands_of
-from edgetender.config import READ_ONLY
 from edgetender.config.settings import Settings
 from edgetender.delays import LockFiles
 from edgetender.detecting import Eyes, architecture, front_fact, level
@@ -132,7 +131,12 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
         log.error("state was lost", extra={"fields": {"why": note}})
     if settings.hardware.compat is not None:
         put_in_force(settings.hardware.compat)
-    engine = DockerEngine(settings.engine.socket, settings.device)
+    received = settings.received_credentials
+    credentials = CredentialFiles(
+        settings.credentials.directory, systemd_directory=credentials_directory(os.environ), received=received
+    )
+    secrets = credentials.folders(settings.credentials.handed)
+    engine = DockerEngine(settings.engine.socket, settings.device, secrets=secrets)
     detector = Detector(
         Eyes(settings, engine, clock, lambda: (front_fact(settings),)),
         clock,
@@ -146,10 +150,6 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
         settings.device,
         home=settings.state_dir / "fronts",
         archive=settings.front.archive,
-    )
-    received = settings.received_credentials
-    credentials = CredentialFiles(
-        settings.credentials.directory, systemd_directory=credentials_directory(os.environ), received=received
     )
     identity = Identity(settings.device, settings.trust.groups, architecture(hardware()))
     required = settings.trust.mode == "signed"
@@ -248,7 +248,7 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
         house,
         socket_path=settings.api.socket,
         group=settings.api.group,
-        read_socket=settings.api.socket.with_name(READ_ONLY) if settings.api.read_group else None,
+        read_socket=settings.api.read_socket,
         read_group=settings.api.read_group,
         listen=settings.api.listen,
     )

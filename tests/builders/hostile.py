@@ -83,6 +83,8 @@ FORBIDDEN: dict[str, tuple[dict[str, Any], str]] = {
     "all capabilities": ({"capabilities": ["ALL"]}, "capabilities[0]"),
     "a capability": ({"capabilities": ["SETUID"]}, "capabilities[0]"),
     "a capability in another case": ({"capabilities": ["setuid"]}, "capabilities[0]"),
+    "a secret of the device": ({"secrets": ["broker"]}, "secrets[0]"),
+    "a file as a secret": ({"secrets": ["../../etc/shadow"]}, "secrets[0]"),
     "an accelerator": (
         {"image": None, "variants": [{"name": "gpu", "image": SCORER, "requires": {"accelerator": "nvidia"}}]},
         "variants[0].requires.accelerator",

@@ -30,8 +30,8 @@ from tests.services.mqtt_listener import Listener
 pytestmark = [pytest.mark.engine, pytest.mark.registry, pytest.mark.broker, pytest.mark.timeout(240)]
 AGENT = Path(__file__).parents[2] / "agent"
 DEVICE = f"canary-{os.getpid()}"
-WRONG, BROKEN, BROKER, KEY = (
-    f"canary/{name}+7f3a9c51e8d2&=" for name in ("wrong", "broken", "broker", "key")
+WRONG, BROKEN, BROKER, KEY, CAMERA = (
+    f"canary/{name}+7f3a9c51e8d2&=" for name in ("wrong", "broken", "broker", "key", "camera")
 )
 
 
@@ -67,7 +67,7 @@ class Daemon:
             f'device = "{DEVICE}"\nstate_dir = "{folder}/state"\n[engine]\nsocket = "{engine}"\n'
             f'[api]\nsocket = "{folder}/admin.sock"\nlisten = "{self.page}"\n[log]\nlevel = "DEBUG"\n'
             f'[telemetry]\ninterval_s = 1\n[credentials]\ndirectory = "{folder}/credentials"\n'
-            f'[trust]\nmode = "open"\n{more}'
+            f'handed = "{folder}/handed"\n[trust]\nmode = "open"\npolicy = "{folder}/policy.toml"\n{more}'
         )
         self._log = (folder / "log").open("ab")
         self._process = subprocess.Popen(
@@ -158,7 +158,9 @@ def test_no_secret_is_found_where_people_and_programs_look(
         "a broken file's": BROKEN,
         "the broker's": BROKER,
     }
-    secrets |= {"a key's": KEY}
+    secrets |= {"a key's": KEY, "a module's": CAMERA}
+    credential(tmp_path, "camera", CAMERA)
+    (tmp_path / "policy.toml").write_text('[allowed]\nsecrets = ["camera"]\n')
     credential(tmp_path, "right", json.dumps({"username": user, "password": password}))
     credential(tmp_path, "wrong", json.dumps({"username": user, "password": WRONG}))
     credential(tmp_path, "broken", f'{{"username": "{user}", "password": "{BROKEN}"')
@@ -191,7 +193,8 @@ def test_no_secret_is_found_where_people_and_programs_look(
         ):
             hub.publish("desired", manifest(version, image, name, registry.host), retain=True)
             until(lambda code=code: daemon.why().get("scorer") == code, f"{name}: {code}", within_s=30)
-        hub.publish("desired", manifest(4, image, "right", registry.host), retain=True)
+        last = manifest(4, image, "right", registry.host, secrets=["camera"])
+        hub.publish("desired", last, retain=True)
         until(lambda: daemon.client.status()["version"] == 4, "the right one", within_s=60)
         seen["status"] = json.dumps(daemon.client.status()).encode()
         for words in (
@@ -212,7 +215,11 @@ def test_no_secret_is_found_where_people_and_programs_look(
                 seen[f"bundle: {member.name}"] = opened.read()
     with contextlib.closing(docker.APIClient(base_url=engine_socket, timeout=60)) as client:
         (one,) = client.containers(all=True, filters={"label": f"io.edgetender.device={DEVICE}"})
-        seen["docker inspect"] = json.dumps(client.inspect_container(one)).encode()
+        told = client.inspect_container(one)
+        seen["docker inspect"] = json.dumps(told).encode()
+        process = Path(f"/proc/{told['State']['Pid']}")
+        assert (process / "root/run/secrets/camera").read_text() == CAMERA  # where it belongs, and only there
+        seen["the module's environment"] = (process / "environ").read_bytes()
     seen["log"] = (tmp_path / "log").read_bytes()
     seen |= {
         f"state: {path.name}": path.read_bytes() for path in (tmp_path / "state").iterdir() if path.is_file()

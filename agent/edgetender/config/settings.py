@@ -8,7 +8,7 @@ from pathlib import Path
 from socket import gethostname
 from typing import Annotated, Any
 
-from edgetender.config import ADMIN_SOCKET, DIRECTORY, values
+from edgetender.config import ADMIN_SOCKET, DIRECTORY, READ_ONLY, values
 from edgetender.config.lines import dotted
 from edgetender.config.updating import UpdateSettings
 
@@ -97,6 +97,9 @@ class CredentialsSettings:
     """Where named secrets are; systemd's credentials ($CREDENTIALS_DIRECTORY) are looked at first."""
 
     directory: Annotated[Place, "one file per credential, 0600"] = DIRECTORY / "credentials"
+    handed: Annotated[Place, "where secrets lie for the modules that are shown them; in memory"] = Path(
+        "/run/edgetender/secrets"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +135,10 @@ class ApiSettings:
         Text,
         "whose members may look, at the socket ro.sock beside the admin socket; empty for no such socket",
     ] = "edgetender-read"
+
+    @property
+    def read_socket(self) -> Path | None:
+        return self.socket.with_name(READ_ONLY) if self.read_group else None
 
 
 @dataclass(frozen=True, slots=True)

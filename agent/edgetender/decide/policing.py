@@ -43,6 +43,10 @@ def _module(path: str, module: Module, policy: Policy, *, tags: bool) -> Iterato
                 f"{capability} is not for modules here: allowed.capabilities of the policy does not list it"
             )
             yield Problem(f"{path}.capabilities[{index}]", "policy.capability", said)
+    for index, secret in enumerate(module.secrets):
+        if secret not in policy.allowed.secrets:
+            said = f"{secret!r} is not for modules here: allowed.secrets of the policy does not list it"
+            yield Problem(f"{path}.secrets[{index}]", "policy.secret", said)
     yield from _ports(path, module, policy)
     yield from _limits(f"{path}.resources", module, policy)
     volumes = policy.allowed.volumes

@@ -8,6 +8,7 @@ is no field that could carry the wish.
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 from edgetender.engine.injecting import injected, visible
@@ -16,15 +17,19 @@ from edgetender.engine.network import Place
 from edgetender.model.manifest import DEFAULT_PIDS
 from edgetender.model.target import ContainerSpec
 
+_SECRETS = "/run/secrets"
 _SCRATCH = "size=64m,mode=1777"  # Docker adds noexec, nosuid and nodev
 # Two modules' logs fit on a small card: 30 MB each, then the oldest go.
 _LOGS = {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "3"}}
 
 
-def create_body(spec: ContainerSpec, version: int, device: str, place: Place | None = None) -> dict[str, Any]:
+def create_body(
+    spec: ContainerSpec, version: int, device: str, place: Place | None = None, secrets: Path | None = None
+) -> dict[str, Any]:
     """Return the JSON body. Restarting is the agent's business, so the engine's own policy is `no`.
 
-    With a *place* it lives there, behind a front, and publishes nothing itself.
+    With a *place* it lives there, behind a front, and publishes nothing itself. *secrets* is the folder on this
+    device with those it is shown; where that lies is the agent's word, never a manifest's.
     """
     body: dict[str, Any] = {
         "Image": spec.image,
@@ -40,6 +45,9 @@ def create_body(spec: ContainerSpec, version: int, device: str, place: Place | N
         body["HostConfig"]["NetworkMode"] = place.network
         settings = {"IPAMConfig": {"IPv4Address": place.address}}
         body["NetworkingConfig"] = {"EndpointsConfig": {place.network: settings}}
+    if secrets is not None:
+        mount = {"Type": "bind", "Source": str(secrets), "Target": _SECRETS, "ReadOnly": True}
+        body["HostConfig"]["Mounts"].append(mount)
     if spec.command is not None:
         body["Cmd"] = list(spec.command)
     return body

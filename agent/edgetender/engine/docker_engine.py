@@ -12,6 +12,7 @@ import math
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -23,7 +24,8 @@ from edgetender.clock import Clock, SystemClock
 from edgetender.engine import logs, network, pull, readings
 from edgetender.engine.connection import Connection
 from edgetender.engine.create_args import create_body
-from edgetender.engine.labels import DEVICE, ROLE, SPEC, container_name
+from edgetender.engine.handing import Secrets
+from edgetender.engine.labels import DEVICE, ROLE, SECRETS, SPEC, container_name
 from edgetender.engine.outcomes import refusal
 from edgetender.engine.stream import Stream, message_in
 from edgetender.errors import EngineDown, EngineRefused, FrontDown, NotFound, RegistryUnreachable
@@ -48,12 +50,19 @@ class DockerEngine:
     """
 
     def __init__(
-        self, socket: str, device: str, *, timeout_s: float = 30.0, clock: Clock | None = None
+        self,
+        socket: str,
+        device: str,
+        *,
+        timeout_s: float = 30.0,
+        clock: Clock | None = None,
+        secrets: Secrets | None = None,
     ) -> None:
+        """Without *secrets* no container is made that wants one."""
         self._connection = Connection(socket, timeout_s)
         self._asking = self._connection.asking
         self._address, self._device, self._timeout_s = socket, device, timeout_s
-        self._clock = clock or SystemClock()
+        self._clock, self._secrets = clock or SystemClock(), secrets
         self._memory_bytes: int | None = None
 
     def close(self) -> None:
@@ -73,7 +82,8 @@ class DockerEngine:
 
     def create(self, spec: ContainerSpec, version: int) -> str:
         name, what = container_name(spec), f"create a container for {spec.module}"
-        body = create_body(spec, version, self._device, self._place(what) if spec.front != NONE else None)
+        place = self._place(what) if spec.front != NONE else None
+        body = create_body(spec, version, self._device, place, self._handed(name, spec.secrets))
         for _ in range(3):  # what held the name may go while we look at it
             with self._asking(what) as client:
                 try:
@@ -100,7 +110,9 @@ class DockerEngine:
 
     def start(self, container: str) -> None:
         with self._asking(f"start container {container[:12]}") as client:
-            self._require_ours(client, container)
+            ours = self._require_ours(client, container)
+            if SECRETS in ours["Config"]["Labels"]:  # they were in memory: a device that came up has none yet
+                self._handed(ours["Name"].lstrip("/"), ours["Config"]["Labels"][SECRETS].split(","))
             try:
                 client.start(container)
             except docker.errors.APIError as error:
@@ -119,7 +131,9 @@ class DockerEngine:
 
     def remove(self, container: str) -> None:
         with contextlib.suppress(NotFound), self._asking(f"remove container {container[:12]}") as client:
-            self._require_ours(client, container)
+            ours = self._require_ours(client, container)
+            if self._secrets is not None and SECRETS in ours["Config"]["Labels"]:
+                self._secrets.clear(ours["Name"].lstrip("/"))
             try:
                 client.remove_container(container, v=True, force=True)  # v: anonymous volumes, not named ones
             except docker.errors.APIError as error:
@@ -246,7 +260,16 @@ class DockerEngine:
             return None
         return inspected
 
-    def _require_ours(self, client: docker.APIClient, container: str) -> None:
+    def _handed(self, folder: str, names: Sequence[str]) -> Path | None:
+        """Where the secrets of these names lie for the container that is called like *folder*."""
+        if not names:
+            return None
+        if self._secrets is None:
+            raise EngineRefused(f"cannot hand secrets to {folder}: there is no place for them here")
+        return self._secrets.lay(folder, names)
+
+    def _require_ours(self, client: docker.APIClient, container: str) -> Mapping[str, Any]:
         inspected = self._inspected(client, container)
         if inspected is None or (inspected["Config"].get("Labels") or {}).get(DEVICE) != self._device:
             raise NotFound(f"cannot find container {container[:12]}: this device has none of that id")
+        return inspected

@@ -10,6 +10,7 @@ VARIANT = "io.edgetender.variant"
 VERSION = "io.edgetender.version"
 SPEC = "io.edgetender.spec"
 IMAGE = "io.edgetender.image"
+SECRETS = "io.edgetender.secrets"  # by name, with commas; absent: none
 ROLE = "io.edgetender.role"  # absent: a module's container
 FRONT = "io.edgetender.front"  # on a front: the digest of what it was made of
 MECHANISM = "io.edgetender.mechanism"
@@ -28,7 +29,7 @@ def labels_of(spec: ContainerSpec, version: int, device: str) -> dict[str, str]:
         VERSION: str(version),
         SPEC: spec.digest,
         IMAGE: spec.image,
-    }
+    } | ({SECRETS: ",".join(spec.secrets)} if spec.secrets else {})
 
 
 def container_name(spec: ContainerSpec) -> str:

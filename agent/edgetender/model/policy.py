@@ -65,6 +65,7 @@ class Allowed(Wire):
     capabilities: tuple[Capability, ...] = Field((), description="what root in a container may have")
     accelerators: bool = Field(default=True, description="whether modules may have one")
     volumes: tuple[str, ...] | None = Field(None, description="by name; absent: all")
+    secrets: tuple[str, ...] = Field((), description="what modules may read, by name; none but these")
     credentials: tuple[str, ...] | None = Field(None, description="by name; absent: all")
 
 

@@ -96,6 +96,7 @@ class ContainerSpec:
     pids: int | None = None
     read_only: bool = False
     capabilities: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = ()
     gpu: bool = False
     restart: str = "always"
     stop_grace_s: float = 10.0
@@ -121,6 +122,7 @@ class ContainerSpec:
             "injection",
             "read_only",
             "capabilities",
+            "secrets",
         ):  # unused, they leave older containers alone
             if not form[younger]:
                 del form[younger]

@@ -14,6 +14,7 @@ from pathlib import Path
 from edgetender.errors import CredentialUnusable
 from edgetender.model.image import Credential
 from edgetender.secret import Secret
+from edgetender.trust.handed import SecretFolders
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _MOST_BYTES = 64 * 1024
@@ -42,6 +43,21 @@ class CredentialFiles:
 
     def get(self, name: str) -> Credential:
         """Raises CredentialUnusable, with the command that repairs it; never with what the file holds."""
+        path, body = self._found(name, "put username and password there as JSON")
+        return _parsed(name, path, body)
+
+    def secret(self, name: str) -> Secret:
+        """What the file holds, as it is, for a module. Raises CredentialUnusable."""
+        path, body = self._found(name, "put the secret there")
+        if len(body) > _MOST_BYTES:
+            raise _unusable(path, f"it is longer than {_MOST_BYTES} bytes", "shorten it")
+        return Secret(body.decode("utf-8", "surrogateescape"))
+
+    def folders(self, root: Path) -> SecretFolders:
+        """Where secrets are laid for containers, below *root*."""
+        return SecretFolders(root, self.secret)
+
+    def _found(self, name: str, wanted: str) -> tuple[Path, bytes]:
         if not NAME.fullmatch(name):
             raise CredentialUnusable(
                 f"cannot use the credential {name!r}: a name is 1 to 64 letters, digits, '.', '_', '-'"
@@ -49,7 +65,7 @@ class CredentialFiles:
         if self._systemd_directory is not None:
             found = self._read(self._systemd_directory / name, _SYSTEMD)
             if found is not None:
-                return _parsed(name, self._systemd_directory / name, found)
+                return self._systemd_directory / name, found
         path = self._directory / name
         found = self._read(path, _OURS)
         if found is None and self._received is not None:
@@ -58,10 +74,9 @@ class CredentialFiles:
             path = path if found is not None else missing
         if found is None:
             raise CredentialUnusable(
-                f"cannot use the credential {name!r}: {path} is missing; "
-                f"put username and password there as JSON, then chmod 600 {_quoted(path)}"
+                f"cannot use the credential {name!r}: {path} is missing; {wanted}, then chmod 600 {_quoted(path)}"
             )
-        return _parsed(name, path, found)
+        return path, found
 
     def _read(self, path: Path, forbidden: int) -> bytes | None:
         """Return the file's bytes, None when there is none. What is checked is the very file that is read."""

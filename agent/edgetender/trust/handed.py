@@ -1,0 +1,59 @@
+"""How does a container get a secret? As a file in memory that it alone is shown, never as a variable.
+
+A variable is in `docker inspect`, in every child process and in what a crash writes down.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from edgetender.errors import CredentialUnusable, DiskFull
+from edgetender.secret import Secret
+
+_FOLDER, _FILE = 0o755, 0o444  # for whichever user the image runs as; on the device, *root* keeps others out
+
+
+class SecretFolders:
+    """Keeps the Secrets port below *root*, which lies in memory and is this daemon's alone (0700).
+
+    The agent may give no file to another user, so what lies there can be read by each user of the one container
+    that is shown the folder, and by nobody else on the device but root. From the loop's thread.
+    """
+
+    def __init__(self, root: Path, read: Callable[[str], Secret]) -> None:
+        self._root, self._read = root, read
+
+    def lay(self, folder: str, names: Sequence[str]) -> Path:
+        contents = {name: self._read(name) for name in names}  # all of them, before anything is written
+        place = self._root / folder
+        try:
+            self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._root.chmod(0o700)
+            place.mkdir(exist_ok=True)
+            place.chmod(_FOLDER)
+            for name, secret in contents.items():
+                _write(place / name, secret.reveal().encode("utf-8", "surrogateescape"))
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise DiskFull(f"cannot hand secrets over in {place}: {error.strerror}") from error
+            why = f"cannot hand secrets over in {place}: {error.strerror}"
+            raise CredentialUnusable(f"{why}; may this user write to {self._root}?") from error
+        return place
+
+    def clear(self, folder: str) -> None:
+        shutil.rmtree(self._root / folder, ignore_errors=True)
+
+
+def _write(path: Path, body: bytes) -> None:
+    """Whole or not at all: a container that reads it at this moment has the one before."""
+    fresh = path.with_name(f".{path.name}.new")
+    fresh.unlink(missing_ok=True)
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, _FILE)
+    with os.fdopen(descriptor, "wb") as stream:
+        os.fchmod(stream.fileno(), _FILE)
+        stream.write(body)
+    fresh.replace(path)
