@@ -14,6 +14,7 @@ from demo.parts import busybox
 from edgetender.packaging import Workspace, oci_layout
 from edgetender.packaging.engine_api import Engine
 from edgetender.packaging.packager import Order, Packager
+from edgetender.packaging.recipes import RECIPES, base_of, recipe
 from tests.builders.shell import Shell
 from tests.services.engine import CACHE
 from tests.services.packaged import BASE, of_engine
@@ -131,3 +132,31 @@ def test_an_engine_too_old_for_here_documents_is_told_before_it_tries(
     said = build(shell, tmp_path, HEREDOC, "here:1")
     assert (name, said.code) == ("docker", 6)
     assert "Dockerfile:3: RUN << needs docker 23 or newer" in said.err
+
+
+@pytest.mark.parametrize("name", [one.name for one in RECIPES])
+def test_a_recipe_is_built_upon_a_stand_in_of_the_vendors_image(docker_engine, tmp_path, shell, name):
+    """The vendors' images cannot be had here: busybox stands in, with an apt and a Python that write down the call."""
+    one, base = recipe(name), tmp_path / "base"
+    base.mkdir()
+    shutil.copy(busybox.fetch(CACHE), base / "busybox")
+    (base / "noted").write_text('#!/bin/sh\necho "${0##*/} $*" >> /calls\n')
+    (base / "noted").chmod(0o755)
+    (base / "passwd").write_text("root:x:0:0:root:/:/bin/sh\n")
+    names = ("apt-get", "python3", "python3.11")
+    copies = [f"COPY noted /bin/{program}\n" for program in names]
+    text = f"{SMALL}COPY busybox /bin/rm\n{''.join(copies)}COPY passwd /etc/\n"
+    (base / "Dockerfile").write_text(text + "ENV PATH=/bin\n")
+    platform = f"linux/{one.architectures[0]}"
+    if platform != "linux/amd64":
+        pytest.skip(f"nothing of {platform} runs here")
+    Engine(docker_engine).build(base, base_of(one).reference, lambda _: None)
+    context = tmp_path / "recipe"
+    assert shell.run("image", "recipe", name, "--output", context).code == 0
+
+    said = shell.run("build", context, "--image", f"mine-{name}:1", "--store", tmp_path / "store")
+
+    assert said.code == 0, said.err
+    run = Workspace(tmp_path / "store").images.get(f"mine-{name}:1").image.config["config"]
+    assert run["User"] == "65532:65532"
+    assert ("io.edgetender.sass" in (run.get("Labels") or {})) == (name != "openvino")

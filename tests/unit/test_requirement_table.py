@@ -124,9 +124,14 @@ TABLE = {
     ),
     "C16": Row(
         "Microsoft's GPU images are for Azure services only",
-        unit("packaging_bases", "a_licence_that_binds_is_said_when_the_base_is_used"),
-        "there are no recipes of our own for CUDA and TensorRT images: vendor bases are in the catalogue, and CUDA comes "
-        "as wheels upon the plain base; nothing of it was run on a GPU",
+        unit("packaging_bases", "a_licence_that_binds_is_said_when_the_base_is_used")
+        + unit(
+            "packaging_recipes", "a_recipe_begins_with_the_catalogues_image_pins_its_runtime_and_ends_without_root",
+            "a_device_whose_driver_or_card_does_not_fit_refuses_what_is_made_by_it",
+        )
+        + contract("builders", "a_recipe_is_built_upon_a_stand_in_of_the_vendors_image"),
+        "the vendors' images cannot be fetched here: the recipes were built upon stand-ins, and nothing of it was run "
+        "on a GPU",
     ),
     "C17": Row(
         "the image of a training run as base",

@@ -8,13 +8,16 @@ from typing import Any
 
 import click
 
-from edgetender.cli.output import Exit, Session, Style, options, say, table
+from edgetender.cli.output import Exit, Session, Style, options, options_but_output, say, table
 from edgetender.cli.progress import bars
+from edgetender.errors import Permanent
 from edgetender.packaging.base_catalogue import CATALOGUE
 from edgetender.packaging.image_facts import of_layout
 from edgetender.packaging.image_policy import PROFILES, Finding, judge
 from edgetender.packaging.push import push as send
 from edgetender.packaging.push import split
+from edgetender.packaging.recipes import NAMES, base_of, dockerfile
+from edgetender.packaging.recipes import recipe as recipe_of
 from edgetender.packaging.workspace import Workspace
 
 _STORE = click.option("--store", type=click.Path(path_type=Path), help="where layers and images are kept")
@@ -71,6 +74,48 @@ def bases(session: Session) -> Exit:
         names = ", ".join(one.name for one in CATALOGUE if one.licence == licence)
         say(f"{names}: {licence}")
     return Exit.OK
+
+
+@image.command()
+@options_but_output
+@click.argument("name", type=click.Choice(NAMES))
+@click.option("--platform", help="linux/amd64 or linux/arm64; else the first that the recipe is for")
+@click.option(
+    "--output", "folder", type=click.Path(path_type=Path), help="a directory for it; else it is printed"
+)
+@click.pass_obj
+def recipe(session: Session, name: str, platform: str | None, folder: Path | None) -> Exit:
+    """Write the Dockerfile of a base of your own, from a vendor's image, for ONNX Runtime on an accelerator.
+
+    It pins ONNX Runtime, and has the labels by which a device whose driver or card does not fit refuses it. We never
+    built it: the vendors' registries and devices are yours to try it on.
+    """
+    one = recipe_of(name)
+    wanted = platform or f"linux/{one.architectures[0]}"
+    text = dockerfile(one, wanted.removeprefix("linux/").partition("/")[0])
+    base = base_of(one)
+    if base.licence:
+        say(f"licence: {base.reference}: {base.licence}")
+    if folder is not None:
+        _written(text, folder / "Dockerfile")
+        if one.wheel:
+            say(f"put ONNX Runtime's wheel for {one.python} into {folder}, then")
+        say(f"build it: docker build --tag mybase:{one.name} {folder}")
+        say(f"package on it: edgetender package ... --base mybase:{one.name}")
+    if not session.for_people:
+        head = {"apiVersion": "edgetender/v1", "kind": "BaseImageRecipe", "name": one.name}
+        session.print_document(head | {"platform": wanted, "base": base.reference, "dockerfile": text})
+    elif folder is None:
+        session.print_lines(text.splitlines())
+    return Exit.OK
+
+
+def _written(text: str, path: Path) -> None:
+    """What a person changed is not written over."""
+    if path.exists() and path.read_text(encoding="utf-8") != text:
+        raise Permanent(f"cannot write {path}: there is another one; name a new directory")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
 
 
 @image.command()

@@ -1,7 +1,8 @@
 """Which driver runs which CUDA, which CUDA which card, which L4T is which JetPack? Tables, as versioned data.
 
-They are `compat.json` beside this file, and a file may replace them: a fleet must not wait for a release of the
-agent. They only ever exclude what is certain; what is newer than they know is assumed to fit.
+They are `compat.json` beside this file; a file on the device or a manifest may replace parts of them: a fleet must
+not wait for a release of the agent. They only ever exclude what is certain; what is newer than they know is assumed
+to fit.
 """
 
 from __future__ import annotations
@@ -15,10 +16,13 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from edgetender.codec import canonical
 from edgetender.errors import ConfigInvalid, Problem
 from edgetender.model.versions import compared, numbers, version_range
 
 SCHEMA = "edgetender/compat/v1"
+# what decisions are made by; the other tables are for probes, which know no manifest
+OF_MANIFESTS = ("cuda_to_driver", "compute_capability", "tensorrt")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,16 +66,37 @@ class Tables:
             return compared(mine, numbers(least) or (0,)) >= 0
         return False
 
+    def least_driver(self, major: str) -> str | None:
+        """The oldest driver that runs anything of a CUDA *major*; None: not known."""
+        found = self._data["cuda_to_driver"].get(major)
+        return str(found) if found else None
+
+    def over(self, data: Mapping[str, Any]) -> Tables:
+        """These tables with those of *data* in their place. Raises ValueError for what are none."""
+        try:
+            _check(data)
+            return Tables({**self._data, **data})
+        except (ValueError, KeyError, TypeError, AttributeError, re.error) as error:
+            raise ValueError(f"no compatibility tables: {error!r}") from error
+
+    def cuda_dropped(self, cc: str, cuda: str) -> str:
+        """Why CUDA *cuda* can make no code for a card of *cc*: it is too old for it; empty where it is not."""
+        row, found = self._cards.get(cc), numbers(cuda)
+        if row is None or found is None or "max_cuda" not in row:
+            return ""
+        newest = numbers(row["max_cuda"]) or (0,)
+        if compared(found[: len(newest)], newest) <= 0:  # 12.9.1 is a 12.9
+            return ""
+        return f"compute capability {cc} is supported up to CUDA {row['max_cuda']}"
+
     def cuda_excluded(self, cc: str, cuda: str) -> str:
-        """Why CUDA *cuda* has no code for a card of *cc*; empty where that is not certain."""
+        """Why CUDA *cuda* has no code of its own for a card of *cc*, though PTX may do; empty where it has."""
         row, found = self._cards.get(cc), numbers(cuda)
         if row is None or found is None:
             return ""
         if "min_cuda" in row and compared(found, numbers(row["min_cuda"]) or (0,)) < 0:
             return f"compute capability {cc} needs CUDA {row['min_cuda']} or newer"
-        if "max_cuda" in row and compared(found, numbers(row["max_cuda"]) or (0,)) > 0:
-            return f"compute capability {cc} is supported up to CUDA {row['max_cuda']}"
-        return ""
+        return self.cuda_dropped(cc, cuda)
 
     def tensorrt_excluded(self, cc: str, tensorrt: str) -> str:
         """Why TensorRT *tensorrt* does not run on a card of *cc*; empty where that is not certain."""
@@ -145,6 +170,18 @@ def kernel_image_missing(cc: str, sass: tuple[str, ...], ptx: tuple[str, ...], *
     return not any(compared(numbers(each) or (0,), card) <= 0 for each in ptx)
 
 
+def _check(data: Mapping[str, Any]) -> None:
+    """Whether what decisions read of *data* is there and can be read: they never raise. Raises what comes."""
+    versions = [*dict(data.get("cuda_to_driver", {})).values()]
+    for row in data.get("compute_capability", ()):
+        versions += [row["cc"], *(row[key] for key in ("min_cuda", "max_cuda") if key in row)]
+        version_range(row.get("tensorrt", ">=0"))
+    for row in data.get("tensorrt", ()):
+        versions += [row["from"], row["before"], row["min_cc"]]
+    if wrong := [each for each in versions if not isinstance(each, str) or numbers(each) is None]:
+        raise ValueError(f"{wrong[0]!r} is no version")
+
+
 def _within(found: tuple[int, ...], row: Mapping[str, Any]) -> bool:
     return (
         compared(found, numbers(row["from"]) or (0,)) >= 0 > compared(found, numbers(row["before"]) or (0,))
@@ -155,6 +192,16 @@ def _within(found: tuple[int, ...], row: Mapping[str, Any]) -> bool:
 def builtin() -> Tables:
     """The edition this release came with."""
     return Tables(json.loads(files("edgetender.model").joinpath("compat.json").read_text()))
+
+
+def with_manifest(compat: Mapping[str, Any] | None) -> Tables:
+    """The edition in force with a manifest's tables in their place."""
+    return _over_in_force(canonical(compat)) if compat is not None else in_force()
+
+
+@lru_cache(maxsize=8)
+def _over_in_force(text: bytes) -> Tables:
+    return in_force().over(json.loads(text))
 
 
 _IN_FORCE: list[Tables] = []
@@ -168,6 +215,7 @@ def in_force() -> Tables:
 def put_in_force(path: Path) -> None:
     """From now on, in this process, the tables of a file. Called once, at the start. Raises ConfigInvalid."""
     _IN_FORCE[:] = [tables_of(path)]
+    _over_in_force.cache_clear()
 
 
 def tables_of(path: Path) -> Tables:
@@ -176,8 +224,7 @@ def tables_of(path: Path) -> Tables:
         data = json.loads(path.read_text())
         if data.get("schema") != SCHEMA:
             raise ValueError(f"its schema is not {SCHEMA}")  # noqa: TRY301  # every fault ends the same way
-        base = json.loads(files("edgetender.model").joinpath("compat.json").read_text())
-        return Tables(base | data)
+        return builtin().over(data)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, re.error) as error:
         raise ConfigInvalid(
             (Problem(str(path), "hardware.compat", f"no compatibility tables: {error}"),)
