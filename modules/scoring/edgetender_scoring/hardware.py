@@ -34,6 +34,9 @@ class HardwareReport:
         self._model = model
         self.stop = model.stop
 
+    def brief(self, _request: Request) -> bool:
+        return False
+
     def call(self, request: Request) -> Outcome:
         runs = parse_qs(request.query.decode("latin-1")).get("runs", [str(_RUNS)])[0]
         if not runs.isascii() or not runs.isdigit() or not 1 <= int(runs[:9]) <= _MOST_RUNS:

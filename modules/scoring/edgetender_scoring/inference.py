@@ -29,7 +29,9 @@ class Asked:
     @property
     def rows(self) -> int:
         """How long the first axis is."""
-        return len(next(iter(self.feeds.values())))
+        for array in self.feeds.values():
+            return len(array)
+        return 0
 
 
 class Codec(Protocol):
@@ -55,6 +57,9 @@ class ModelHandler:
         self.model, self._codec = model, codec
         self.batch = model.max_batch
         self.stop = model.stop
+
+    def brief(self, request: Request) -> bool:
+        return len(request.body) + len(request.query) <= self.model.longest_brief
 
     def call(self, request: Request) -> Outcome:
         try:
@@ -98,7 +103,7 @@ class ModelHandler:
         begun = time.perf_counter()
         try:
             results = self.model.run(asked.feeds, asked.wanted)
-            return self._answer(asked, results, begun)
+            return self._answer(asked, results, (time.perf_counter() - begun) * 1e3)
         except Refused as refusal:
             return self._codec.error(refusal.status, str(refusal))
         except Exception:
@@ -115,15 +120,15 @@ class ModelHandler:
             results = self.model.run(feeds, asked[0].wanted)
         except Exception:  # noqa: BLE001  one of them may be at fault: each gets a run of its own, and its own answer
             return [self._alone(one) for one in asked]
+        ran_ms = (time.perf_counter() - begun) * 1e3
         outcomes, row = [], 0
         for one in asked:
             end = row + one.rows
-            outcomes.append(self._answer(one, [array[row:end] for array in results], begun))
+            outcomes.append(self._answer(one, [array[row:end] for array in results], ran_ms))
             row = end
         return outcomes
 
-    def _answer(self, asked: Asked, results: Sequence[Any], begun: float) -> Outcome:
-        ran_ms = (time.perf_counter() - begun) * 1e3
+    def _answer(self, asked: Asked, results: Sequence[Any], ran_ms: float) -> Outcome:
         outcome = self._codec.encode(asked, results, self.model)
         outcome.exec_ms = ran_ms
         return outcome

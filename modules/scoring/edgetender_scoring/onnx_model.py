@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from edgetender_scoring.brief import longest_body
 from edgetender_scoring.golden import FAILED, PASSED, VARIES, Golden, Verdict
 from edgetender_scoring.providers import Choice, ModelUnusable, Proof, Tuning, Wanted, choose, proof
 from edgetender_scoring.tensors import Array, Refused, Tensor, tensor
@@ -46,6 +47,8 @@ class Model:
         """Whether the rows of any two requests fit behind one another."""
         self.run_s = 0.0
         """What a run took in the trial."""
+        self.longest_brief = 0
+        """A request of at most so many bytes is surely brief."""
         self.sample: dict[str, Array] = {}
         """What it was warmed up with: its known input, or a made-up one."""
         self.warm_up_s: list[float] = []
@@ -67,6 +70,11 @@ class Model:
                 raise Refused(f"the model refuses the input: {_first_line(error)}") from error
             raise
         return found
+
+    @property
+    def nodes(self) -> list[tuple[str, str]]:
+        """Provider and operator of each node; none where the runtime cannot tell."""
+        return _nodes(self._session)
 
     def stop(self, thread: int) -> bool:
         """End the run on that thread; it raises there."""
@@ -101,6 +109,7 @@ def load(name: str, version: str, path: Path, wanted: Wanted, golden: Golden | N
         model.run_s = warm_up(model, golden)
     _prove_answer(model, golden, required=wanted.golden_required)
     _allow_batches(model, wanted.max_batch)
+    model.longest_brief = longest_body(model.inputs, model.nodes, min(model.warm_up_s, default=_SHORT_S))
     _say(model)
     return model
 
@@ -125,18 +134,18 @@ def _open(
         hint = f"{choice.requested} is required, and cannot run it: " if choice.strict else ""
         raise ModelUnusable(f"model {name!r} cannot be loaded: {hint}{_first_line(error)}") from error
     session.disable_fallback()  # else a failing run would rebuild the session on the CPU, for good
-    found = proof(choice, session.get_providers(), _assigned(session))
+    found = proof(choice, session.get_providers(), [(provider, 1) for provider, _ in _nodes(session)])
     if choice.strict and found.degraded and found.actual not in dict(choice.providers):
         raise ModelUnusable(f"model {name!r}: {found.requested} is required, it would run on {found.actual}")
     return Model(name, version, session, intra_op, found)
 
 
-def _assigned(session: Any) -> list[tuple[str, int]]:
+def _nodes(session: Any) -> list[tuple[str, str]]:
     try:
         parts = session.get_provider_graph_assignment_info()
     except (AttributeError, RuntimeError):  # older onnxruntime cannot tell
         return []
-    return [(part.ep_name, len(part.get_nodes())) for part in parts]
+    return [(part.ep_name, node.op_type) for part in parts for node in part.get_nodes()]
 
 
 def warm_up(model: Model, golden: Golden | None) -> float:

@@ -37,6 +37,10 @@ class Handler(Protocol):
         """How many waiting requests `call_many` may be given at once; 1: it is never called."""
         ...
 
+    def brief(self, request: Request) -> bool:
+        """Whether a call surely takes less than its way to a thread and back."""
+        ...
+
     def call(self, request: Request) -> Outcome:
         """Score one request. A failure is an outcome too."""
         ...

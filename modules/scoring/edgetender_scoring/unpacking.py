@@ -22,6 +22,9 @@ class Unpacker:
     def __init__(self, limit: int) -> None:
         self._limit = limit
 
+    def brief(self, _request: Request) -> bool:
+        return False
+
     def call(self, request: Request) -> Outcome:
         if request.encoding not in _KNOWN:
             return message(UNKNOWN, f"The content encoding {request.encoding!r} is none of {ENCODINGS}.")

@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
+from edgetender_scoring.brief import Here
 from edgetender_scoring.jobs import Job, ScoringTimeout, call_all, raise_in
 from edgetender_scoring.message import Request
 from edgetender_scoring.outcome import Handler, Outcome, message
@@ -44,7 +45,7 @@ class _Worker:
 
 
 class Pool:
-    """Calls handlers for requests on threads (`grow` hires them). Belongs to the event loop's thread.
+    """Calls handlers for requests on threads (`grow` hires them), the briefest on the event loop, whose it is.
 
     A call past *timeout_ms* is answered at once. Where the handler can, it stops the call; else its thread is
     given up (native code cannot be stopped from outside) and replaced, so that one stuck request does not cost
@@ -60,6 +61,7 @@ class Pool:
     ) -> None:
         self._loop, self._timeout_ms, self._batched = loop, timeout_ms, batched
         self._batch_wait_s = batch_wait_s
+        self._here = Here(loop, self._answer, batched)
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._done: deque[tuple[Job, Outcome]] = deque()
         self._arrived: list[Job] = []
@@ -91,7 +93,7 @@ class Pool:
     @property
     def queued(self) -> int:
         """Requests that no thread has taken yet."""
-        return self._jobs.qsize() + len(self._arrived)
+        return self._jobs.qsize() + len(self._arrived) + len(self._here)
 
     def submit(self, handler: Handler, request: Request, deliver: Callable[[Outcome], None]) -> None:
         """Have *request* scored; *deliver* is called once, on the event loop."""
@@ -99,6 +101,9 @@ class Pool:
         job = Job(handler, request, deliver)
         if not self._workers:
             self._loop.call_soon(self._answer, job, message(503, "Every scoring thread is stuck."))
+            return
+        if not self._batch_wait_s and handler.brief(request) and self._here.open:
+            self._here.take(job)
             return
         if self.in_flight == 1:
             self._jobs.put(job)

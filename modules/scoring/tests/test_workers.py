@@ -18,6 +18,9 @@ class Handler:
     def __init__(self):
         self.gate = threading.Event()
 
+    def brief(self, request):
+        return request.body == b"brief"
+
     def call(self, request):
         if request.body == b"wait":
             assert self.gate.wait(20)

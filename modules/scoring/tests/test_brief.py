@@ -1,0 +1,137 @@
+"""Is only that done on the event loop which keeps nobody waiting?"""
+
+import asyncio
+import threading
+
+import numpy as np
+import pytest
+
+from edgetender_scoring.brief import longest_body
+from edgetender_scoring.message import Request
+from edgetender_scoring.onnx_model import load
+from edgetender_scoring.outcome import Outcome
+from edgetender_scoring.providers import Wanted
+from edgetender_scoring.tensors import Tensor
+from edgetender_scoring.workers import Pool
+
+onnx_models = pytest.importorskip("modules.scoring.tests.onnx_models", reason="onnx is not installed")
+
+ROWS = Tensor("x", "FP32", (-1, 10))
+CPU = [("CPUExecutionProvider", "Gemm"), ("CPUExecutionProvider", "Softmax")]
+
+
+def test_a_quick_model_takes_rows_up_to_a_fraction_of_a_millisecond():
+    assert 200 < longest_body([ROWS], CPU, 5e-6) < 1000
+    assert longest_body([ROWS], CPU, 40e-6) < longest_body([ROWS], CPU, 5e-6)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "nodes", "run_s"),
+    [
+        ([ROWS], CPU, 60e-6),
+        ([ROWS], [*CPU, ("CPUExecutionProvider", "Loop")], 5e-6),
+        ([ROWS], [*CPU, ("CUDAExecutionProvider", "Conv")], 5e-6),
+        ([ROWS], [], 5e-6),
+        ([Tensor("x", "FP32", (-1, -1))], CPU, 5e-6),
+        ([ROWS, Tensor("t", "BYTES", (-1,))], CPU, 5e-6),
+    ],
+    ids=["slow", "branches", "elsewhere", "unknown", "free length", "texts"],
+)
+def test_what_may_take_longer_than_its_size_says_is_never_brief(inputs, nodes, run_s):
+    assert longest_body(inputs, nodes, run_s) == 0
+
+
+def test_a_loaded_model_knows_its_own_limit(tmp_path):
+    quick = load("quick", "1", onnx_models.mlp(tmp_path / "quick.onnx"), Wanted(threads=1))
+    looping = load("looping", "1", onnx_models.slow(tmp_path / "looping.onnx"), Wanted(threads=1))
+    assert looping.longest_brief == 0
+    assert quick.longest_brief > 0 or min(quick.warm_up_s) > 50e-6  # a busy machine measures what it measures
+
+
+class Handler:
+    """Calls are brief unless the body says otherwise; the outcome says who made them, and with how many."""
+
+    def __init__(self, batch=1):
+        self.batch = batch
+        self.pause = threading.Event()  # never set
+
+    def brief(self, request):
+        return request.body != b"long"
+
+    def call(self, request):
+        if request.body == b"late":
+            self.pause.wait(0.1)
+        return Outcome(200, threading.current_thread().name.encode())
+
+    def call_many(self, requests):
+        return [Outcome(200, b"%d" % len(requests)) for _ in requests]
+
+    def stop(self, _thread):
+        return False
+
+
+async def outcomes(pool, handler, *bodies):
+    loop = asyncio.get_running_loop()
+    futures = [loop.create_future() for _ in bodies]
+    for body, future in zip(bodies, futures, strict=True):
+        pool.submit(handler, Request("POST", b"/score", b"", keep_alive=True, body=body), future.set_result)
+    return [outcome.body for outcome in await asyncio.wait_for(asyncio.gather(*futures), 20)]
+
+
+def on_a_pool(work, **more):
+    async def main():
+        pool = Pool(asyncio.get_running_loop(), 20_000, lambda _: None, **more)
+        pool.grow(1)
+        found = await work(pool)
+        assert (pool.in_flight, pool.queued) == (0, 0)
+        pool.close()
+        return found
+
+    return asyncio.run(main())
+
+
+def test_brief_calls_are_made_on_the_loop_and_others_beside_it():
+    found = on_a_pool(lambda pool: outcomes(pool, Handler(), b"x", b"long", b"x"))
+    assert found == [b"MainThread", b"scoring", b"MainThread"]
+
+
+def test_brief_calls_that_were_read_together_run_together():
+    found = on_a_pool(lambda pool: outcomes(pool, Handler(batch=3), *[b"x"] * 7))
+    assert found == [b"3"] * 6 + [b"MainThread"]
+
+
+def test_calls_wait_for_company_where_that_is_asked_for():
+    found = on_a_pool(lambda pool: outcomes(pool, Handler(batch=9), *[b"x"] * 3), batch_wait_s=0.2)
+    assert found == [b"3"] * 3
+
+
+def test_what_is_not_as_brief_as_foretold_goes_to_the_threads_for_a_while():
+    async def work(pool):
+        return [*await outcomes(pool, Handler(), b"late"), *await outcomes(pool, Handler(), b"x")]
+
+    assert on_a_pool(work) == [b"MainThread", b"scoring"]
+
+
+def test_a_long_row_of_brief_calls_lets_the_loop_breathe():
+    turns = []
+
+    class Slow(Handler):
+        def call(self, request):
+            np.linalg.svd(np.ones((60, 60)))
+            return super().call(request)
+
+    async def work(pool):
+        loop = asyncio.get_running_loop()
+        going = True
+
+        def count():
+            turns.append(1)
+            if going:
+                loop.call_soon(count)
+
+        loop.call_soon(count)
+        await outcomes(pool, Slow(), *[b"x"] * 100)
+        going = False
+
+    on_a_pool(work)
+    assert len(turns) > 5
