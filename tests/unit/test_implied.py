@@ -9,10 +9,16 @@ import pytest
 
 from edgetender.decide.checked import Truth
 from edgetender.decide.implied import satisfied, traits_of
+from edgetender.decide.replay import explained
+from edgetender.decide.resolving import resolve
+from edgetender.errors import ManifestInvalid
 from edgetender.model.compat import builtin, kernel_image_missing
 from edgetender.model.image import ImageFacts, ImageTraits
-from tests.builders.hardware import gpu, machine
+from edgetender.model.ledger import Ledger
+from edgetender.model.reading import manifest_of
+from tests.builders.hardware import gpu, machine, variant
 from tests.builders.machines import RECORDINGS
+from tests.builders.manifests import manifest, slot
 from tests.builders.verdicts import verdict
 
 
@@ -147,3 +153,62 @@ def test_traits_hold_only_what_is_asked_for():
         facts(env=("PATH=/bin", "SECRET=x", "CUDA_VERSION=12.0"), labels=(("io.edgetender.ptx", "9.0"),))
     )
     assert made == ImageTraits("amd64", "", ("CUDA_VERSION=12.0",), (), ("9.0",), 1)
+
+
+PASCAL, VOLTA = gpu(compute_capability="6.1"), gpu(compute_capability="7.0")
+DRIVER = {"cuda": "13.0", "nvidia_driver": "580.65.06"}
+
+
+@pytest.mark.parametrize(
+    ("card", "env", "provider", "expected"),
+    [
+        (PASCAL, "CUDA_VERSION=13.0.1", "CUDAExecutionProvider", "false card_not_supported"),
+        (PASCAL, "CUDA_VERSION=12.9.1", "CUDAExecutionProvider", "true"),
+        (gpu(compute_capability="12.0"), "CUDA_VERSION=12.4.1", "CUDAExecutionProvider", "true"),  # by PTX, perhaps
+        (gpu(compute_capability="99.0"), "CUDA_VERSION=13.0.1", "CUDAExecutionProvider", "true"),  # not in the tables
+        (gpu(compute_capability=None), "CUDA_VERSION=13.0.1", "CUDAExecutionProvider", "true"),
+        (VOLTA, "TRT_VERSION=10.5.0.18", "TensorrtExecutionProvider", "false card_not_supported"),
+        (VOLTA, "TRT_VERSION=10.4.0.26", "TensorrtExecutionProvider", "true"),
+        (VOLTA, "TRT_VERSION=10.5.0.18", "CUDAExecutionProvider", "true"),  # it lies there unused
+    ],
+)  # fmt: skip
+def test_a_card_that_the_image_s_cuda_or_tensorrt_has_dropped_is_not_tried(card, env, provider, expected):
+    traits = traits_of(facts(env=(env,)))
+    asked = {"accelerator": "nvidia"}
+    assert verdict(asked, machine(card, **DRIVER), traits=traits, provider=provider) == expected
+
+
+def test_who_switches_nvidia_s_conditions_off_switches_the_tables_off():
+    traits = traits_of(facts(env=("CUDA_VERSION=13.0.1", "NVIDIA_DISABLE_REQUIRE=1")))
+    assert verdict({"accelerator": "nvidia"}, machine(PASCAL, **DRIVER), traits=traits) == "true"
+
+
+def test_a_manifest_may_bring_tables_newer_than_the_agent():
+    document = manifest(1, m={"variants": [variant("cuda", {"accelerator": "nvidia", "cuda": ">=14.2"})]})
+    host = machine(gpu(), cuda="14.0", nvidia_driver="700.10")
+    newer = document | {"compat": {"cuda_to_driver": {"14": "700.5"}}}
+    blocked = [
+        resolve(slot(one), manifest_of(one), host, Ledger()).blocked for one in (document, newer, document)
+    ]
+    assert [bool(each) for each in blocked] == [True, False, True]  # it holds for its own manifest alone
+    body = json.dumps(newer).encode()
+    assert explained("m", host, Ledger(), body)["chosen"] == "cuda"
+
+
+@pytest.mark.parametrize(
+    ("compat", "why"),
+    [
+        ({"tegra": {}}, "no table 'tegra' is read from a manifest"),
+        ({"compute_capability": [{"min_cuda": "14"}]}, "no compatibility tables"),
+        ({"compute_capability": 3}, "no compatibility tables"),
+        ({"cuda_to_driver": [1]}, "no compatibility tables"),
+        ({"tensorrt": [{"from": "12"}]}, "no compatibility tables"),
+        ({"compute_capability": [{"cc": "14.0", "max_cuda": "new", "tensorrt": "!"}]}, "no compatibility tables"),
+    ],
+)  # fmt: skip
+def test_tables_of_a_manifest_that_are_none_reject_it_with_their_path(compat: Any, why: str):
+    with pytest.raises(ManifestInvalid) as caught:
+        manifest_of(manifest(1, m={"variants": [variant("cuda")]}) | {"compat": compat})
+    (problem,) = caught.value.problems
+    assert problem.path == "compat"
+    assert why in problem.message

@@ -11,6 +11,7 @@ from edgetender.decide.checked import Checked, Truth
 from edgetender.decide.look import look_at
 from edgetender.decide.variants import Judged, Known, judged
 from edgetender.errors import NotFound
+from edgetender.model.compat import with_manifest
 from edgetender.model.facts_json import plain
 from edgetender.model.hardware import Hardware
 from edgetender.model.ledger import Demotion, Measured
@@ -26,7 +27,7 @@ def explain_document(module: str, manifest: Manifest, hardware: Hardware, known:
     if module not in manifest.modules:
         there = ", ".join(sorted(manifest.modules)) or "none"
         raise NotFound(f"cannot explain {module!r}: the manifest has no such module (it has: {there})")
-    found = judged(module, manifest.modules[module], look_at(hardware), known)
+    found = judged(module, manifest.modules[module], look_at(hardware, with_manifest(manifest.compat)), known)
     chosen = next((number for number, each in enumerate(found, 1) if each.verdict == "chosen"), None)
     return {
         "apiVersion": SCHEMA,

@@ -17,7 +17,8 @@ from edgetender.model.image import ImageFacts, ImageTraits
 from edgetender.model.versions import Term, numbers
 
 SASS, PTX = "io.edgetender.sass", "io.edgetender.ptx"
-_READ = re.compile(r"(NVIDIA_REQUIRE_\w+|NVIDIA_DISABLE_REQUIRE|CUDA_VERSION)=")
+_TENSORRT = ("TENSORRT_VERSION", "TRT_VERSION", "NV_TENSORRT_VERSION")  # as NVIDIA's images name it
+_READ = re.compile(rf"(NVIDIA_REQUIRE_\w+|NVIDIA_DISABLE_REQUIRE|CUDA_VERSION|{'|'.join(_TENSORRT)})=")
 _IGNORED = ("NVIDIA_REQUIRE_JETPACK",)
 _CONDITION = re.compile(r"(cuda|driver|arch|brand)\s*(>=|<=|!=|=|>|<)\s*(\S+)")
 _TRUE = ("1", "t", "true", "yes", "on")
@@ -36,12 +37,18 @@ def traits_of(facts: ImageFacts) -> ImageTraits:
     )
 
 
-def implied(traits: ImageTraits, look: Look, device: Device | None) -> tuple[Checked, ...]:
-    """The image's own requirements; those of NVIDIA count where an NVIDIA *device* was picked."""
+def implied(
+    traits: ImageTraits, look: Look, device: Device | None, *, tensorrt: bool = False
+) -> tuple[Checked, ...]:
+    """The image's own requirements; those of NVIDIA count where an NVIDIA *device* was picked.
+
+    *tensorrt*: the variant is to run by it; many images bring it along and never use it.
+    """
     found = list(_platform(traits, look))
     if device is not None and device.value("vendor") == "nvidia":
         found += _required(traits, look, device)
         found += _code(traits, device)
+        found += _supported(traits, look, device, tensorrt=tensorrt)
     return tuple(found)
 
 
@@ -138,6 +145,23 @@ def _code(traits: ImageTraits, device: Device) -> Iterator[Checked]:
     yield Checked(
         "image.sass", asked, str(fact.value), truth(not missing), fact.source, code, why, implied=True
     )
+
+
+def _supported(traits: ImageTraits, look: Look, device: Device, *, tensorrt: bool) -> Iterator[Checked]:
+    """Cards too old for the image's CUDA or TensorRT, by the tables; a card newer than both may do by PTX."""
+    fact = device.fact("compute_capability") or NOWHERE
+    lines = dict(line.partition("=")[::2] for line in traits.require)
+    if fact.value is None or fact.low or lines.get("NVIDIA_DISABLE_REQUIRE", "").lower() in _TRUE:
+        return
+    cc, cuda = str(fact.value), lines.get("CUDA_VERSION", "")
+    asked = [("image.CUDA_VERSION", cuda, look.tables.cuda_dropped(cc, cuda))]
+    if tensorrt:
+        version = next((lines[name] for name in _TENSORRT if name in lines), "")
+        asked.append(("image.TENSORRT_VERSION", version, look.tables.tensorrt_excluded(cc, version)))
+    source = f"{fact.source}, tables {look.tables.version}"
+    for name, version, why in asked:
+        if why:
+            yield Checked(name, version, cc, Truth.FALSE, source, "card_not_supported", why, implied=True)
 
 
 def _list(text: str) -> tuple[str, ...]:

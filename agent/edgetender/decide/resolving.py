@@ -13,6 +13,7 @@ from edgetender.decide.proving import proving_of
 from edgetender.decide.shadowing import asked_by
 from edgetender.decide.stride import pull_key
 from edgetender.decide.variants import CLIMBING, TO_BE_MEASURED, UPWARDS, Judged, Known, considered, judged
+from edgetender.model.compat import with_manifest
 from edgetender.model.front import Shadow
 from edgetender.model.gate import OPEN, Gate
 from edgetender.model.hardware import Hardware
@@ -103,7 +104,7 @@ def resolve(slot: Slot, manifest: Manifest, hardware: Hardware, ledger: Ledger) 
     choices: list[Chosen] = []
     beside: list[tuple[ImageWanted, str | None]] = []
     scarce: frozenset[str] = frozenset()
-    look = look_at(hardware)
+    look = look_at(hardware, with_manifest(manifest.compat))
     for name, module in manifest.modules.items():
         mine = known(slot, name, module, ledger)
         found = judged(name, module, look, mine)

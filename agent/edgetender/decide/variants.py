@@ -187,7 +187,8 @@ def checked(
     device = next((each for each in look.devices if devices and each.key == devices[0]), None)
     checks += admitted(variant.needs, look, device)
     if traits is not None:
-        checks += implied(traits, look, device)
+        tensorrt = variant.provider == "TensorrtExecutionProvider"
+        checks += implied(traits, look, device, tensorrt=tensorrt)
     return checks, devices
 
 

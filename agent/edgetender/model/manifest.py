@@ -17,7 +17,7 @@ from pydantic import (
 
 from edgetender.model.image import parse_reference
 from edgetender.model.quantity import Seconds, SizeBytes
-from edgetender.model.requirements import Needs, Proof, Requires, Select
+from edgetender.model.requirements import CompatTables, Needs, Proof, Requires, Select
 
 SCHEMA: Literal["edgetender/v1"] = "edgetender/v1"
 MAX_VERSION = 2**53 - 1  # what every JSON reader can hold exactly
@@ -295,6 +295,5 @@ class Manifest(Wire):
     modules: dict[Name, Module] = Field(max_length=64, description="by name; a module not listed is removed")
     registries: dict[str, RegistryAccess] = Field(default_factory=dict, description="keyed by host[:port]")
     update: Update = Field(default_factory=Update, description="when a new version counts as good")
-    allow_empty: bool = Field(
-        default=False, description="must be true for a manifest that removes every module"
-    )
+    compat: CompatTables = None
+    allow_empty: bool = Field(default=False, description="must be true for one that removes every module")

@@ -21,6 +21,7 @@ from pydantic import (
     model_validator,
 )
 
+from edgetender.model.compat import OF_MANIFESTS, builtin
 from edgetender.model.quantity import Seconds, SizeBytes, parse_size
 from edgetender.model.versions import version_range
 
@@ -226,6 +227,20 @@ class Proof(Exact):
         0.0, description="part of the model's nodes the provider must run"
     )
     golden: Golden | None = Field(None, description="one input whose answer is known; it is what is timed")
+
+
+def _tables(value: dict[str, JsonValue] | None) -> dict[str, JsonValue] | None:
+    if other := sorted((value or {}).keys() - set(OF_MANIFESTS)):
+        raise ValueError(f"no table {other[0]!r} is read from a manifest, only {', '.join(OF_MANIFESTS)}")
+    builtin().over(value or {})
+    return value
+
+
+CompatTables = Annotated[
+    dict[str, JsonValue] | None,
+    AfterValidator(_tables),
+    Field(description=f"compatibility tables newer than the agents', each whole: {', '.join(OF_MANIFESTS)}"),
+]
 
 
 class Select(Exact):
