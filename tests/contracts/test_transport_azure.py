@@ -15,6 +15,7 @@ SUITES = (
     "test_transport.py",
     "test_transport_iothub.py",
     "test_transport_iothub_links.py",
+    "test_transport_iothub_outage.py",
     "test_transport_iothub_reports.py",
     "test_transport_iothub_provisioning.py",
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from datetime import UTC, datetime
@@ -12,10 +13,13 @@ import pytest
 from demo.parts.waiting import until
 from edgetender.errors import LinkDown
 from edgetender.fleet.hub.access import resource_of, signature
+from edgetender.fleet.hub.hub import PORT
+from edgetender.fleet.hub.state import Rate
 from edgetender.model.upstream import Message
 from edgetender.secret import Secret
 from edgetender.transports.iothub import IotHubTransport
 from tests.fakes.clock import FakeClock
+from tests.services.detours import Proxy, WebSocketDoor
 from tests.services.far_side import Inbox, opened, settled
 from tests.services.hub import TestHub
 from tests.services.hub_side import MANIFEST, HubSide, hub_side
@@ -116,6 +120,68 @@ def test_what_cannot_work_says_what_is_wrong_and_is_tried_again(
     inbox = Inbox()
     iothub.transport.open(inbox.accept, inbox.wake)
     assert "hunter2" not in iothub.detail(says)
+
+
+# --- the way there
+
+
+@pytest.mark.parametrize("kind", ["http", "socks5"])
+def test_a_proxy_passes_it_on(iothub: HubSide, kind: str) -> None:
+    with Proxy(kind) as proxy:
+        inbox = iothub.opened_again(proxy=proxy.address)
+        iothub.publish(json.dumps(MANIFEST).encode())
+        until(lambda: inbox.taken, "the manifest", within_s=10)
+        assert proxy.passed == [f"{iothub.hub.address}:{PORT}"]
+
+
+def test_websockets_take_port_443(iothub: HubSide) -> None:
+    try:
+        door = WebSocketDoor(iothub.hub)
+    except PermissionError:
+        pytest.skip("port 443 is not for this user: net.ipv4.ip_unprivileged_port_start")
+    with door:
+        inbox = iothub.opened_again(websockets=True)
+        iothub.publish(json.dumps(MANIFEST | {"deployment": "x" * 9000}).encode())  # frames of every size
+        until(lambda: inbox.taken, "the manifest", within_s=10)
+        iothub.report(health="healthy")
+        iothub.transport.send(Message("event/x", b"1" * 70_000), timeout_s=5)
+        assert door.passed == ["/$iothub/websocket mqtt"]
+        assert len(iothub.hub.messages(iothub.device)[0].body) == 70_000
+
+
+# --- throttles
+
+
+def exhausted(per_s: float) -> Rate:
+    """A rate of which nothing is left for a second or so."""
+    rate = Rate(per_s)
+    rate.left, rate.at = -per_s, time.monotonic()
+    return rate
+
+
+def test_a_hub_that_takes_no_more_connections_now_is_tried_again(iothub: HubSide) -> None:
+    iothub.hub.throttles.connects = exhausted(2)
+    inbox = Inbox()
+    iothub.transport.open(inbox.accept, inbox.wake)
+    assert "cannot connect" in iothub.detail("cannot connect")
+    settled(iothub.transport, connected=True)
+    assert iothub.hub.counts(iothub.device)[0] == 1
+
+
+def test_a_twin_that_may_not_be_read_now_is_read_later(iothub: HubSide) -> None:
+    iothub.hub.throttles.reads = exhausted(2)
+    inbox = Inbox()
+    iothub.transport.open(inbox.accept, inbox.wake)
+    assert "429" in iothub.detail("429")
+    settled(iothub.transport, connected=True)
+
+
+def test_messages_that_are_slowed_down_arrive_all_the_same(iothub: HubSide) -> None:
+    iothub.hub.throttles.messages = exhausted(10)
+    opened(iothub)
+    for number in range(5):
+        iothub.transport.send(Message("event/x", b"%d" % number), timeout_s=5)
+    assert [one.body for one in iothub.hub.messages(iothub.device)] == [b"0", b"1", b"2", b"3", b"4"]
 
 
 # --- every call is bounded

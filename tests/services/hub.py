@@ -21,8 +21,8 @@ class TestHub(LocalHub):
     def __init__(self, home: Path, **options: Any) -> None:
         self.authority = Authority(home / "keys")
         address = free_alias(PORT)
-        pair = self.authority.issue(address, address)
-        super().__init__(address, pair.certificate, pair.key, **options)
+        self.pair = self.authority.issue(address, address)
+        super().__init__(address, self.pair.certificate, self.pair.key, **options)
 
     @property
     def ca(self) -> Path:

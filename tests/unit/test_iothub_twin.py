@@ -14,6 +14,7 @@ from edgetender.errors import ManifestInvalid
 from edgetender.fleet.hub.twin import faults, merge, size_of
 from edgetender.transports.iothub_edge import edge_shape
 from edgetender.transports.iothub_twin import (
+    Artifact,
     Reference,
     compact,
     difference,
@@ -51,6 +52,13 @@ def test_what_was_cut_into_chunks_comes_back_as_it_was(text: str):
     assert manifest_in({"deployment": wanted}) == body
 
 
+def test_an_artifact_is_named_by_its_digest_and_opened_by_a_credential():
+    reference = f"registry.example/fleet/line3@sha256:{'0' * 64}"
+    found = manifest_in({"deployment": {"oci": reference, "credential": "fleet"}})
+    assert isinstance(found, Artifact)
+    assert (str(found.reference), found.credential) == (reference, "fleet")
+
+
 def test_a_reference_names_where_it_lies_and_its_digest():
     found = manifest_in({"deployment": {"url": "https://a.example/m.json", "sha256": SHA}})
     assert found == Reference("https://a.example/m.json", SHA)
@@ -67,6 +75,9 @@ def test_a_reference_names_where_it_lies_and_its_digest():
         ({"url": "http://a.example/m.json", "sha256": SHA}, "deployment.url"),
         ({"url": "https://a.example/m.json"}, "deployment.url"),
         ({"url": 3, "sha256": SHA}, "deployment.url"),
+        ({"oci": "registry.example/fleet/line3:7"}, "deployment.oci"),
+        ({"oci": 3}, "deployment.oci"),
+        ({"oci": f"r.example/a@sha256:{SHA}", "credential": {}}, "deployment.credential"),
     ],
 )
 def test_what_is_none_is_refused_with_its_path(deployment: Any, path: str):
