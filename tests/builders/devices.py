@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
@@ -20,6 +20,7 @@ from edgetender.config.settings import (
     TransportSettings,
     TrustSettings,
 )
+from edgetender.model.figures import EngineFacts
 from edgetender.model.hardware import Fact, Hardware
 from tests.fakes.clock import FakeClock
 from tests.fakes.credentials import FakeCredentials
@@ -127,3 +128,20 @@ def says(finding: Finding, severity: Severity, *words: str) -> None:
     assert finding.severity is severity, finding
     assert bool(finding.repair) is (severity in (Severity.WARN, Severity.ERROR)), finding
     assert all(word in f"{finding.said}\n{finding.repair}" for word in words), finding
+
+
+def down() -> FakeEngine:
+    """An engine that does not answer."""
+    engine = FakeEngine()
+    engine.down = "cannot reach the engine: no such file"
+    return engine
+
+
+def told(**facts: Any) -> FakeEngine:
+    """An engine that says *facts* of itself."""
+
+    class Told(FakeEngine):
+        def facts(self) -> EngineFacts:
+            return replace(super().facts(), **facts)
+
+    return Told()

@@ -2,48 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
-
-import pytest
 
 from edgetender.model.upstream import OutboxFigures, default_policy
-from edgetender.ports import Outbox
-from edgetender.store.outbox import SqliteOutbox
+from tests.builders.outboxes import Make, balanced, bodies, clock, make
 from tests.fakes.clock import NOON, FakeClock
-from tests.fakes.store import FakeOutbox
 
-Make = Callable[..., Outbox]
-
-
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture(params=["fake", "sqlite"])
-def make(request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock) -> Iterator[Make]:
-    made = []
-
-    def build(**bounds) -> Outbox:
-        if request.param == "fake":
-            return FakeOutbox(clock, **bounds)
-        made.append(SqliteOutbox(tmp_path / "queue.db", clock=clock, **bounds))
-        return made[-1]
-
-    yield build
-    for outbox in made:
-        outbox.close()
-
-
-def bodies(outbox: Outbox) -> list[bytes]:
-    return [message.body for message in outbox.head()]
-
-
-def balanced(figures: OutboxFigures) -> bool:
-    return figures.accepted == figures.delivered + figures.queued + figures.dropped
+__all__ = ["clock", "make"]
 
 
 def test_state_goes_first_then_messages_in_their_order(make: Make) -> None:
@@ -140,7 +106,7 @@ def test_a_message_larger_than_the_quota_costs_only_itself(make: Make) -> None:
 
 
 def test_what_is_too_old_is_dropped_and_counted(make: Make, clock: FakeClock) -> None:
-    outbox = make(policies=lambda stream: replace(default_policy(stream), max_age_s=3600))
+    outbox = make({name: replace(default_policy(name), max_age_s=3600) for name in ("device", "event")})
     outbox.append("telemetry/device", b"short", clock.now(), expiry_s=60)
     outbox.append("event/a", b"long", clock.now(), expiry_s=7200)
     clock.advance(61)

@@ -14,21 +14,11 @@ from hypothesis import strategies as st
 
 from edgetender.model.upstream import OutboxFigures, StreamPolicy, default_policy
 from edgetender.store.outbox import SqliteOutbox
+from tests.builders.outboxes import balanced, bodies, clock
 from tests.contracts.test_store import kill_after_writing
 from tests.fakes.clock import NOON, FakeClock
 
-
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-def bodies(outbox: SqliteOutbox) -> list[bytes]:
-    return [message.body for message in outbox.head()]
-
-
-def balanced(figures: OutboxFigures) -> bool:
-    return figures.accepted == figures.delivered + figures.queued + figures.dropped
+__all__ = ["clock"]
 
 
 def short(stream: str) -> StreamPolicy:

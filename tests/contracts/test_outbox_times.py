@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,49 +13,12 @@ import pytest
 
 from edgetender.clock import rfc3339
 from edgetender.codec import canonical
-from edgetender.model.upstream import StreamFigures, StreamPolicy, default_policy
-from edgetender.ports import Outbox
+from edgetender.model.upstream import StreamPolicy, default_policy
 from edgetender.store.outbox import SqliteOutbox
+from tests.builders.outboxes import Make, clock, drain, make, of
 from tests.fakes.clock import NOON, FakeClock
-from tests.fakes.store import FakeOutbox
 
-Make = Callable[..., Outbox]
-
-
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture(params=["fake", "sqlite"])
-def make(request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock) -> Iterator[Make]:
-    made = []
-
-    def build(policies: dict[str, StreamPolicy] | None = None, **bounds) -> Outbox:
-        known = policies or {}
-        bounds["policies"] = lambda stream: known.get(stream) or default_policy(stream)
-        if request.param == "fake":
-            return FakeOutbox(clock, **bounds)
-        made.append(SqliteOutbox(tmp_path / "queue.db", clock=clock, boot=7, **bounds))
-        return made[-1]
-
-    yield build
-    for outbox in made:
-        outbox.close()
-
-
-def of(outbox: Outbox, stream: str) -> StreamFigures:
-    return next(one for one in outbox.figures().streams if one.name == stream)
-
-
-def drain(outbox: Outbox) -> list[tuple[str, bytes]]:
-    got = []
-    while found := outbox.head():
-        for message in found:
-            got.append((message.topic, message.body))
-            outbox.sent(message)
-    return got
-
+__all__ = ["clock", "make"]
 
 # --- times ---
 

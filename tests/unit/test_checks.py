@@ -23,9 +23,11 @@ from tests.builders.devices import (
     HARDWARE,
     FakeDisks,
     device,
+    down,
     look,
     mqtt,
     says,
+    told,
 )
 from tests.builders.signing import Keys, signed_root
 from tests.fakes.engine import FakeEngine
@@ -144,20 +146,6 @@ class OldEngine(FakeEngine):
 class RefusingEngine(FakeEngine):
     def facts(self):
         raise EngineRefused("cannot use the engine: it speaks API 1.12, 1.41 is needed")
-
-
-def down() -> FakeEngine:
-    engine = FakeEngine()
-    engine.down = "cannot reach the engine: no such file"
-    return engine
-
-
-def told(**facts) -> FakeEngine:
-    class Told(FakeEngine):
-        def facts(self):
-            return replace(super().facts(), **facts)
-
-    return Told()
 
 
 def test_an_engine_that_does_not_answer_fails_with_what_starts_it(tmp_path: Path) -> None:

@@ -22,31 +22,18 @@ from tests.builders.devices import (
     FakeNetwork,
     certificate,
     device,
+    down,
     look,
     mqtt,
     says,
+    told,
 )
 from tests.builders.manifests import SCORER
 from tests.fakes.clock import NOON, FakeClock
 from tests.fakes.credentials import FakeCredentials
-from tests.fakes.engine import FakeEngine
 from tests.fakes.registry import FakeImages
 
 OK, WARN, ERROR, SKIPPED = Severity.OK, Severity.WARN, Severity.ERROR, Severity.SKIPPED
-
-
-def down() -> FakeEngine:
-    engine = FakeEngine()
-    engine.down = "cannot reach the engine: no such file"
-    return engine
-
-
-def told(**facts) -> FakeEngine:
-    class Told(FakeEngine):
-        def facts(self):
-            return replace(super().facts(), **facts)
-
-    return Told()
 
 
 def test_names_are_resolved_once_each_and_addresses_not_at_all(tmp_path: Path) -> None:
