@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ import pytest
 
 from edgetender.model.hardware import Hardware
 from edgetender.probes import detect
+from edgetender.probes.programs import Children
+from tests.builders.machines import write
 
 RECORDINGS = Path(__file__).parents[3] / "shared" / "fixtures" / "hardware"
 pytestmark = pytest.mark.skipif(not RECORDINGS.is_dir(), reason=f"the recordings are not in {RECORDINGS}")
@@ -232,3 +235,52 @@ def test_the_system_is_named_from_either_file_and_in_any_quotes(
     tmp_path: Path, place: str, line: str, name: str
 ) -> None:
     assert machine(tmp_path, {place: f"ID=x\n{line}\n"}).value("os") == name
+
+
+@pytest.mark.parametrize(
+    ("files", "value", "code"),
+    [
+        ({"lib/x86_64-linux-gnu/libc.so.6": b"\x7fELF\0GNU C Library (Debian GLIBC 2.36-9+deb12u4) stable release version 2.36.\n\0"}, "2.36", ""),
+        ({"usr/lib64/libc.so.6": b"\0GNU C Library (GNU libc) stable release version 2.17, by Roland McGrath et al.\n"}, "2.17", ""),
+        ({"lib/ld-musl-aarch64.so.1": b""}, None, "no_glibc"),
+        ({"lib/libc.so.6": b"\x7fELF"}, None, "not_found"),
+    ],
+)  # fmt: skip
+def test_the_c_library_says_its_version(tmp_path: Path, files: Any, value: str | None, code: str) -> None:
+    fact = detect(write(tmp_path, files)).fact("glibc")
+    assert fact is not None
+    assert (fact.value, fact.code) == (value, code)
+
+
+@pytest.mark.parametrize(
+    ("files", "value", "code"),
+    [
+        ({"recorded/nvidia-ctk.txt": "NVIDIA Container Toolkit CLI version 1.17.4\ncommit: 9b69590c7428470a72f2ae05f826412976af1395\n"}, "1.17.4", ""),
+        ({"recorded/nvidia-ctk.txt": "NVIDIA Container Toolkit CLI version v1.18.0-rc.2\n"}, "1.18.0", ""),
+        ({"recorded/nvidia-ctk.txt": "usage"}, None, "garbage"),
+        ({"usr/bin/nvidia-ctk": ""}, None, "not_recorded"),
+        ({"proc/cpuinfo": ""}, None, "toolkit_missing"),
+    ],
+)  # fmt: skip
+def test_the_container_toolkit_says_its_version(
+    tmp_path: Path, files: Any, value: str | None, code: str
+) -> None:
+    fact = detect(write(tmp_path, files)).fact("toolkit")
+    assert fact is not None
+    assert (fact.value, fact.code) == (value, code)
+
+
+def test_a_container_toolkit_that_is_there_is_asked(tmp_path: Path) -> None:
+    program = write(
+        tmp_path, {"usr/bin/nvidia-ctk": "#!/bin/sh\necho NVIDIA Container Toolkit CLI version 1.16.2\n"}
+    )
+    (program / "usr/bin/nvidia-ctk").chmod(0o755)
+    assert detect(tmp_path, programs=Children()).value("toolkit") == "1.16.2"
+
+
+def test_this_machine_s_c_library_is_the_one_it_runs_with() -> None:
+    try:
+        running = os.confstr("CS_GNU_LIBC_VERSION")
+    except (ValueError, OSError):
+        running = None
+    assert detect().value("glibc") == (running.split()[1] if running else None)

@@ -6,7 +6,7 @@ With CDI nobody else checks this: the container would start and its runtime fall
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from edgetender.decide.checked import Checked, Truth, best, in_range, truth, worst
@@ -46,9 +46,11 @@ def implied(
     """
     found = list(_platform(traits, look))
     if device is not None and device.value("vendor") == "nvidia":
-        found += _required(traits, look, device)
+        lines = dict(line.partition("=")[::2] for line in traits.require)
+        if lines.get("NVIDIA_DISABLE_REQUIRE", "").lower() not in _TRUE:
+            found += _required(lines, look, device)
+            found += _supported(lines, look, device, tensorrt=tensorrt)
         found += _code(traits, device)
-        found += _supported(traits, look, device, tensorrt=tensorrt)
     return tuple(found)
 
 
@@ -83,10 +85,7 @@ class _Host:
     brand: str | None
 
 
-def _required(traits: ImageTraits, look: Look, device: Device) -> Iterator[Checked]:
-    lines = dict(line.partition("=")[::2] for line in traits.require)
-    if lines.get("NVIDIA_DISABLE_REQUIRE", "").lower() in _TRUE:
-        return
+def _required(lines: Mapping[str, str], look: Look, device: Device) -> Iterator[Checked]:
     asked = {
         name: text
         for name, text in lines.items()
@@ -147,11 +146,10 @@ def _code(traits: ImageTraits, device: Device) -> Iterator[Checked]:
     )
 
 
-def _supported(traits: ImageTraits, look: Look, device: Device, *, tensorrt: bool) -> Iterator[Checked]:
+def _supported(lines: Mapping[str, str], look: Look, device: Device, *, tensorrt: bool) -> Iterator[Checked]:
     """Cards too old for the image's CUDA or TensorRT, by the tables; a card newer than both may do by PTX."""
     fact = device.fact("compute_capability") or NOWHERE
-    lines = dict(line.partition("=")[::2] for line in traits.require)
-    if fact.value is None or fact.low or lines.get("NVIDIA_DISABLE_REQUIRE", "").lower() in _TRUE:
+    if fact.value is None or fact.low:
         return
     cc, cuda = str(fact.value), lines.get("CUDA_VERSION", "")
     asked = [("image.CUDA_VERSION", cuda, look.tables.cuda_dropped(cc, cuda))]

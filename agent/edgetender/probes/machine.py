@@ -9,6 +9,8 @@ from pathlib import Path
 from edgetender.model.hardware import Fact, native_architecture
 from edgetender.probes import arm_cores
 from edgetender.probes.programs import Programs, no_programs
+from edgetender.probes.tree import Tree
+from edgetender.probes.userland import glibc
 
 # /proc/cpuinfo names a core differently on each architecture: x86, LoongArch, MIPS, RISC-V, POWER
 _CPU_NAMES = ("model name", "Model Name", "cpu model", "uarch", "cpu")
@@ -26,6 +28,7 @@ def probe(root: Path, programs: Programs = no_programs) -> Iterator[Fact]:  # no
     yield _model(root)
     yield _text("kernel", root / "proc/sys/kernel/osrelease")
     yield from _system(root)
+    yield glibc(Tree(root))
 
 
 def _cpu(root: Path) -> Iterator[Fact]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from edgetender.model.figures import EngineFacts
 from edgetender.model.hardware import Fact, Layer
 from edgetender.probes.nvidia_sources import RECORDED
-from edgetender.probes.programs import Programs, no_programs
+from edgetender.probes.programs import Answer, Programs, no_programs
 from edgetender.probes.tree import Tree
 
 _SPECS = ("etc/cdi", "var/run/cdi", "run/cdi")
@@ -18,16 +19,36 @@ _TOOLKIT = "usr/bin/nvidia-ctk"
 _CSV = "etc/nvidia-container-runtime/host-files-for-container.d"
 
 
-def probe(root: Path, programs: Programs = no_programs) -> Iterator[Fact]:  # noqa: ARG001  # one shape for all
-    """What is in files; the engine's own answers only where a recording holds them."""
+def probe(root: Path, programs: Programs = no_programs) -> Iterator[Fact]:
+    """What is in files, and the toolkit's version; the engine's own answers only where a recording holds them."""
     tree = Tree(root)
     specs = tuple(sorted(_specs(tree)))
     yield Fact("cdi_specs", specs, tree.shown(_SPECS[0]), layer=Layer.INJECTABLE)
     yield Fact("nvidia_toolkit", tree.exists(_TOOLKIT), tree.shown(_TOOLKIT), layer=Layer.INJECTABLE)
+    yield _toolkit(tree, programs)
     yield Fact("nvidia_csv", bool(tree.names(_CSV)), tree.shown(_CSV), layer=Layer.INJECTABLE)
     version, info = _recorded(tree, "docker-version.json"), _recorded(tree, "docker-info.json")
     if version is not None or info is not None:
         yield from of_engine(version or {}, info or {})
+
+
+def _toolkit(tree: Tree, programs: Programs) -> Fact:
+    """NVIDIA Container Toolkit says its own version: `NVIDIA Container Toolkit CLI version 1.17.4`."""
+    source = tree.shown(_TOOLKIT)
+    recorded = tree.text(f"{RECORDED}/nvidia-ctk.txt")
+    if recorded is None and not tree.exists(_TOOLKIT):
+        return Fact(
+            "toolkit", None, source, "it is not installed", layer=Layer.INJECTABLE, code="toolkit_missing"
+        )
+    if recorded is not None:
+        answer = Answer(recorded, 0)
+    else:
+        answer = programs("nvidia-ctk", (str(tree.place(_TOOLKIT)), "--version"))
+    found = re.search(r"version v?(\d+(?:\.\d+)+)", answer.output)
+    if found and not answer.code:
+        return Fact("toolkit", found[1], source, layer=Layer.INJECTABLE)
+    why = answer.detail or f"it does not say its version: {answer.output[:100]!r}"
+    return Fact("toolkit", None, source, why, layer=Layer.INJECTABLE, code=answer.code or "garbage")
 
 
 def of_engine(version: Mapping[str, Any], info: Mapping[str, Any]) -> Iterator[Fact]:

@@ -1,9 +1,14 @@
-"""Which architecture do the programs of this machine have? A 64-bit kernel may carry a 32-bit userland."""
+"""Which architecture and which C library do the programs of this machine have?
+
+A 64-bit kernel may carry a 32-bit userland.
+"""
 
 from __future__ import annotations
 
+import re
 import struct
 
+from edgetender.model.hardware import Fact
 from edgetender.probes.tree import Tree
 
 # e_machine of an ELF header, and whether it is 64-bit (System V ABI)
@@ -17,6 +22,9 @@ _LOADERS = (
     ("lib/ld-linux.so.2", "386"),
 )
 _HEADER = 20
+_LIBC = "libc.so.6"
+_LIBC_BYTES = 4 * 1024 * 1024
+_FOLDERS = ("lib", "lib64", "usr/lib", "usr/lib64")
 
 
 def userland(tree: Tree) -> tuple[str | None, str]:
@@ -32,3 +40,26 @@ def userland(tree: Tree) -> tuple[str | None, str]:
         path, arch = there[0]  # a 64-bit userland may carry 32-bit loaders as well, not the other way round
         return arch, tree.shown(path)
     return None, ""
+
+
+def glibc(tree: Tree) -> Fact:
+    """The version of the GNU C library, as it says itself; images bring their own, so it is rarely needed."""
+    for path in _libraries(tree):
+        said = re.search(
+            rb"GNU C Library [^\n]*?release version (\d+\.\d+)", tree.bytes(path, _LIBC_BYTES) or b""
+        )
+        if said:
+            return Fact("glibc", said[1].decode(), tree.shown(path))
+    musl = next(
+        (name for folder in _FOLDERS for name in tree.names(folder) if name.startswith("ld-musl-")), ""
+    )
+    why = f"its C library is musl ({musl})" if musl else f"there is no {_LIBC}"
+    return Fact("glibc", None, tree.shown(_FOLDERS[0]), why, code="no_glibc" if musl else "not_found")
+
+
+def _libraries(tree: Tree) -> list[str]:
+    """Debian keeps it in a folder of its architecture, others beside everything else."""
+    folders = [
+        f"{top}/{name}" for top in ("lib", "usr/lib") for name in tree.names(top) if "-linux-gnu" in name
+    ]
+    return [path for folder in (*folders, *_FOLDERS) if tree.exists(path := f"{folder}/{_LIBC}")]
