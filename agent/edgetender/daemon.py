@@ -25,7 +25,7 @@ from edgetender.engine.http_exchange import http_exchange
 from edgetender.engine.http_probe import http_probe
 from edgetender.eventlog import EventLog
 from edgetender.house import DaemonHouse
-from edgetender.linking import exporter_of, policies_of, transport_of
+from edgetender.linking import exporter_of, policies_of, registries_of, relay_of, transport_of
 from edgetender.lock import StateLock
 from edgetender.logs import Format, configure
 from edgetender.metrics import Metrics
@@ -40,7 +40,7 @@ from edgetender.publisher import Publisher
 from edgetender.puller import Puller
 from edgetender.receiving import Inbox
 from edgetender.reconciler import Reconciler
-from edgetender.registry.images import RegistryImages, RegistrySettings
+from edgetender.registry.images import RegistryImages
 from edgetender.sampler import Sampler
 from edgetender.sinks.prometheus import PrometheusSink
 from edgetender.sinks.upstream import UpstreamSink
@@ -159,7 +159,7 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
         log.warning("manifests", extra={"fields": {"why": note}})
     inbox = Inbox(store, clock, None if required else ReceivedCredentials(received).keep)
     transport = transport_of(settings, credentials)
-    images = RegistryImages({h: RegistrySettings(r.ca, r.plain_http) for h, r in settings.registries.items()})
+    images = RegistryImages(registries_of(settings))
     puller = Puller(
         engine,
         images,
@@ -168,6 +168,7 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
         architecture=architecture(hardware()),
         level=level(hardware()),
         stall_s=settings.pull.stall_timeout_s,
+        relay=relay_of(settings, flags.stopping),
         wake=flags.wake.set,
         stopping=flags.stopping,
     )

@@ -8,10 +8,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal, cast
 
 from edgetender.config.settings import Settings
-from edgetender.errors import NotFound
+from edgetender.errors import ConfigInvalid, NotFound, Problem
 from edgetender.metrics import Metrics
 from edgetender.model.upstream import StreamPolicy, default_policy
 from edgetender.ports import Credentials, Transport
+from edgetender.registry.images import RegistrySettings
+from edgetender.registry.relay import Relay
 from edgetender.transports import load
 from edgetender.transports.iothub_twin import Artifact
 from edgetender.transports.none import NoTransport
@@ -36,6 +38,21 @@ def policies_of(settings: Settings) -> Callable[[str], StreamPolicy]:
         for name, one in settings.streams.items()
     }
     return lambda stream: configured.get(stream) or default_policy(stream)
+
+
+def relay_of(settings: Settings, stopping: threading.Event) -> Relay | None:
+    """What pulls go through where their rate is bounded. Raises ConfigInvalid."""
+    if not settings.pull.bytes_per_s:
+        return None
+    if not settings.engine.socket.startswith("unix://"):
+        said = "needs an engine on this machine, at a unix:// address: another cannot fetch through the agent"
+        raise ConfigInvalid((Problem("pull.bytes_per_s", "config.value", said),))
+    return Relay(registries_of(settings), settings.pull.bytes_per_s, stopping)
+
+
+def registries_of(settings: Settings) -> dict[str, RegistrySettings]:
+    """How each registry is reached, by host."""
+    return {host: RegistrySettings(one.ca, one.plain_http) for host, one in settings.registries.items()}
 
 
 def transport_of(settings: Settings, credentials: Credentials) -> Transport:

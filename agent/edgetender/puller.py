@@ -6,12 +6,14 @@ import logging
 import queue
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
+from typing import Protocol
 
 from edgetender.clock import Clock
 from edgetender.decide.implied import traits_of
 from edgetender.errors import DiskFull, Permanent, Transient
-from edgetender.model.image import Credential, ImageFacts, ImageReference
+from edgetender.model.image import NEAR, Credential, ImageFacts, ImageReference
 from edgetender.model.observed import PullProgress
 from edgetender.model.plan import PullOutcome
 from edgetender.model.quantity import size_text
@@ -24,6 +26,19 @@ log = logging.getLogger(__name__)
 _UNPACK_FACTOR = 2.2
 _ENGINE_CHOOSES = ("", "v5", "v6", "v7", "v8")
 _RESERVE_BYTES = 512 * 1024 * 1024
+
+
+class Relay(Protocol):
+    """Lets the engine pull from this machine, at a bounded rate. Threads: any."""
+
+    def serving(
+        self, reference: ImageReference, credential: Credential | None
+    ) -> AbstractContextManager[ImageReference]:
+        """While entered, the engine gets *reference* (pinned) by the name it yields.
+
+        Raises what the real registry answered in place of what the engine made of it.
+        """
+        ...
 
 
 class Puller:
@@ -44,11 +59,14 @@ class Puller:
         stall_s: float,
         wake: Callable[[], None],
         stopping: threading.Event,
+        relay: Relay | None = None,
     ) -> None:
+        """With *relay* the engine fetches through it."""
         self._engine, self._images, self._credentials, self._clock = engine, images, credentials, clock
         self._architecture, self._level, self._stall_s = architecture, level, stall_s
-        self._wake, self._stopping = wake, stopping
+        self._wake, self._stopping, self._relay = wake, stopping, relay
         self._lock = threading.Lock()
+        self._clearing, self._is_clear = threading.Lock(), False
         self._queue: queue.SimpleQueue[ImageWanted | None] = queue.SimpleQueue()
         self._under_way: dict[str, PullProgress] = {}
         self._finished: list[PullOutcome] = []
@@ -125,7 +143,26 @@ class Puller:
             return not self._stopping.is_set() and watch.goes_on(progress)
 
         log.info("pulling", extra={"fields": {"image": str(pinned), "bytes": size_bytes}})
-        self._engine.pull(pinned, credential, note)
+        if self._relay is None:
+            self._engine.pull(pinned, credential, note)
+            return
+        self._clear_up()
+        with self._relay.serving(pinned, credential) as near:
+            self._engine.pull(near, None, note)
+        try:
+            self._engine.pull(pinned, credential, note)  # its layers are here: this asks for the name alone
+        finally:
+            self._engine.remove_image(str(near))
+
+    def _clear_up(self) -> None:
+        """Take away what a process that ended in between left: before the first pull of this one."""
+        with self._clearing:
+            if self._is_clear:
+                return
+            for name in self._engine.images():
+                if name.startswith("127.0.0.1:") and f"/{NEAR}" in name:
+                    self._engine.remove_image(name)
+            self._is_clear = True
 
     def _check_disk(self, name: str, download_bytes: int, asked_bytes: int) -> None:
         """Refuse before the first byte what would fill the disk."""

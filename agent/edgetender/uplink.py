@@ -9,8 +9,8 @@ from datetime import datetime
 from edgetender.clock import Clock, SystemClock
 from edgetender.decide.backoff import delay_s
 from edgetender.decide.batching import Batch, batches
-from edgetender.decide.pacing import Bucket, take
 from edgetender.errors import LinkDown
+from edgetender.model.pacing import Bucket, take
 from edgetender.model.upstream import Message
 from edgetender.ports import Outbox, Transport
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from edgetender.decide.pacing import Bucket, take
+from edgetender.model.pacing import Bucket, take
 from edgetender.store.outbox import SqliteOutbox
 from edgetender.uplink import Uplink
 from tests.fakes.clock import FakeClock

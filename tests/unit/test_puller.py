@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -213,3 +214,36 @@ def test_close_ends_idle_workers(bench: Bench) -> None:
     bench.puller.close(1)
     bench.thread.join(5)
     assert not bench.thread.is_alive()
+
+
+class Detour:
+    """A relay by whose names the fake engine finds what it is to pull."""
+
+    def __init__(self, engine: FakeEngine) -> None:
+        self.engine, self.asked = engine, []
+
+    @contextmanager
+    def serving(self, reference: ImageReference, credential: Credential | None) -> Iterator[ImageReference]:
+        self.asked.append((str(reference), credential))
+        near = ImageReference("127.0.0.1:4711", f"name/{reference.repository}", None, reference.digest)
+        self.engine.registry.add(str(near))
+        yield near
+        self.engine.registry.remove(str(near))
+
+
+def test_with_a_relay_the_engine_fetches_there_and_knows_the_image_by_its_own_name_alone() -> None:
+    bench = Bench()
+    left_behind = f"127.0.0.1:1/edgetender-{'a' * 32}/team/scorer@{DIGEST}"
+    bench.engine.world.images |= {left_behind}
+    bench.puller = Puller(
+        bench.engine, bench.images, bench.credentials, bench.clock,
+        architecture="amd64", stall_s=5.0, wake=bench.woken.set, stopping=bench.stopping,
+        relay=(detour := Detour(bench.engine)),
+    )  # fmt: skip
+    bench.thread = threading.Thread(target=bench.puller.work, daemon=True)
+    outcome = bench.fetch()
+    bench.puller.close(1)
+    assert (outcome.pinned, outcome.fetched, outcome.error) == (PINNED, True, None)
+    assert bench.engine.images() == {PINNED}
+    assert [effect for effect, _ in bench.engine.effects] == ["remove_image", "pull", "pull", "remove_image"]
+    assert detour.asked == [(PINNED, None)]

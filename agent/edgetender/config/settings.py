@@ -9,6 +9,7 @@ from socket import gethostname
 from typing import Annotated, Any
 
 from edgetender.config import ADMIN_SOCKET, DIRECTORY, READ_ONLY, values
+from edgetender.config.fetching import PullSettings
 from edgetender.config.lines import dotted
 from edgetender.config.updating import UpdateSettings
 
@@ -194,20 +195,6 @@ class ChecksSettings:
     """The agent checks its device by itself; `edgetender check` does so at once."""
 
     interval_s: Annotated[float, values.seconds(60), "between two runs of all checks"] = 3600.0
-
-
-@dataclass(frozen=True, slots=True)
-class PullSettings:
-    """How many images at once, and after how long without a byte a pull counts as stalled."""
-
-    concurrent: Annotated[int, values.whole(1, 16), "pulls at a time"] = 2
-    stall_timeout_s: Annotated[float, values.seconds(1), "without a byte, then it is tried anew later"] = 60.0
-    keep_free_bytes: Annotated[
-        int,
-        values.whole(0, 2**50),
-        "while less is free on the engine's disk, images of earlier versions that the agent fetched itself are "
-        "removed; 0: only when a pull needs the room",
-    ] = 2 * 1024**3
 
 
 @dataclass(frozen=True, slots=True)
