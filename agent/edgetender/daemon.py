@@ -25,7 +25,14 @@ from edgetender.engine.http_exchange import http_exchange
 from edgetender.engine.http_probe import http_probe
 from edgetender.eventlog import EventLog
 from edgetender.house import DaemonHouse
-from edgetender.linking import exporter_of, policies_of, registries_of, relay_of, transport_of
+from edgetender.linking import (
+    exporter_of,
+    labels_of,
+    policies_of,
+    registries_of,
+    relay_of,
+    transport_of,
+)
 from edgetender.lock import StateLock
 from edgetender.logs import Format, configure
 from edgetender.metrics import Metrics
@@ -117,7 +124,7 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
 
     Nothing runs yet; sockets are bound and databases open.
     """
-    clock, notifier, metrics = SystemClock(), Notifier(os.environ), Metrics(__version__)
+    clock, notifier, metrics = SystemClock(), Notifier(os.environ), Metrics(__version__, labels_of(settings))
     store, lost_state = SqliteStore.open(settings.state_dir / "state.db", clock)
     outbox, lost_queue = SqliteOutbox.open(
         settings.state_dir / "queue.db",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import uuid
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Literal, cast
@@ -96,6 +97,17 @@ def _artifact(settings: Settings, credentials: Credentials, artifact: Artifact) 
     registries = {host: RegistrySettings(one.ca, one.plain_http) for host, one in settings.registries.items()}
     credential = credentials.get(artifact.credential) if artifact.credential else None
     return fetch(artifact.reference, credential, registries)
+
+
+def labels_of(settings: Settings) -> dict[str, str]:
+    """What every metric is labelled with, so that queries and workbooks made for IoT Edge find it; else nothing.
+
+    IoT Edge's names: Azure/iotedge, doc/BuiltInMetrics.md. `instance_number` is another for each run.
+    """
+    if not settings.telemetry.azure_labels:
+        return {}
+    about = {"iothub": settings.transport.host, "edge_device": settings.device}
+    return about | {"instance_number": str(uuid.uuid4())}
 
 
 def exporter_of(

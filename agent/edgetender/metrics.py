@@ -102,10 +102,10 @@ Values = Iterable[tuple[tuple[str, ...], float | None]]
 
 
 class Metrics:
-    """Threads: `cycle` from the reconciler, `sample` from the sampler, `checks` and `exposition` from any."""
+    """Every sample has *labels* too. Threads: `cycle` from the reconciler, `sample` from the sampler, else any."""
 
-    def __init__(self, version: str) -> None:
-        self._version = version
+    def __init__(self, version: str, labels: Mapping[str, str] | None = None) -> None:
+        self._version, self._labels = version, dict(labels or {})
         self._lock = threading.Lock()
         self._cycles = 0
         self._refused: Counter[str] = Counter()
@@ -137,6 +137,12 @@ class Metrics:
 
     def collect(self) -> Iterator[Metric]:
         """Prometheus's collector protocol."""
+        for family in self._families():
+            if self._labels:
+                family.samples = [one._replace(labels=one.labels | self._labels) for one in family.samples]
+            yield family
+
+    def _families(self) -> Iterator[Metric]:
         with self._lock:
             figures, cycles, samples = self._figures, self._cycles, dict(self._samples)
             checks, refused = self._checks, dict(self._refused)

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from demo.parts.waiting import until
-from edgetender.config.settings import Settings, TransportSettings
+from edgetender.config.settings import Settings, TelemetrySettings, TransportSettings
 from edgetender.errors import CredentialUnusable, LinkDown, NotFound
-from edgetender.linking import transport_of
+from edgetender.linking import labels_of, transport_of
 from edgetender.model.image import Credential
 from edgetender.model.upstream import Message
 from edgetender.secret import Secret
@@ -91,3 +91,12 @@ def test_an_iot_hub_is_named_by_its_connection_string_which_is_not_shown() -> No
     transport = transport_of(settings(HUB), FakeCredentials({"hub": Credential("", Secret(secret))}))
     assert transport.link().endpoint == "iothub://fleet.example/cam/$edgeAgent"
     assert "hunter2" not in repr(vars(transport))
+
+
+def test_azure_s_labels_are_there_where_they_are_asked_for_and_differ_for_each_run() -> None:
+    asked = Settings(device="cam7", telemetry=TelemetrySettings(azure_labels=True))
+    first, second = labels_of(asked), labels_of(asked)
+    assert first["edge_device"] == "cam7"
+    assert first.keys() == {"iothub", "edge_device", "instance_number"}
+    assert first["instance_number"] != second["instance_number"]
+    assert labels_of(Settings(device="cam7")) == {}

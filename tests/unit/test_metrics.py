@@ -141,6 +141,15 @@ def test_what_is_not_known_is_absent_not_zero() -> None:
     assert value(metrics, "device_cpu_ratio") == 0
 
 
+def test_labels_of_the_whole_device_are_on_every_sample_of_ours() -> None:
+    metrics = Metrics("0.1.0", {"edge_device": "line3-cam7"})
+    metrics.cycle(FULL)
+    samples = [sample for family in metrics.collect() for sample in family.samples]
+    assert samples
+    assert {sample.labels.get("edge_device") for sample in samples} == {"line3-cam7"}
+    assert any(sample.labels.get("module") == "scorer" for sample in samples)
+
+
 def test_a_label_with_quotes_and_line_breaks_is_still_one_label() -> None:
     metrics = Metrics("0.1.0")
     hostile = 'a"b\\c\nedgetender_health{state="healthy"} 1'

@@ -147,6 +147,9 @@ class TelemetrySettings:
     """The figures of the device and of its containers; with otlp, every metric goes to a collector as well."""
 
     interval_s: Annotated[float, values.seconds(0.1), "between two samples"] = 60.0
+    azure_labels: Annotated[
+        Flag, "metrics have IoT Edge's labels too: iothub, edge_device and instance_number"
+    ] = False
     otlp: Annotated[
         str,
         values.matching(r"(https?://[^/?#@\s]+)?", "URL of a collector"),
