@@ -187,8 +187,8 @@ TABLE = {
         contract(
             "packaging_engine", "pull_gives_the_image_to_the_engine_and_says_what_docker_says",
             "the_documents_commands_pull_list_and_run_the_image",
-        ),
-        "containerd without Docker's API is not spoken; `pull --no-engine` keeps the image in the own store",
+        )
+        + contract("containerd", "pull_gives_it_to_containerd_by_its_full_name_and_digest"),
     ),
     "C28": Row(
         "`docker images` lists it",

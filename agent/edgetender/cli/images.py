@@ -14,7 +14,7 @@ from edgetender.cli.progress import bars
 from edgetender.cli.words import ago, size
 from edgetender.errors import ConfigInvalid, NotFound, Problem
 from edgetender.model.image import parse_reference
-from edgetender.packaging import oci_layout
+from edgetender.packaging import containerd, oci_layout
 from edgetender.packaging.image_pull import pull as fetch
 from edgetender.packaging.image_store import KeptImage, registry_of
 from edgetender.packaging.workspace import Workspace
@@ -47,15 +47,24 @@ def images(session: Session, store: Path | None) -> Exit:
 @options
 @click.argument("reference")
 @click.option("--platform", default="linux/amd64", show_default=True)
+@click.option(
+    "--engine", type=click.Choice(("docker", "containerd")), default="docker", show_default=True,
+    help="docker: or podman, at DOCKER_HOST; containerd: by ctr, CONTAINERD_ADDRESS, CONTAINERD_NAMESPACE",
+)  # fmt: skip
 @click.option("--no-engine", is_flag=True, help="only keep it here")
 @_STORE
 @click.pass_obj
-def pull(session: Session, reference: str, platform: str, no_engine: bool, store: Path | None) -> Exit:
+def pull(
+    session: Session, reference: str, platform: str, engine: str, no_engine: bool, store: Path | None
+) -> Exit:
     """Bring an image here from its registry, and give it to the container engine."""
     workspace = Workspace(store)
     kept = _kept(workspace, reference, platform)
-    status = f"{reference} is here"
-    if not no_engine:
+    if no_engine:
+        status = f"{reference} is here"
+    elif engine == "containerd":
+        status = containerd.give(kept.image, reference)
+    else:
         status = workspace.engine().give(kept.image, reference)
     if session.for_people:
         session.print_lines([f"Digest: {kept.image.digest}", f"Status: {status}"])
