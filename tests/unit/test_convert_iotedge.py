@@ -270,7 +270,7 @@ def test_what_may_be_left_out_is_noted_instead():
         f"{SETTINGS}.createOptions.User": "iotedge.unsupported"
     }
     both = frozenset({path, f"{SETTINGS}.createOptions.User"})
-    assert notes(document, left_out=both)[f"{path}.CapAdd"] == "iotedge.left_out"
+    assert notes(document, left_out=both)[f"{path}.CapAdd[0]"] == "iotedge.left_out"
 
 
 @pytest.mark.parametrize("version", [0, -1, 2**53])

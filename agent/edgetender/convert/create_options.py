@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from edgetender.codec import decode
-from edgetender.convert.findings import TYPE, Findings
+from edgetender.convert.findings import TYPE, Findings, Reader, Run
 from edgetender.convert.host_config import CONFIG, settled
 from edgetender.errors import ManifestInvalid
 
 MAX_CHUNKS = 100
 _CHUNK = re.compile(r"createOptions(\d*)")
 _EMPTY: tuple[Any, ...] = (None, "", [], {}, False, 0)
-Run = dict[str, Any]
-Reader = Callable[[Any, str, Run, Findings], None]
 
 
 def joined(settings: Mapping[str, Any], path: str, findings: Findings) -> dict[str, Any]:

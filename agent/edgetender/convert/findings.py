@@ -8,6 +8,7 @@ from typing import Any
 
 from edgetender.errors import ManifestInvalid, Problem
 
+Run = dict[str, Any]  # a module's keys in the making
 UNSUPPORTED = "iotedge.unsupported"
 TYPE = "iotedge.type"
 
@@ -55,3 +56,6 @@ class Findings:
         """Raise ManifestInvalid with all faults, if there are any."""
         if self.faults:
             raise ManifestInvalid(tuple(self.faults))
+
+
+Reader = Callable[[Any, str, Run, Findings], None]  # of one option: its value, its path, where it goes

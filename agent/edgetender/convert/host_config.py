@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 
-from edgetender.convert.findings import TYPE, Findings
-from edgetender.model.manifest import MIN_MEMORY_BYTES
+from edgetender.convert.findings import TYPE, Findings, Reader, Run
+from edgetender.model.manifest import MIN_MEMORY_BYTES, Capability
 
-Run = dict[str, Any]
 _EVERYWHERE = "0.0.0.0"  # noqa: S104  # what Docker takes an absent HostIp for
 _VOLUME = re.compile(r"[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?")
 _CPU_PERIOD = 100_000  # Docker's default, microseconds
@@ -93,7 +91,7 @@ def _volume(source: Any, target: str, path: str, run: Run, findings: Findings, *
         run.setdefault("volumes", []).append(volume | ({"read_only": True} if read_only else {}))
 
 
-def _limit(key: str, least: int, factor: float = 1) -> Callable[[Any, str, Run, Findings], None]:
+def _limit(key: str, least: int, factor: float = 1) -> Reader:
     def read(value: Any, path: str, run: Run, findings: Findings) -> None:
         if not findings.expect(value, int, path, "a whole number") or value in (0, -1):
             return  # no limit
@@ -187,7 +185,25 @@ def _read_only(value: Any, path: str, run: Run, findings: Findings) -> None:
         run["read_only"] = True
 
 
-CONFIG: dict[str, Callable[[Any, str, Run, Findings], None]] = {
+def _added(value: Any, path: str, run: Run, findings: Findings) -> None:
+    if not findings.expect(value, list, path, "a list of capabilities"):
+        return
+    for index, name in enumerate(value):
+        plain = str(name).upper().removeprefix("CAP_")
+        if plain in get_args(Capability):
+            run["capabilities"] = list(dict.fromkeys([*run.get("capabilities", []), plain]))
+        else:
+            findings.unsupported(f"{path}[{index}]", f"no module gets {name!r}")
+
+
+def _dropped(value: Any, path: str, run: Run, findings: Findings) -> None:  # noqa: ARG001
+    if value and findings.expect(value, list, path, "a list of capabilities"):
+        findings.note(path, "iotedge.no_effect", "a module has none but those it names")
+
+
+CONFIG: dict[str, Reader] = {
+    "CapAdd": _added,
+    "CapDrop": _dropped,
     "PortBindings": _ports,
     "Binds": _binds,
     "Mounts": _mounts,
