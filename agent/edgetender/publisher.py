@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from edgetender import __version__
 from edgetender.clock import Clock
 from edgetender.codec import canonical
-from edgetender.decide.compact import compact_facts, labels, verdict_codes
+from edgetender.decide.compact import birth_document, compact_facts, labels, verdict_codes
 from edgetender.decide.documents import reported_document, status_document
 from edgetender.decide.reporting import ModuleReport, events_between, health_word, module_reports, refusals
 from edgetender.eventlog import EventLog
@@ -92,6 +92,7 @@ class Publisher:
             self._tell_events(reports, cycle)
         refused = refusals(self._ledger, cycle.ledger)
         self._snapshot, self._reports, self._ledger = snapshot, reports, cycle.ledger
+        known = self._facts
         document = reported_document(
             device=self._device,
             agent=__version__,
@@ -104,6 +105,9 @@ class Publisher:
             root=self._root(),
         )
         self._outbox.put_state("reported", canonical(document))
+        if self._facts is not known:
+            birth = birth_document(self._device, __version__, snapshot.hardware)
+            self._outbox.put_state("birth", canonical(birth))
         self._gauges.cycle(replace(_figures(snapshot, reports), refusals=refused))
         self._states({report.name: report.state.value for report in reports}, cycle.at)
         self._told(self.headline(reports, snapshot))

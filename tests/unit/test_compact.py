@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgetender.decide.compact import compact_facts, labels, verdict_codes
+from edgetender.decide.compact import birth_document, compact_facts, labels, verdict_codes
 from edgetender.decide.resolving import resolve
 from edgetender.metrics import Metrics
 from edgetender.model.figures import CycleFigures
@@ -26,6 +26,13 @@ def test_compact_facts_hold_what_is_known_and_nothing_of_what_is_not():
                 "memoryBytes": 10 * 2**30, "healthy": False,
             }
         ],
+    }  # fmt: skip
+
+
+def test_a_birth_says_who_this_is_and_what_it_can_do():
+    assert birth_document("line3-cam7", "0.1.0", BOX) == {
+        "device": "line3-cam7", "agent": "0.1.0", "schemas": ["edgetender/v1"], "front": False,
+        "hardware": compact_facts(BOX),
     }  # fmt: skip
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from edgetender.eventlog import EventLog
 from edgetender.model.figures import CycleFigures
 from edgetender.model.hardware import Hardware
@@ -13,6 +15,7 @@ from edgetender.model.upstream import Link, OutboxFigures
 from edgetender.publisher import Publisher
 from edgetender.reconciler import Cycle
 from tests.builders import answers
+from tests.builders.hardware import machine
 from tests.builders.manifests import SCORER, manifest, slot
 from tests.fakes.clock import FakeClock
 from tests.fakes.store import FakeOutbox
@@ -42,6 +45,25 @@ def test_before_the_first_cycle_the_status_is_whole_and_tells_what_is_remembered
     assert (status["uptimeSeconds"], status["upstream"]["queued"]) == (7, 3)
     assert status["notes"] == ["the state database was rebuilt"]
     assert publisher.snapshot() is None
+
+
+def test_who_this_is_is_told_at_first_and_when_the_hardware_is_another():
+    clock, hardware = FakeClock(), [machine(cuda="12.4")]
+    outbox = FakeOutbox(clock)
+    publisher = Publisher(
+        device="line3-cam7", clock=clock, outbox=outbox, link=lambda: Link("none", connected=False),
+        hardware=lambda: hardware[0], figures=dict, gauges=NoGauges(), told=lambda _: None, ledger=Ledger(),
+        events=EventLog("line3-cam7", outbox, clock.now()), pulls=lambda: (),
+    )  # fmt: skip
+    told = []
+    for now in (None, None, machine(cuda="13.0"), None):
+        hardware[0] = now or hardware[0]
+        publisher.publish(Cycle(clock.now(), Ledger(), Target(), Observed(), Plan()))
+        states = {message.topic: message for message in outbox.head()}
+        told.append("birth" in states and json.loads(states["birth"].body)["hardware"]["cuda"])
+        for message in states.values():
+            outbox.sent(message)
+    assert told == ["12.4", False, "13.0", False]
 
 
 def test_the_progress_of_a_pull_is_that_of_now_although_no_cycle_ended_since():

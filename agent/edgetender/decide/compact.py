@@ -7,6 +7,7 @@ from typing import Any
 
 from edgetender.decide.explaining import facts_hash
 from edgetender.model.hardware import Device, Hardware, Value
+from edgetender.model.manifest import SCHEMA
 from edgetender.model.target import Considered
 
 # as reports name it -> the fact
@@ -31,6 +32,17 @@ def compact_facts(hardware: Hardware) -> dict[str, Any]:
     }
     devices = [_device(one) for one in hardware.devices[:_MOST_DEVICES]]
     return {"facts": facts_hash(hardware), **machine, "accelerators": devices}
+
+
+def birth_document(device: str, agent: str, hardware: Hardware) -> dict[str, Any]:
+    """Who this is and what it can do; it changes with another agent, engine or hardware, and with nothing else."""
+    return {
+        "device": device,
+        "agent": agent,
+        "schemas": [SCHEMA],
+        "front": hardware.value("front") is True,
+        "hardware": compact_facts(hardware),
+    }
 
 
 def verdict_codes(considered: Iterable[Considered]) -> dict[str, dict[str, str]]:

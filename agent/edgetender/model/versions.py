@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 _VERSION = re.compile(r"v?\d+(?:\.\d+)*")
 _TERM = re.compile(r"\s*(>=|<=|==|!=|>|<)?\s*(v?\d+(?:\.\d+)*)\s*")
 Numbers = tuple[int, ...]
 
 
+@lru_cache(maxsize=4096)
 def numbers(text: str) -> Numbers | None:
     """The leading version in *text* (`5.0.1 DP` is 5.0.1, `v3` is 3); None where it begins with none."""
     match = _VERSION.match(text.strip())
