@@ -229,7 +229,7 @@ class Reconciler:
             ends.append((candidate, "running"))
             if accepted is not None and accepted.version != candidate.version:
                 ends.append((accepted, "superseded"))
-        elif isinstance(verdict, RollBack):
+        elif isinstance(verdict, RollBack) and after.candidate is None:
             ends.append((candidate, f"rolled back: {verdict.reason}"))
         at = self._clock.now()
         entries = [

@@ -11,8 +11,15 @@ from edgetender.cli.progress import modules
 
 _DECIDED_WITHIN_S = 15.0
 _ASK_EVERY_S = 0.2
-CODES = {200: Exit.OK, 406: Exit.OK, 400: Exit.INVALID, 404: Exit.NOT_FOUND, 417: Exit.ROLLED_BACK}
-_TAKEN, _APPLYING = 200, 406
+CODES = {
+    200: Exit.OK,
+    406: Exit.OK,
+    400: Exit.INVALID,
+    404: Exit.NOT_FOUND,
+    206: Exit.ROLLED_BACK,
+    417: Exit.ROLLED_BACK,
+}
+_TAKEN, _IN_PART, _APPLYING = 200, 206, 406
 
 Judge = Callable[[Any], tuple[Exit, str] | None]
 Follow = Callable[[], tuple[Exit, str]]
@@ -71,6 +78,8 @@ def accepted(version: int, before: Any, *, now: bool = False) -> Judge:
         }
         if candidate == version and waits:
             return Exit.WAITING, f"version {version} waits: {waiting_words(waits)}"
+        if status["version"] == version and candidate is None and last and last["code"] == _IN_PART:
+            return Exit.ROLLED_BACK, f"version {version} is accepted in part: {last['description']}"
         if status["version"] == version and candidate is None:
             return Exit.OK, f"version {version} is accepted"
         told = status["lastDesiredVersion"] == version and last not in (None, before["lastDesiredStatus"])

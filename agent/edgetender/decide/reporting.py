@@ -223,7 +223,9 @@ def events_between(
     events += holds_between(old, new)
     events += [("module.removed", {"module": name}) for name in was]
     if new.desired is not None and new.desired != old.desired:
-        kind = {200: "applied", 406: "applying", 417: "rolled_back"}.get(new.desired.code, "refused")
+        kind = {200: "applied", 206: "applied_in_part", 406: "applying", 417: "rolled_back"}.get(
+            new.desired.code, "refused"
+        )
         verdict: dict[str, object] = {"version": new.desired.version, "code": new.desired.code}
         reasons = {"reasons": list(refusals(old, new))} if kind == "refused" else {}
         events.append((f"deployment.{kind}", verdict | {"description": new.desired.description} | reasons))
@@ -253,6 +255,6 @@ def holds_between(old: Ledger, new: Ledger) -> list[tuple[str, dict[str, object]
 def refusals(old: Ledger, new: Ledger) -> tuple[str, ...]:
     """The codes for which the newest manifest was refused since *old*; empty where none was."""
     desired = new.desired
-    if desired is None or desired == old.desired or desired.code in (200, 406, 417):
+    if desired is None or desired == old.desired or desired.code in (200, 206, 406, 417):
         return ()
     return tuple(sorted({code for _, code, _ in desired.problems}))

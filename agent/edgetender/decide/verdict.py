@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from edgetender.decide.exits import describe_exit
 from edgetender.decide.failures import CONCLUSIVE
+from edgetender.decide.parting import parted
 from edgetender.decide.shadowing import refused, said_of
 from edgetender.decide.stride import front_key, is_good, on_trial, run_key
 from edgetender.decide.traffic import worse
@@ -46,7 +47,10 @@ class Demote:
 
 @dataclass(frozen=True, slots=True)
 class RollBack:
+    """*module* is whose fault it is."""
+
     reason: str
+    module: str = ""
 
 
 Verdict = Wait | Accept | Demote | RollBack
@@ -94,7 +98,7 @@ def _against(
     reason = reason or _unreachable(spec, ledger) or worse(spec, observed, ledger)
     reason = reason or refused(spec, target, ledger)
     if reason is not None and on_trial(target, ledger) and ledger.accepted is not None:
-        return RollBack(f"module {spec.module}: {reason}")
+        return RollBack(f"module {spec.module}: {reason}", spec.module)
     return None
 
 
@@ -115,21 +119,33 @@ def settle(ledger: Ledger, verdict: Verdict, now: datetime) -> Ledger:
                 accepted=slot,
                 candidate=None,
                 settling_since=None,
-                desired=_desired(ledger, slot.version, 200, "; ".join(("running", *shown)), now),
+                desired=_desired(ledger, slot.version, *_accepted(slot, shown), now),
             )
         case Demote(module, variant, image, reason, code):
             fallen = Demotion(module, variant, image, reason, now, code)
             return replace(ledger, demotions=(*ledger.demotions, fallen), settling_since=None)
-        case RollBack(reason):
+        case RollBack(reason, module):
             slot = ledger.candidate
             if slot is None:
                 return ledger
+            if (rest := parted(ledger, module, reason)) is not None:
+                said = f"being applied without what is no good: {reason}"
+                return replace(
+                    condemn(rest, slot, reason, now),
+                    desired=_desired(ledger, slot.version, 406, said, now),
+                )
             return replace(
                 condemn(ledger, slot, reason, now),
                 candidate=None,
                 settling_since=None,
                 desired=_desired(ledger, slot.version, 417, f"rolled back: {reason}", now),
             )
+
+
+def _accepted(slot: Slot, shown: tuple[str, ...]) -> tuple[int, str]:
+    if slot.without:
+        return 206, "; ".join((f"running, but for what was taken back: {' and '.join(slot.without)}", *shown))
+    return 200, "; ".join(("running", *shown))
 
 
 def condemn(ledger: Ledger, slot: Slot, reason: str, now: datetime) -> Ledger:

@@ -21,7 +21,7 @@ from edgetender.transports.settings import MqttSettings
 
 CONNECT_S = 20.0
 STALE_S = 5.0  # a verdict from before the push counts when no newer one follows within this
-_CODES = {200: "running", 400: "invalid", 406: "applying", 417: "rolled back"}
+_CODES = {200: "running", 206: "rolled back", 400: "invalid", 406: "applying", 417: "rolled back"}
 
 
 class Outcome(StrEnum):

@@ -27,6 +27,7 @@ class Slot:
     source: str
     received_at: datetime
     epoch: int = 0  # of the trust root it was signed under; 0: it was not signed
+    without: tuple[str, ...] = ()  # modules that stay as they were before, each with its reason
 
 
 @dataclass(frozen=True, slots=True)

@@ -277,6 +277,11 @@ class Update(Wire):
     shadow: Comparison | None = Field(
         None, description="behind a proxy: compare answers to copies of live requests before switching"
     )
+    atomic: bool = Field(
+        default=True,
+        description="all modules or none: one that is no good takes the version back; false: it alone stays as it "
+        "was, and the version is accepted without it",
+    )
     now: bool = Field(
         default=False,
         description="wait for no maintenance window of the device and for no module that asks for time; what an "
