@@ -77,7 +77,7 @@ DOORS_TO_MORE = {
 LIBRARIES: dict[str, tuple[str, ...]] = {
     "azure": ("transports/iothub_connection.py",),
     "click": ("cli/",),
-    "cryptography": ("trust/ed25519.py", "fleet/hub/authority.py"),
+    "cryptography": ("trust/ed25519.py", "trust/public_keys.py", "fleet/hub/authority.py"),
     "docker": ("engine/",),
     "opentelemetry": ("sinks/otlp.py",),
     "paho": ("transports/mqtt_connection.py", "transports/mqtt_words.py"),
@@ -89,7 +89,7 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     "sqlite3": ("store/",),
     "starlette": ("api/app.py",),
     "urllib3": ("registry/connection.py",),
-    "uvicorn": ("api/server.py",),
+    "uvicorn": ("api/server.py", "api/connection.py"),
     "yaml": ("documents.py", "cli/", "packaging/conda_file.py"),
 }
 

@@ -23,9 +23,7 @@ DEVICE = ("--device", "cam7")
 @pytest.fixture
 def signer(lonely, tmp_path):
     """A shell in a folder with keys, a manifest, and a device whose trust lies beside them."""
-    config = (
-        f'device = "cam7"\nstate_dir = "{tmp_path}/state"\n[api]\nsocket = "{tmp_path}/admin.sock"\n[trust]\ndirectory = "{tmp_path}/etc"\n'
-    )
+    config = f'device = "cam7"\nstate_dir = "{tmp_path}/state"\n[api]\nsocket = "{tmp_path}/admin.sock"\n[trust]\ndirectory = "{tmp_path}/etc"\n'
     (tmp_path / "config.toml").write_text(config)
     (tmp_path / "line3.yaml").write_text(yaml.safe_dump(manifest(15)))
     assert lonely.run("keys", "init", "keys").code == 0

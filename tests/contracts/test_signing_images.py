@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from tests.builders import packages
 from tests.builders.iotedge import edge_deployment, edge_module
 from tests.builders.manifests import DIGEST, manifest, module
 from tests.builders.shell import Said, Shell
+from tests.services.cosign import KINDS, Beside, Signer
 
 pytestmark = pytest.mark.registry
 
@@ -127,3 +129,91 @@ def test_without_resolving_tags_are_refused_with_their_place(sign, login):
     assert "[image.tag]" in said.err
     assert sign(manifest(), "--no-resolve").code == 0  # its digest is all there is to know
     assert json.dumps(DIGEST)[1:-1] in signed()["modules"]["scorer"]["image"]
+
+
+# --- signatures on images
+
+
+@pytest.fixture
+def beside(login: Login, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Beside, str]:
+    """An image of its own for each test, and what may be put beside it."""
+    home = tmp_path_factory.mktemp("signed")
+    from_rootfs(packages.rootfs(home), home / "image")
+    name = f"signed-{secrets.token_hex(4)}"
+    digest = push(f"{login.address}/{name}:1", home / "image", login)
+    return Beside(login, name), digest
+
+
+def verified(sign: Callable[..., Said], beside: Beside, *keys: Signer) -> Said:
+    words = [word for key in keys for word in ("--verify-image", key.public)]
+    return sign(manifest(1, scorer=module(image=f"{beside.login.address}/{beside.repository}:1")), *words)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("how", ["simple", "bundle"])
+def test_an_image_that_cosign_signed_with_the_key_is_taken(sign, beside, tmp_path, kind: str, how: str):
+    place, digest = beside
+    key = Signer(tmp_path, kind)
+    getattr(place, how)(digest, key)
+
+    said = verified(sign, place, Signer(tmp_path), key)
+
+    assert said.code == 0, said.err
+    assert f"@{digest} is signed by {key.public}" in said.err
+    assert signed()["modules"]["scorer"]["image"].endswith(digest)
+
+
+def test_an_image_that_nobody_signed_is_not(sign, beside, tmp_path):
+    said = verified(sign, beside[0], Signer(tmp_path))
+
+    assert said.code == Exit.INVALID
+    assert "modules.scorer.image: cannot take" in said.err
+    assert "it is not signed; sign it: cosign sign --key" in said.err
+    assert "[image.unsigned]" in said.err
+    assert not Path("signed.json").exists()
+
+
+@pytest.mark.parametrize("how", ["simple", "bundle"])
+def test_a_signature_by_another_key_or_about_another_image_is_none(sign, beside, tmp_path, how: str):
+    place, digest = beside
+    key = Signer(tmp_path)
+    getattr(place, how)(digest, Signer(tmp_path))
+    assert "by none of the keys" in verified(sign, place, key).err
+
+    getattr(place, how)(digest, key, about=DIGEST)
+    assert "is another image's" in verified(sign, place, key).err
+
+
+def test_what_else_was_signed_about_the_image_does_not_vouch_for_it(sign, beside, tmp_path):
+    place, digest = beside
+    key = Signer(tmp_path)
+    place.bundle(digest, key, predicate="https://spdx.dev/Document")
+
+    assert "is another image's" in verified(sign, place, key).err
+
+
+def test_who_signed_without_a_key_is_said_to_be_out_of_reach(sign, beside, tmp_path):
+    place, digest = beside
+    fulcio = {"certificate": {"rawBytes": "MIIB"}}
+    place.bundle(digest, Signer(tmp_path), material=fulcio)
+    assert "signed without a key, which is not verified here" in verified(sign, place, Signer(tmp_path)).err
+
+    place.simple(digest, Signer(tmp_path), **{"dev.sigstore.cosign/certificate": "-----BEGIN"})
+    assert "cosign verify" in verified(sign, place, Signer(tmp_path)).err
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"[" * 5000, b'{"dsseEnvelope":{"signatures":[7]}}', b"\xff"])
+def test_a_bundle_that_is_none_signs_nothing(sign, beside, tmp_path, body: bytes):
+    place, digest = beside
+    place.garbage(digest, body)
+
+    assert "[image.unsigned]" in verified(sign, place, Signer(tmp_path)).err
+
+
+def test_a_key_that_is_none_is_said_to_be(sign, beside, tmp_path):
+    (tmp_path / "x.pub").write_text("hello")
+
+    said = sign(manifest(), "--verify-image", tmp_path / "x.pub")
+
+    assert "is no public key in PEM" in said.err
+    assert not Path("signed.json").exists()

@@ -132,7 +132,8 @@ class FakeHouse:
         self.asked.append(("logs", module, tail, since, follow, *([until] if until else [])))
         if module not in self.said:
             raise NotFound(f"cannot show logs of {module!r}: no such module here (there are: scorer)")
-        return (f"{STAMP} {line}" if timestamps else line for line in self.said[module])
+        lines = iter(self.said[module])  # as it is: who reads may close it
+        return (f"{STAMP} {line}" for line in lines) if timestamps else lines
 
     def metrics(self) -> bytes:
         return b"edgetender_up 1.0\n"

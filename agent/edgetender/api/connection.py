@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from edgetender.api.peer import peer_of
@@ -55,7 +54,7 @@ class Connection(H11Protocol):
     @property
     def waits(self) -> bool:
         """Whether no request is under way."""
-        return self.conn.their_state is h11.IDLE and not self.transport.is_closing()
+        return (self.cycle is None or self.cycle.response_complete) and not self.transport.is_closing()
 
     def _watch(self) -> None:
         if not self.waits:

@@ -11,7 +11,7 @@ import click
 
 from edgetender.cli.keys import password
 from edgetender.cli.manifest_file import FILE, ManifestFile
-from edgetender.cli.output import Exit, Session, options, options_but_format
+from edgetender.cli.output import Exit, Session, options, options_but_format, say
 from edgetender.clock import rfc3339
 from edgetender.model.quantity import duration_text, parse_duration
 from edgetender.model.signed import DEFAULT_VALIDITY
@@ -51,6 +51,14 @@ def _duration(_context: click.Context, _option: click.Parameter, value: str) -> 
     default=True,
     help="write the digest behind each tag, as the registry says; or refuse tags",
 )
+@click.option(
+    "--verify-image",
+    "image_keys",
+    type=_PATH,
+    multiple=True,
+    metavar="PUBLIC_KEY",
+    help="each image must be signed by it, with cosign; of several by any",
+)
 @click.option("--store", type=_PATH, help="where logins to registries are kept")
 @click.option("-o", "--output", "written", type=_PATH, help="where the signed manifest goes; else stdout")
 @click.pass_obj
@@ -65,6 +73,7 @@ def sign(
     valid: timedelta,
     version: int | None,
     resolve: bool,
+    image_keys: tuple[Path, ...],
     store: Path | None,
     written: Path | None,
 ) -> Exit:
@@ -90,6 +99,8 @@ def sign(
             manifest = resolved(manifest, store)
         else:
             refuse_tags(manifest)
+        if image_keys:
+            require_images_signed(manifest, image_keys, store)
     body = envelope(manifest, keys, root, devices, groups, architectures, valid=valid, now=session.now())
     if written is None:
         click.echo(body.decode())
@@ -111,6 +122,26 @@ def resolved(manifest: dict[str, Any], store: Path | None) -> dict[str, Any]:
             return registry.digest(reference)
 
     return pinned(manifest, digest_of)
+
+
+def require_images_signed(manifest: dict[str, Any], keys: Sequence[Path], store: Path | None) -> None:
+    """Ask the registries for signatures of each image of *manifest*. Raises ManifestInvalid, Transient."""
+    from edgetender.fleet.image_signatures import require_signed
+    from edgetender.fleet.keyring import read
+    from edgetender.fleet.pinning import check_images
+    from edgetender.model.image import ImageReference
+    from edgetender.packaging.workspace import Workspace
+    from edgetender.trust.public_keys import PublicKey
+
+    logins = Workspace(store).logins
+    trusted = [PublicKey.from_pem(read(path), str(path)) for path in keys]
+
+    def check(image: ImageReference) -> None:
+        with logins.get(image.registry).open() as registry:
+            key = require_signed(image, registry, trusted)
+        say(f"{image} is signed by {key}")
+
+    check_images(manifest, check)
 
 
 def envelope(

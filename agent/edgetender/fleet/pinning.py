@@ -45,6 +45,24 @@ def pinned(manifest: Document, digest_of: Callable[[ImageReference], str]) -> Do
     return result
 
 
+def check_images(manifest: Document, check: Callable[[ImageReference], None]) -> None:
+    """Have *check* look at each image once. Raises ManifestInvalid with every image that it refuses for good."""
+    problems: list[Problem] = []
+    known: dict[ImageReference, Permanent | None] = {}
+    for where, holder in _images(manifest):
+        image = parse_reference(holder["image"])
+        if image not in known:
+            known[image] = None
+            try:
+                check(image)
+            except Permanent as error:
+                known[image] = error
+        if (refused := known[image]) is not None:
+            problems.append(Problem(where, refused.code, str(refused)))
+    if problems:
+        raise ManifestInvalid(tuple(problems))
+
+
 def refuse_tags(manifest: Document) -> None:
     """Raises ManifestInvalid with every image that is named by a tag."""
     said = "a tag may name something else tomorrow; write …@sha256:…, or let sign ask the registry"

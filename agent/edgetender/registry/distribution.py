@@ -109,6 +109,22 @@ class Registry:
         """Return a blob of a few MiB at most, its digest checked."""
         return self._document(repository, "blobs", digest, f"fetch {digest} of {self._host}/{repository}")[1]
 
+    def referrers(self, repository: str, digest: str) -> bytes:
+        """Return an index of what refers to a manifest; by its tag where a registry has no such API, empty for none."""
+        what = f"ask what refers to {digest} in {self._host}/{repository}"
+        scope = f"repository:{repository}:pull"
+        try:
+            with self._connection.request(
+                "GET", f"/v2/{repository}/referrers/{digest}", what=what, scope=scope
+            ) as answer:
+                return answer.document()
+        except ImageMissing:
+            pass
+        try:
+            return self._document(repository, "manifests", digest.replace(":", "-"), what)[1]
+        except ImageMissing:
+            return b"{}"
+
     def blob(
         self,
         repository: str,
