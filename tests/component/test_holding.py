@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from edgetender.decide.reporting import ModuleState, module_reports
 from edgetender.model.gate import Hold, Rules
 from edgetender.model.window import Window, window_of
 from edgetender.store.state import SqliteStore
@@ -155,6 +156,17 @@ def test_a_wish_that_makes_no_sense_is_refused_and_changes_nothing(kind, said, c
     loop.run(1)
     assert loop.store.decision(number).code == code
     assert loop.last.ledger == before
+
+
+def test_a_first_version_that_is_held_says_of_each_module_why_it_waits():
+    loop = Loop()
+    loop.push(manifest(1))
+    loop.run(2)
+    loop.wish("hold")
+    loop.run(2)
+    last = loop.last
+    (report,) = module_reports(last.target, last.observed, last.ledger, last.plan)
+    assert (report.state, report.code) == (ModuleState.WAITING, "hold.operator")
 
 
 # --- windows

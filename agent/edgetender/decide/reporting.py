@@ -15,7 +15,7 @@ from edgetender.decide.stride import front_key, pull_key, reached, run_key
 from edgetender.model.ledger import Death, Ledger
 from edgetender.model.observed import Container, Observed, PullProgress, Readiness, Status
 from edgetender.model.plan import Plan
-from edgetender.model.target import ContainerSpec, ImageWanted, Target
+from edgetender.model.target import ContainerSpec, Target
 
 
 class ModuleState(StrEnum):
@@ -63,25 +63,19 @@ class ModuleReport:
 def module_reports(
     target: Target, observed: Observed, ledger: Ledger, plan: Plan
 ) -> tuple[ModuleReport, ...]:
-    """One report per module of the target, of its fetches and of its blocked ones, by name."""
-    blocked = dict(target.blocked)
-    fetch = {wanted.module: wanted for wanted in target.fetch}
-    names = target.modules | fetch.keys() | blocked.keys()
-    return tuple(
-        _report(name, target.spec(name), fetch.get(name), blocked.get(name), observed, ledger, plan)
-        for name in sorted(names)
-    )
+    """One report per module of the target, of its fetches and of its blocked ones, by name.
+
+    Where nothing was accepted yet, also of those that wait for their first time.
+    """
+    first = {one.module for one in target.considered} if target.version is None else set()
+    names = target.modules | {one.module for one in target.fetch} | dict(target.blocked).keys() | first
+    return tuple(_report(name, target, observed, ledger, plan) for name in sorted(names))
 
 
-def _report(
-    name: str,
-    spec: ContainerSpec | None,
-    wanted: ImageWanted | None,
-    blocked: str | None,
-    observed: Observed,
-    ledger: Ledger,
-    plan: Plan,
-) -> ModuleReport:
+def _report(name: str, target: Target, observed: Observed, ledger: Ledger, plan: Plan) -> ModuleReport:
+    spec, blocked = target.spec(name), dict(target.blocked).get(name)
+    wanted = {one.module: one for one in target.fetch}.get(name)
+    shut = target.gate.download or target.gate.apply
     container = _current(name, spec, observed)
     pull = next((p for p in observed.pulls if wanted and p.reference == wanted.reference), None)
     attempt = ledger.attempts.get(pull_key(wanted.reference)) if wanted else None
@@ -102,6 +96,8 @@ def _report(
             if observed.engine_down
             else _held(name, dict(plan.held), spec, ledger)
         )
+    if state is ModuleState.WAITING and reason is WELL and shut is not None:
+        reason = Reason(shut.code, shut.why)
     if reason is WELL and (queued := dict(plan.queued).get(name)):
         reason = Reason("module.depends_on", queued)
     return ModuleReport(
