@@ -14,6 +14,7 @@ BENCHES = {
     "cli": "process time of `edgetender status`, against `python -c pass`",
     "selection": "choosing one of 50 variants, and detecting the hardware",
     "packaging": "packaging a changed script, against docker build of the same context",
+    "iothub": "over an IoT Hub: from a patched twin to the first 200 against MQTT, twin writes, memory",
     "iothub_fleet": "a thousand devices that come back to an IoT Hub after an outage",
     "scoring": "CPU of a scored request, against three servers, a limit in C and ONNX Runtime alone",
     "scoring.images": "the same for images, in JSON and as bytes",

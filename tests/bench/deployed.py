@@ -15,14 +15,15 @@ HOME = REPOSITORY / ".demo" / "bench"
 
 
 @contextlib.contextmanager
-def deployed() -> Iterator[World]:
+def deployed(*, iothub: bool = False) -> Iterator[World]:
+    """Over an IoT Hub of our own where *iothub* is asked for, else over MQTT."""
     shutil.rmtree(HOME, ignore_errors=True)
     HOME.mkdir(parents=True)
     for cache in ("base", "store"):
         kept = Path(REPOSITORY, ".demo", cache)
         kept.mkdir(parents=True, exist_ok=True)
         (HOME / cache).symlink_to(kept)
-    with started(HOME, Terminal(), private_engine=True) as world:
+    with started(HOME, Terminal(), private_engine=True, iothub=iothub) as world:
         making.train_and_package(world)
         making.push_to_the_registry(world)
         deploying.deploy(world)

@@ -15,9 +15,9 @@ MINUTES = float(os.environ.get("EDGETENDER_BENCH_MINUTES", "5"))
 
 def measure() -> None:
     with deployed() as world:
-        _as_in_the_field(world)
+        as_in_the_field(world)
         threading.Event().wait(20)  # what the start left to do
-        daemon = psutil.Process(_pid(world))
+        daemon = psutil.Process(pid_of(world))
         before = daemon.cpu_times()
         threading.Event().wait(MINUTES * 60)
         after = daemon.cpu_times()
@@ -29,7 +29,7 @@ def measure() -> None:
         )
 
 
-def _as_in_the_field(world: World) -> None:
+def as_in_the_field(world: World) -> None:
     """The demo takes samples every two seconds, a device in the field every minute."""
     config = world.device.config
     world.device.stop()
@@ -37,7 +37,7 @@ def _as_in_the_field(world: World) -> None:
     world.device.start()
 
 
-def _pid(world: World) -> int:
+def pid_of(world: World) -> int:
     identity = world.device.part.identity
     if identity is None:
         raise RuntimeError("the daemon does not run")

@@ -28,14 +28,14 @@ _ASK_EVERY_S = 0.002
 
 def measure() -> None:
     with deployed() as world:
-        pinned = _pinned(world)
+        pinned = pinned_image(world)
         with client(world.engine) as engine:
-            publishing = _Publishing(world, engine, pinned)
+            publishing = Publishing(world, engine, pinned)
             pairs = paired(publishing.once, lambda _: _by_hand(engine, pinned), PAIRS)
         pairs.show("publish -> first 200, by edgetender", "create + start + poll, by hand")
 
 
-class _Publishing:
+class Publishing:
     """Each time one more module, with a port of its own, beside the two that stay."""
 
     def __init__(self, world: World, engine: docker.DockerClient, pinned: str) -> None:
@@ -115,7 +115,7 @@ def _first_200(port: int) -> None:
     until(answers, "an answer", within_s=30, every_s=_ASK_EVERY_S)
 
 
-def _pinned(world: World) -> str:
+def pinned_image(world: World) -> str:
     """The image by digest, as the device runs it: nothing is to be asked of the registry."""
     image = world.containers("diabetes")[0]["Config"]["Image"]
     if "@sha256:" not in image:
