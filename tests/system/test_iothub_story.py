@@ -25,6 +25,7 @@ from edgetender.clock import parse_rfc3339
 from edgetender.fleet.hub.state import Received
 from edgetender.transports.iothub_twin import in_chunks
 from tests.builders.iotedge import edge_agent, edge_module
+from tests.services.blob_store import blob_store
 from tests.services.hub import TestHub
 
 ROOT = Path(__file__).parents[2]
@@ -247,6 +248,19 @@ def test_a_device_answers_methods(make_agent: Any, hub: TestHub) -> None:
         "the restart",
     )
     assert hub.invoke(agent.client_id, "RestartModule", {"id": "nobody"})[0] == 400
+    with blob_store(hub.authority) as store:
+        for name, asked in (("UploadModuleLogs", {"items": [{"id": "all"}]}), ("UploadSupportBundle", {})):
+            _, task = hub.invoke(agent.client_id, name, asked | {"sasUrl": store.url})
+            known = {"schemaVersion": "1.0", "correlationId": task["correlationId"]}
+            agent.until(
+                lambda known=known: (
+                    hub.invoke(agent.client_id, "GetTaskStatus", known)[1]["status"] == "Completed"
+                ),
+                name,
+            )
+        logs, bundle = store.kept.values()
+    assert b"started" in logs
+    assert bundle.startswith(b"\x1f\x8b"), "a gzipped archive"
     status, plan = hub.invoke(agent.client_id, "Plan", {"manifest": agent.manifest(2, SITE="x")})
     assert (status, plan["modules"][0]["change"]) == (200, "change")
 
