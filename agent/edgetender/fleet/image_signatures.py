@@ -10,7 +10,7 @@ import base64
 import binascii
 import contextlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,7 +34,7 @@ class ImageUnsigned(Permanent):
 
 
 @dataclass(frozen=True, slots=True)
-class _Claim:
+class Claim:
     """What was signed, how, and which image it says that it is about."""
 
     message: bytes
@@ -73,12 +73,16 @@ def require_signed(image: ImageReference, registry: Registry, keys: Sequence[Pub
     raise ImageUnsigned(f"{cannot}: it is not signed; sign it: cosign sign --key KEY {image}")
 
 
-def _claims(registry: Registry, repository: str, digest: str) -> Iterator[_Claim]:
+def _claims(registry: Registry, repository: str, digest: str) -> Iterator[Claim]:
     beside = digest.replace(":", "-")
+
+    def fetch(blob: str) -> bytes:
+        return registry.small_blob(repository, blob)
+
     with contextlib.suppress(ImageMissing):
-        yield from _in_manifest(registry, repository, registry.manifest(repository, f"{beside}.sig"))
+        yield from claims_in(registry.manifest(repository, f"{beside}.sig"), fetch)
     for referrer in _children(registry.referrers(repository, digest)):
-        yield from _in_manifest(registry, repository, registry.manifest(repository, referrer))
+        yield from claims_in(registry.manifest(repository, referrer), fetch)
 
 
 def _children(index: bytes) -> list[str]:
@@ -87,27 +91,26 @@ def _children(index: bytes) -> list[str]:
     return [one for one in digests if isinstance(one, str)][:_MOST]
 
 
-def _in_manifest(registry: Registry, repository: str, body: bytes) -> Iterator[_Claim]:
-    layers = _document(body).get("layers")
+def claims_in(manifest: bytes, fetch: Callable[[str], bytes]) -> Iterator[Claim]:
+    """Each signature that *manifest* points to; *fetch* gets its blobs. What is none says nothing."""
+    layers = _document(manifest).get("layers")
     for layer in layers[:_MOST] if isinstance(layers, list) else ():
         if not isinstance(layer, dict) or not isinstance(layer.get("digest"), str):
             continue
         kind, notes = str(layer.get("mediaType")), layer.get("annotations")
         if kind == SIMPLE:
-            yield _simple(
-                registry.small_blob(repository, layer["digest"]), notes if isinstance(notes, dict) else {}
-            )
+            yield _simple(fetch(layer["digest"]), notes if isinstance(notes, dict) else {})
         elif kind.startswith(BUNDLE):
-            yield _bundle(_document(registry.small_blob(repository, layer["digest"])))
+            yield _bundle(_document(fetch(layer["digest"])))
 
 
-def _simple(payload: bytes, notes: dict[str, Any]) -> _Claim:
+def _simple(payload: bytes, notes: dict[str, Any]) -> Claim:
     critical = _part(_document(payload), "critical")
     about = _part(critical, "image").get("docker-manifest-digest") if critical.get("type") in _TYPES else ""
-    return _Claim(payload, _decoded(notes.get(_SIGNATURE)), str(about), keyless=_CERTIFICATE in notes)
+    return Claim(payload, _decoded(notes.get(_SIGNATURE)), str(about), keyless=_CERTIFICATE in notes)
 
 
-def _bundle(bundle: dict[str, Any]) -> _Claim:
+def _bundle(bundle: dict[str, Any]) -> Claim:
     material, envelope = _part(bundle, "verificationMaterial"), _part(bundle, "dsseEnvelope")
     keyless = "certificate" in material or "x509CertificateChain" in material
     payload, kind = _decoded(envelope.get("payload")), str(envelope.get("payloadType"))
@@ -119,7 +122,7 @@ def _bundle(bundle: dict[str, Any]) -> _Claim:
     hexadecimal = _part(subject if isinstance(subject, dict) else {}, "digest").get("sha256")
     about = f"sha256:{hexadecimal}" if statement.get("predicateType") == _SIGN else ""
     signature = _decoded(first.get("sig") if isinstance(first, dict) else None)
-    return _Claim(signed_bytes(kind, payload), signature, about, keyless)
+    return Claim(signed_bytes(kind, payload), signature, about, keyless)
 
 
 def _document(body: bytes) -> dict[str, Any]:
