@@ -43,7 +43,7 @@ def push(capsys, tmp_path, broker):
     return run
 
 
-def answering(device: Listener, *reports: dict[str, Any]) -> threading.Thread:
+def answering(device: Listener, *reports: dict[str, Any], **more: Any) -> threading.Thread:
     """The device's side: once the manifest is here, it reports one status after the other."""
 
     def answer():
@@ -53,7 +53,7 @@ def answering(device: Listener, *reports: dict[str, Any]) -> threading.Thread:
                 "lastDesiredVersion": 15,
                 "lastDesiredStatus": status,
                 "modules": {"scorer": {"state": "starting"}},
-            }
+            } | more
             device.publish("reported", json.dumps(body).encode(), retain=True)
 
     thread = threading.Thread(target=answer)
@@ -89,6 +89,18 @@ def test_the_devices_verdict_is_the_exit_code(push, broker, last, code, told, re
     assert said.code == code
     assert f"{name}  version 15 applying: being applied (scorer starting)\n" in said.out
     assert told in said.out + said.err
+
+
+def test_a_device_that_waits_for_its_window_says_so_and_until_then_it_is_11(push, broker):
+    with Listener(broker.port, "waiting") as device:
+        shut = {"apply": {"code": "window.apply", "why": "apply is for 0 2 * * sat for 4h", "until": None}}
+        answer = answering(device, verdict(406, "being applied"), waits=shut)
+        said = push("waiting", "--follow", "--timeout", "20s", "--now")
+        answer.join()
+        kept = device.wait("desired")
+    assert said.code == 11
+    assert "version 15 waiting: apply is for 0 2 * * sat for 4h (scorer starting)" in said.out
+    assert json.loads(kept.body)["update"] == {"now": True}
 
 
 def test_without_a_verdict_in_time_it_is_9_and_the_manifest_stays(push, broker):

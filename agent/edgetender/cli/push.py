@@ -11,6 +11,7 @@ import click
 from edgetender.cli.broker import broker_options, broker_settings, duration
 from edgetender.cli.manifest_file import FILE, ManifestFile
 from edgetender.cli.output import Exit, Session, options, say, say_problems
+from edgetender.codec import canonical
 from edgetender.fleet.push import DeviceLink, Outcome, Report
 from edgetender.model.reading import manifest_of
 from edgetender.transports.settings import MqttSettings
@@ -21,6 +22,7 @@ _VERDICTS = {
     Outcome.INVALID: Exit.INVALID,
     Outcome.APPLYING: Exit.TIMED_OUT,
     Outcome.ROLLED_BACK: Exit.ROLLED_BACK,
+    Outcome.WAITING: Exit.WAITING,
 }
 _DEVICE = re.compile(r"device:([A-Za-z0-9][A-Za-z0-9._-]{0,127})")
 
@@ -39,6 +41,7 @@ def _device(_context: click.Context, _option: click.Parameter, value: str | None
 @click.option("--to", "device", callback=_device, help="device:NAME; for a manifest")
 @broker_options(required=False)
 @click.option("--version", type=click.IntRange(1), help="of an IoT Edge deployment, which has none itself")
+@click.option("--now", is_flag=True, help="as if it said update.now: no window and no module is waited for")
 @click.option("--follow", is_flag=True, help="wait for the device's verdict")
 @click.option("--timeout", "timeout_s", default="120s", show_default=True, callback=duration)
 @click.option("--store", type=click.Path(path_type=Path), help="for an image: where it is kept")
@@ -53,6 +56,7 @@ def push(
     key: Path | None,
     username: str | None,
     version: int | None,
+    now: bool,
     follow: bool,
     timeout_s: float,
     store: Path | None,
@@ -60,7 +64,8 @@ def push(
     """Check the manifest FILE (JSON or YAML, signed or not, - for stdin) and make it the device's desired state.
 
     It is kept by the broker, so a device that is away gets it when it comes back. With --follow the exit
-    code is the device's verdict: 0 running, 1 refused, 6 invalid, 9 none in time, 10 rolled back.
+    code is the device's verdict: 0 running, 1 refused, 6 invalid, 9 none in time, 10 rolled back,
+    11 it waits for a maintenance window or for the end of a hold.
 
     A root document (`edgetender keys`) is pushed the same way, before what its keys signed.
 
@@ -82,8 +87,12 @@ def push(
                 "goes with an IoT Edge deployment; a manifest has its own", param_hint="--version"
             )
         manifest = document.value(version or 1)
+        if now and document.is_signed:
+            raise click.BadParameter("is the author's to say: sign it with update.now", param_hint="--now")
+        if now and isinstance(manifest, dict):
+            manifest = {**manifest, "update": {**(manifest.get("update") or {}), "now": True}}
         manifest_of(manifest)
-        body = document.wire(version or 1)
+        body = canonical(manifest) if now else document.wire(version or 1)
     code, answer = deliver(session, settings, device, manifest, body, timeout_s=timeout_s, follow=follow)
     if not session.for_people:
         session.print_document(answer)
@@ -157,7 +166,8 @@ def _verdict(last: Report | None, device: str, timeout_s: float) -> Exit:
 def _line(report: Report) -> str:
     states = ", ".join(f"{name} {state}" for name, state in sorted(report.modules.items()))
     return (
-        f"version {report.version} {report.outcome}: {report.description}{f' ({states})' if states else ''}"
+        f"version {report.version} {report.outcome}: {report.waits or report.description}"
+        f"{f' ({states})' if states else ''}"
     )
 
 

@@ -21,6 +21,7 @@ from edgetender.transports.settings import MqttSettings
 
 CONNECT_S = 20.0
 STALE_S = 5.0  # a verdict from before the push counts when no newer one follows within this
+_APPLYING = 406
 _CODES = {200: "running", 206: "rolled back", 400: "invalid", 406: "applying", 417: "rolled back"}
 
 
@@ -30,6 +31,7 @@ class Outcome(StrEnum):
     RUNNING = "running"
     INVALID = "invalid"
     APPLYING = "applying"
+    WAITING = "waiting"  # for a maintenance window, or for the end of a hold
     ROLLED_BACK = "rolled back"
     REFUSED = "refused"
 
@@ -43,9 +45,12 @@ class Report:
     description: str
     problems: tuple[Problem, ...]
     modules: dict[str, str]
+    waits: str = ""  # what it waits for, while it is being applied
 
     @property
     def outcome(self) -> Outcome:
+        if self.code == _APPLYING and self.waits:
+            return Outcome.WAITING
         return Outcome(_CODES.get(self.code, "refused"))
 
 
@@ -62,6 +67,7 @@ def report_of(body: bytes) -> Report | None:
             str(status.get("description", "")),
             tuple(Problem(one["path"], one["code"], one["message"]) for one in status.get("problems", ())),
             {name: str(module["state"]) for name, module in document.get("modules", {}).items()},
+            "; ".join(sorted({str(one["why"]) for one in document.get("waits", {}).values()})),
         )
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
