@@ -86,6 +86,10 @@ class World:
         return False
 
 
+# what a demo before left: its versions would outrank ours, its keys are others
+_OF_ONE_DEMO = ("device", "manifests", "mosquitto", "operator", "registry", "signing")
+
+
 @contextlib.contextmanager
 def started(
     home: Path, say: Narrator, *, private_engine: bool = False, iothub: bool = False
@@ -94,13 +98,7 @@ def started(
 
     An engine that answers is used, unless a *private_engine* is asked for; *iothub* instead of a broker.
     """
-    for part in (
-        "device",
-        "mosquitto",
-        "registry",
-        "signing",
-        "operator",
-    ):  # of a demo before: its versions would outrank ours
+    for part in _OF_ONE_DEMO:
         shutil.rmtree(home / part, ignore_errors=True)
     with contextlib.ExitStack() as ends:
         base = base_image.ensure(home / "base")
