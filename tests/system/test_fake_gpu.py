@@ -1,4 +1,7 @@
-"""A whole agent on a real engine with a fake NVIDIA stack: chosen, refused, left for the CPU; a device lost in service."""
+"""A whole agent on a real engine with a fake NVIDIA stack.
+
+Chosen, refused, left for the CPU; lost in service; its driver changed; hanging; with its memory damaged.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,7 @@ from typing import Any
 import docker
 import pytest
 
+from demo.parts.dockerd import Dockerd
 from demo.parts.process import free_port
 from demo.parts.registry import Registry
 from demo.parts.waiting import until
@@ -29,6 +33,7 @@ from tests.builders.nvidia import BOX, CUDA_STUB
 pytestmark = [pytest.mark.engine, pytest.mark.registry, pytest.mark.timeout(240)]
 AGENT = Path(__file__).parents[2] / "agent"
 CARD = "0000:01:00.0"
+LIBCUDA = "usr/lib/x86_64-linux-gnu/libcuda.so.1"
 HANGING = "#!/bin/sh\nsleep 600\n"
 
 
@@ -55,11 +60,36 @@ def stack(tmp_path: Path) -> Path:
     (root / f"sys/bus/pci/devices/{CARD}/driver").symlink_to("../../drivers/nvidia")
     if shutil.which("cc") is None:
         pytest.skip("no C compiler to make a libcuda with")
-    (tmp_path / "stub.c").write_text(CUDA_STUB % {"init": "0"})
-    library = root / "usr/lib64/libcuda.so.1"
-    library.parent.mkdir(parents=True)
-    subprocess.run(("cc", "-shared", "-fPIC", "-o", str(library), str(tmp_path / "stub.c")), check=True)
+    library(root, init=0)
     return root
+
+
+def library(root: Path, *, init: int) -> None:
+    """A libcuda whose cuInit returns *init*, in the place of any other."""
+    there, made, source = root / LIBCUDA, root.parent / "libcuda.so.1", root.parent / "stub.c"
+    source.write_text(CUDA_STUB % {"init": init})
+    subprocess.run(("cc", "-shared", "-fPIC", "-o", str(made), str(source)), check=True)
+    there.parent.mkdir(parents=True, exist_ok=True)
+    made.replace(there)  # whoever has the other one open keeps it
+
+
+@pytest.fixture
+def nvidia_runtime(own_engine: Dockerd) -> Iterator[None]:
+    """The engine knows a runtime of NVIDIA's name, so that a container gets its card; it is runc, and gives none."""
+    configured = own_engine.home / "daemon.json"
+
+    def know(runtimes: dict[str, Any]) -> None:
+        configured.write_text(json.dumps({"runtimes": runtimes}))
+        assert own_engine.part.identity is not None
+        os.kill(own_engine.part.identity.pid, signal.SIGHUP)
+        with contextlib.closing(docker.APIClient(base_url=own_engine.socket, timeout=60)) as client:
+            until(
+                lambda: ("nvidia" in client.info()["Runtimes"]) is bool(runtimes), "the runtimes", within_s=20
+            )
+
+    know({"nvidia": {"path": "runc"}})
+    yield
+    know({})
 
 
 class Agent:
@@ -107,10 +137,29 @@ class Agent:
         found: dict[str, Any] = self.client.document("/v1/explain/scorer")
         return found
 
-    def end(self, engine: str) -> None:
+    def first(self) -> dict[str, Any]:
+        """What is said of the variant that is wanted most."""
+        found: dict[str, Any] = self.explain()["variants"][0]
+        return found
+
+    def run(self, *command: str) -> str:
+        """What the CLI answers, which must succeed."""
+        host = {"EDGETENDER_HOST": f"unix://{self.socket}", "PYTHONPATH": str(AGENT)}
+        argv = (sys.executable, "-c", "from edgetender.cli import main; main()", *command)
+        done = subprocess.run(
+            argv, env=os.environ | host, capture_output=True, text=True, check=False, timeout=60
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def leave(self) -> None:
+        """End it; its containers go on."""
         self.process.send_signal(signal.SIGTERM)
         self.process.wait(20)
         self.log.close()
+
+    def end(self, engine: str) -> None:
+        self.leave()
         with contextlib.closing(docker.APIClient(base_url=engine, timeout=60)) as client:
             label = f"io.edgetender.device=gpu-{os.getpid()}"
             for container in client.containers(all=True, filters={"label": label}):
@@ -154,7 +203,7 @@ def test_a_device_lost_in_service_is_left_for_the_next_variant_within_half_a_min
 def test_a_hanging_nvidia_smi_costs_five_seconds_and_no_service(
     tmp_path: Path, engine_socket: str, stack: Path, pinned: str
 ) -> None:
-    (stack / "usr/lib64/libcuda.so.1").unlink()
+    (stack / LIBCUDA).unlink()
     smi = write(stack, {"usr/bin/nvidia-smi": HANGING}) / "usr/bin/nvidia-smi"
     smi.chmod(0o755)
     began = time.monotonic()
@@ -169,3 +218,81 @@ def test_a_hanging_nvidia_smi_costs_five_seconds_and_no_service(
         assert facts["nvidia_smi"]["code"] == "probe_timeout"
     finally:
         agent.end(engine_socket)
+
+
+CUDA, CPU = (
+    variant("cuda", {"accelerator": {"vendor": "nvidia", "compute_capability": ">=7.5"}}),
+    variant("cpu"),
+)
+
+
+@pytest.fixture
+def serving_on_the_card(nvidia_runtime: None, agent: Agent, pinned: str) -> Agent:
+    agent.apply(1, *({**one, "image": pinned} for one in (CUDA, CPU)))
+    until(lambda: agent.serving() == "cuda", "the card's variant", within_s=60)
+    return agent
+
+
+def containers(engine: str) -> list[str]:
+    with contextlib.closing(docker.APIClient(base_url=engine, timeout=60)) as client:
+        label = f"io.edgetender.device=gpu-{os.getpid()}"
+        return sorted(one["Id"] for one in client.containers(filters={"label": label}))
+
+
+def test_a_card_lost_in_service_is_left_within_half_a_minute_and_waited_for_when_it_is_back(
+    serving_on_the_card: Agent, stack: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    agent = serving_on_the_card
+    configuration = write(stack, {f"sys/bus/pci/devices/{CARD}/config": b"\xff" * 64}) / "sys/bus/pci/devices"
+    began = time.monotonic()
+    until(lambda: agent.serving() == "cpu", "the CPU's variant", within_s=30)
+    with capsys.disabled():
+        took = time.monotonic() - began
+        sys.stdout.write(f"\nfrom the loss of the card to the next variant serving: {took:.1f} s\n")
+    assert (agent.first()["verdict"], agent.first()["code"]) == ("rejected", "gpu_lost")
+    (configuration / CARD / "config").write_bytes(b"\xde\x10" * 32)
+    until(lambda: agent.first()["verdict"] == "eligible", "the card's return", within_s=30)
+    assert agent.first()["because"] == "could run; taken when it has been so for 5 minutes"
+    assert agent.serving() == "cpu"
+
+
+def test_a_driver_that_is_changed_without_a_restart_of_the_machine_stops_nothing(
+    serving_on_the_card: Agent, stack: Path, engine_socket: str
+) -> None:
+    agent, before = serving_on_the_card, containers(engine_socket)
+    library(stack, init=803)
+    until(lambda: agent.first()["code"] == "held", "the driver's change", within_s=30)
+    assert agent.first()["because"] == "kept while it runs: the driver was changed, start the machine anew"
+    assert (agent.serving(), containers(engine_socket)) == ("cuda", before)
+
+
+def test_a_damaged_memory_is_begun_anew_and_what_runs_goes_on(
+    serving_on_the_card: Agent, tmp_path: Path, engine_socket: str, stack: Path, pinned: str
+) -> None:
+    agent, before = serving_on_the_card, containers(engine_socket)
+    agent.leave()
+    (tmp_path / "state" / "state.db").write_bytes(b"no database" * 1000)
+    again = Agent(tmp_path, engine_socket, stack)
+    try:
+        again.apply(1, *({**one, "image": pinned} for one in (CUDA, CPU)))
+        until(lambda: again.serving() == "cuda", "the card's variant", within_s=60)
+        assert containers(engine_socket) == before
+        assert "state" in str(again.client.status()["notes"])
+    finally:
+        again.end(engine_socket)
+
+
+def test_a_person_pins_lets_go_and_forgets_and_what_was_decided_is_replayed_elsewhere(
+    serving_on_the_card: Agent, tmp_path: Path
+) -> None:
+    agent = serving_on_the_card
+    agent.run("variant", "pin", "scorer", "cpu")
+    until(lambda: agent.serving() == "cpu", "the pinned variant", within_s=30)
+    agent.run("variant", "unpin", "scorer")
+    until(lambda: agent.serving() == "cuda", "the first that fits", within_s=30)
+    agent.run("variant", "forget", "scorer")
+    saved = tmp_path / "saved.json"
+    saved.write_text(agent.run("facts", "export", "-o", "json"))
+    here = agent.run("explain", "scorer", "-o", "json")
+    assert agent.run("explain", "scorer", "--facts", str(saved), "-o", "json") == here
+    assert json.loads(here)["chosen"] == "cuda"

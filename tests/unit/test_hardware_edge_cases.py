@@ -108,13 +108,13 @@ CASES: dict[int, tuple[str, Shown]] = {
         + unit("failures", "the_last_words_of_a_container_tell_the_class"),
     ),
     23: ("two GPUs, one fits: that one, pinned by UUID", choosing("one_device_must_satisfy_all_and_it_is_the_one_that_is_picked") + moving("of_two_cards_the_one_in_use_stays_in_use_whatever_is_free_elsewhere")),
-    24: ("a GPU vanishes and returns: down at once, up when stable", moving("a_lost_card_is_left_at_once_and_taken_again_after_five_stable_minutes")),
-    25: ("driver upgraded, not restarted: what runs is kept", moving("a_driver_that_was_changed_without_a_restart_stops_nothing_that_runs")),
-    26: ("memory damaged: empty, and what runs is kept", moving("a_damaged_memory_keeps_what_runs") + component("state_lost", "a_damaged_database_is_kept_aside_and_rebuilt_while_containers_go_on")),
+    24: ("a GPU vanishes and returns: down at once, up when stable", moving("a_lost_card_is_left_at_once_and_taken_again_after_five_stable_minutes") + system("fake_gpu", "a_card_lost_in_service_is_left_within_half_a_minute_and_waited_for_when_it_is_back")),
+    25: ("driver upgraded, not restarted: what runs is kept", moving("a_driver_that_was_changed_without_a_restart_stops_nothing_that_runs") + system("fake_gpu", "a_driver_that_is_changed_without_a_restart_of_the_machine_stops_nothing")),
+    26: ("memory damaged: empty, and what runs is kept", moving("a_damaged_memory_keeps_what_runs") + component("state_lost", "a_damaged_database_is_kept_aside_and_rebuilt_while_containers_go_on") + system("fake_gpu", "a_damaged_memory_is_begun_anew_and_what_runs_goes_on")),
     27: ("a compatibility library whose note is broken: ignored", unit("hardware_fixtures", "a_compatibility_library_says_which_driver_branches_it_serves")),
     28: ("a 386 child offered to amd64: refused", unit("implied", "an_image_of_another_architecture_is_refused_before_it_is_pulled")),
     29: ("an unknown predicate: only that variant is out", choosing("an_unknown_predicate_costs_its_variant_and_nothing_else")),
-    30: ("a saved facts file: the same decision byte for byte", component("cli_explain", "a_replay_is_the_device_s_own_word_byte_for_byte")),
+    30: ("a saved facts file: the same decision byte for byte", component("cli_explain", "a_replay_is_the_device_s_own_word_byte_for_byte") + system("fake_gpu", "a_person_pins_lets_go_and_forgets_and_what_was_decided_is_replayed_elsewhere")),
 }  # fmt: skip
 
 

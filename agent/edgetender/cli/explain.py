@@ -97,4 +97,5 @@ def _replayed(module: str, facts: Path, manifest: ManifestFile | None) -> bytes:
     text: bytes = sys.stdin.buffer.read() if str(facts) == "-" else facts.read_bytes()
     document = decode(text, max_bytes=_MOST_BYTES)
     wanted = decode(manifest.body()) if manifest is not None else None
-    return json.dumps(replayed(module, document, wanted), ensure_ascii=False).encode()
+    # spelled as the API spells it: a replay is the device's own word, byte for byte
+    return json.dumps(replayed(module, document, wanted), ensure_ascii=False, separators=(",", ":")).encode()
