@@ -106,6 +106,17 @@ def test_it_follows_a_deployment_without_being_asked(page, house):
     assert page.look("document.querySelectorAll('progress').length") == 0
 
 
+def test_it_says_what_is_held_and_what_waits(page, house):
+    hold = {"module": "ocr", "by": "cli (uid 0)", "reason": f"fair {HOSTILE}", "until": None}
+    shut = {"code": "window.apply", "why": "apply is for 0 2 * * sat for 4h", "until": "2026-11-28T01:00:00Z"}
+    house.statuses = [status(module(), candidate=15, holds=[hold], waits={"download": shut, "apply": shut})]
+    house.change()
+    page.until("document.body.innerText.includes('is held by')")
+    text = page.text()
+    assert f"! ocr is held by cli (uid 0): fair {HOSTILE}" in text
+    assert text.count("version 15 waits: apply is for 0 2 * * sat for 4h until 2026-11-28T01:00:00Z") == 1
+
+
 def test_it_shows_how_the_last_day_was(page):
     page.until("document.querySelectorAll('#trends svg').length === 5")
     text = page.text()

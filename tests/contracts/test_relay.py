@@ -88,6 +88,7 @@ def test_a_pull_through_the_relay_takes_as_long_as_its_rate_says_and_leaves_one_
     assert str(pushed) in left
     assert not [name for name in left if name.startswith("127.0.0.1")]
     engine.remove_image(str(pushed))
+    assert str(pushed) not in engine.images()
 
 
 def test_what_the_registry_refuses_is_told_as_it_said_it(

@@ -47,8 +47,18 @@ function head(status) {
     h("p", { class: "soft" }, `agent ${status.agent} · ${line} · ${up.queued} queued, ${up.dropped} dropped`),
     status.engine.down ? h("p", { class: "bad" }, `▲ engine: ${status.engine.down}`) : null,
     desired(status),
+    ...paused(status).map((line) => h("p", { class: "mind" }, `! ${line}`)),
     ...status.notes.map((note) => h("p", { class: "mind" }, `! ${note}`)),
   ].filter(Boolean);
+}
+
+// What an operator holds, and what a new version waits for, each reason once.
+function paused(status) {
+  const until = (moment) => (moment ? ` until ${moment}` : "");
+  const held = status.holds.map((hold) =>
+    `${hold.module ?? "the device"} is held by ${hold.by}${until(hold.until)}${hold.reason ? `: ${hold.reason}` : ""}`);
+  const reasons = new Set(Object.values(status.waits).map((shut) => `${shut.why}${until(shut.until)}`));
+  return [...held, ...[...reasons].map((why) => `version ${status.candidate} waits: ${why}`)];
 }
 
 function desired(status) {
