@@ -22,6 +22,7 @@ from tests.fakes.clock import FakeClock
 from tests.services.detours import Proxy, WebSocketDoor
 from tests.services.far_side import Inbox, opened, settled
 from tests.services.hub import TestHub
+from tests.services.hub_device import connected
 from tests.services.hub_side import MANIFEST, HubSide, hub_side
 
 # --- who it is
@@ -95,12 +96,15 @@ def test_a_clock_that_is_not_set_is_waited_for(hub: TestHub) -> None:
     side.transport.close()
 
 
-def test_another_device_of_the_same_name_is_suspected(iothub: HubSide) -> None:
+def test_another_device_of_the_same_name_is_suspected(
+    iothub: HubSide, caplog: pytest.LogCaptureFixture
+) -> None:
     opened(iothub)
-    iothub.hub.wrongs.refuse = 1000
-    iothub.hub.disconnect(iothub.device)
-    settled(iothub.transport, connected=False)
-    iothub.hub.wrongs.refuse = 0
+    with connected(iothub.hub, iothub.device):  # the hub ends the connection that was there before
+        settled(iothub.transport, connected=False)
+    settled(iothub.transport, connected=True)
+    [why] = [record.fields["why"] for record in caplog.records if record.message == "link down"]  # type: ignore[attr-defined]
+    assert "is there another device of this name?" in why
 
 
 @pytest.mark.parametrize(
