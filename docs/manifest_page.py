@@ -8,8 +8,8 @@ from typing import Any
 
 from markdown import flowing, page, table
 
-from edgetender.model.quantity import duration_text
 from edgetender.model.schema import manifest_schema
+from edgetender.model.units import duration_text
 
 _PLAIN = {"integer": "whole number", "number": "number", "boolean": "true or false", "string": "text"}
 

@@ -16,8 +16,8 @@ from edgetender.errors import DiskFull, Permanent, Transient
 from edgetender.model.image import NEAR, Credential, ImageFacts, ImageReference
 from edgetender.model.observed import PullProgress
 from edgetender.model.plan import PullOutcome
-from edgetender.model.quantity import size_text
 from edgetender.model.target import ImageWanted
+from edgetender.model.units import size_text
 from edgetender.ports import Credentials, Engine, Images
 
 log = logging.getLogger(__name__)

@@ -160,6 +160,8 @@ def test_an_image_of_the_store_is_pushed_under_its_name(ws, registry, tmp_path, 
 
     assert said.code == 0, said.err
     assert said.out == f"{reference}@{oci_layout.read(tmp_path / 'base').digest}\n"
+    other = Shell(capsys).run("image", "push", reference, f"{registry.host}/another:1", "--store", ws.root)
+    assert other.out == said.out.replace(reference, f"{registry.host}/another:1")
     missing = Shell(capsys).run(*words, f"{registry.host}/none:1", "--store", ws.root)
     assert (missing.code, "edgetender images lists what is here" in missing.err) == (4, True)
 

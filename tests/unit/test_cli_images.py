@@ -52,6 +52,18 @@ def test_images_are_listed_as_docker_lists_them(ask, tmp_path):
     assert row.split()[2] == one["id"][7:19]
 
 
+def test_what_cannot_be_pushed_says_what_would(ask, tmp_path):
+    from_rootfs(packages.rootfs(tmp_path), tmp_path / "base")
+    with Workspace().images.making("mine:1") as place:
+        oci_layout.write(oci_layout.read(tmp_path / "base"), place)
+    code, _, err = ask("push", "mine:1")
+    assert (code, "edgetender image push mine:1 REGISTRY/mine:1" in err) == (6, True)
+    code, _, err = ask("push", tmp_path / "manifest.yaml")
+    assert (code, "manifest.yaml: there is no such file" in err) == (4, True)
+    code, _, err = ask("image", "push", "mine:1", "other:1")
+    assert (code, "NAME: 'other:1' names no registry" in err) == (6, True)
+
+
 def test_without_an_engine_run_says_how_to_name_one(ask):
     code, _, err = ask("run", "package:1", "-p", "6789:5001")
     assert (code, "start one, or name it by DOCKER_HOST" in err) == (1, True)

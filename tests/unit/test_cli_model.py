@@ -105,7 +105,7 @@ def test_a_download_is_what_was_registered(ask, tmp_path):
     assert (tmp_path / "copy/weights.bin").read_bytes() == b"one"
     code, _, err = ask("download", "m:1", "--target-dir", tmp_path / "copy")
     assert (code, "exists" in err) == (1, True)
-    assert ask("download", "m", "--target-dir", tmp_path / "copy", "--overwrite")[0] == 0
+    assert ask("download", "m", "--output", tmp_path / "copy", "--overwrite", "-o", "json")[0] == 0
 
 
 def test_a_model_that_was_tampered_with_is_not_handed_out(ask, tmp_path):

@@ -83,6 +83,12 @@ def test_every_fault_is_a_line_with_its_key(run, words):
     assert [line.split(":")[0] for line in done.err.splitlines()] == ["entryScript", "condaFile"]
 
 
+@pytest.mark.parametrize("name", ["./modell.onnx", "modell.onnx"])
+def test_a_model_that_is_neither_a_file_nor_registered_is_said_to_be_neither(run, words, name):
+    done = run([name, *without(words, "--name")[1:]])
+    assert (done.code, "there is no such file" in done.err) == (4, True)
+
+
 def test_the_configuration_file_gives_way_to_the_command_line(run, words, tmp_path):
     (tmp_path / "ic.json").write_text(json.dumps({"entryScript": "wrong.py", "typo": 1}))
     words = [*without(words, "--source-dir"), "--ic", str(tmp_path / "ic.json")]

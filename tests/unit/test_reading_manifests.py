@@ -8,8 +8,9 @@ import pytest
 
 from edgetender.errors import ManifestInvalid
 from edgetender.model.manifest import Manifest
-from edgetender.model.quantity import duration_text, parse_duration, parse_size, size_text
+from edgetender.model.quantity import parse_duration, parse_size
 from edgetender.model.reading import manifest_of
+from edgetender.model.units import duration_text, size_text
 from tests.builders.manifests import SCORER, manifest, module
 
 

@@ -10,10 +10,11 @@ import click
 
 from edgetender.cli.output import Exit, Session, Style, options, options_but_output, say, table
 from edgetender.cli.progress import bars
-from edgetender.errors import Permanent
+from edgetender.errors import ConfigInvalid, Permanent, Problem
 from edgetender.packaging.base_catalogue import CATALOGUE
 from edgetender.packaging.image_facts import of_layout
 from edgetender.packaging.image_policy import PROFILES, Finding, judge
+from edgetender.packaging.image_store import registry_of
 from edgetender.packaging.push import push as send
 from edgetender.packaging.push import split
 from edgetender.packaging.recipes import NAMES, base_of, dockerfile
@@ -121,27 +122,34 @@ def _written(text: str, path: Path) -> None:
 @image.command()
 @options
 @click.argument("reference")
+@click.argument("name", metavar="[REGISTRY/NAME:TAG]", required=False)
 @_STORE
 @click.pass_obj
-def push(session: Session, reference: str, store: Path | None) -> Exit:
-    """Send an image of the store to the registry of its name."""
-    return send_image(session, reference, store)
+def push(session: Session, reference: str, name: str | None, store: Path | None) -> Exit:
+    """Send an image of the store to the registry of its name, or under another name."""
+    return send_image(session, reference, store, name)
 
 
-def send_image(session: Session, reference: str, store: Path | None) -> Exit:
+def send_image(session: Session, reference: str, store: Path | None, name: str | None = None) -> Exit:
     """The same for `edgetender push`, which sends manifests too."""
     workspace = Workspace(store)
-    login = workspace.logins.get(split(reference)[0])
+    layout = workspace.images.get(reference).layout
+    if name is None and registry_of(reference) is None:
+        again = f"edgetender image push {reference} REGISTRY/{reference}"
+        text = f"{reference!r} names no registry; say where it goes: {again}"
+        raise ConfigInvalid((Problem("IMAGE", "reference.invalid", text),))
+    target = name or reference
+    login = workspace.logins.get(split(target, "NAME" if name else "IMAGE")[0])
     with bars() as progress:
-        digest = send(reference, workspace.images.get(reference).layout, login, progress=progress, say=say)
+        digest = send(target, layout, login, progress=progress, say=say)
     document: dict[str, Any] = {
         "apiVersion": "edgetender/v1",
         "kind": "Pushed",
-        "image": reference,
+        "image": target,
         "digest": digest,
     }
     if session.for_people:
-        session.print_lines([f"{reference}@{digest}"])
+        session.print_lines([f"{target}@{digest}"])
     else:
         session.print_document(document)
     return Exit.OK

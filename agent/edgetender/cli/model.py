@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from edgetender.cli.deploy import deploy
-from edgetender.cli.output import Exit, Session, options, say, table
+from edgetender.cli.output import Exit, Session, options, options_but_output, say, table
 from edgetender.cli.package import package
 from edgetender.errors import ConfigInvalid, Problem
 from edgetender.packaging.layer_store import default_store
@@ -110,9 +110,16 @@ def show(session: Session, reference: str, store: Path | None) -> Exit:
 
 
 @model.command()
-@options
+@options_but_output
 @click.argument("reference", metavar="NAME[:VERSION]")
-@click.option("--target-dir", type=click.Path(path_type=Path), default=Path(), help="default: here")
+@click.option(
+    "--target-dir",
+    "--output",
+    "target_dir",
+    type=click.Path(path_type=Path),
+    default=Path(),
+    help="default: here",
+)
 @click.option("--overwrite", is_flag=True, help="replace what is there")
 @_STORE
 @click.pass_obj

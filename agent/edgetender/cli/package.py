@@ -14,7 +14,7 @@ from edgetender.cli.package_compared import compare, comparison_lines
 from edgetender.cli.package_variants import pushed, variants_told
 from edgetender.cli.progress import log
 from edgetender.cli.words import size
-from edgetender.errors import ConfigInvalid, Permanent, Problem
+from edgetender.errors import ConfigInvalid, NotFound, Permanent, Problem
 from edgetender.packaging.builder import Assembled, Built
 from edgetender.packaging.inference_config import InferenceConfig
 from edgetender.packaging.inference_file import from_json
@@ -211,7 +211,12 @@ def _model(text: str, name: str | None, version: int, framework: str | None, mod
     if path.exists() or name is not None:
         found = from_path(path, name or path.stem, version)
         return replace(found, framework=framework_named(framework)) if framework else found
-    return models.get(*parse_model(text))
+    if "/" in text:
+        raise NotFound(f"cannot find the model {text}: there is no such file")
+    try:
+        return models.get(*parse_model(text))
+    except NotFound as error:
+        raise NotFound(f"{error}, and there is no such file here") from error
 
 
 def _login(workspace: Workspace, reference: str, username: str | None, ca_file: Path | None) -> Login:

@@ -12,6 +12,7 @@ from edgetender.cli.broker import broker_options, broker_settings, duration
 from edgetender.cli.manifest_file import FILE, ManifestFile
 from edgetender.cli.output import Exit, Session, options, say, say_problems
 from edgetender.codec import canonical
+from edgetender.errors import NotFound
 from edgetender.fleet.push import DeviceLink, Outcome, Report
 from edgetender.model.reading import manifest_of
 from edgetender.transports.settings import MqttSettings
@@ -24,6 +25,7 @@ _VERDICTS = {
     Outcome.ROLLED_BACK: Exit.ROLLED_BACK,
     Outcome.WAITING: Exit.WAITING,
 }
+_MANIFESTS = {".json", ".yaml", ".yml"}  # where there is no such file, it is a slip, not an image
 _DEVICE = re.compile(r"device:([A-Za-z0-9][A-Za-z0-9._-]{0,127})")
 
 
@@ -71,10 +73,12 @@ def push(
 
     What is no file, for no device, is an IMAGE of the store: it goes to its registry (`edgetender image push`).
     """
-    if device is None and str(file) != "-" and not file.exists():
+    if device is None and str(file) != "-" and not file.exists() and file.suffix not in _MANIFESTS:
         from edgetender.cli.image import send_image
 
         return send_image(session, str(file), store)
+    if device is None and not file.exists() and str(file) != "-":
+        raise NotFound(f"cannot push {file}: there is no such file")
     if device is None or broker is None:
         raise click.UsageError("a manifest goes to a device: name it by --to, and its broker by --broker")
     settings = broker_settings(broker, ca, certificate, key, username)

@@ -13,8 +13,9 @@ from edgetender.cli.keys import password
 from edgetender.cli.manifest_file import FILE, ManifestFile
 from edgetender.cli.output import Exit, Session, options, options_but_format, say
 from edgetender.clock import rfc3339
-from edgetender.model.quantity import duration_text, parse_duration
+from edgetender.model.quantity import parse_duration
 from edgetender.model.signed import DEFAULT_VALIDITY
+from edgetender.model.units import duration_text
 
 _PATH = click.Path(path_type=Path)
 

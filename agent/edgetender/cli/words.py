@@ -1,19 +1,15 @@
-"""How are moments, spans and sizes said to people? Without pydantic, which `model.quantity` brings along."""
+"""How are moments, and what may be unknown, said to people? Without pydantic, which `model.quantity` brings along."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
+from edgetender.model.units import duration_text, size_text
+
 
 def span(seconds: float) -> str:
     """`6d 4h`, `2h 5m`, `41s`: two units at most."""
-    left = max(0, int(seconds))
-    parts = []
-    for unit, length in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
-        if left >= length:
-            parts.append(f"{left // length}{unit}")
-            left %= length
-    return " ".join(parts[:2]) or "0s"
+    return duration_text(seconds)
 
 
 def ago(moment: str | None, now: datetime) -> str:
@@ -26,12 +22,7 @@ def ago(moment: str | None, now: datetime) -> str:
 
 def size(size_bytes: float | None) -> str:
     """`612.4 MiB`; - for unknown."""
-    if size_bytes is None:
-        return "-"
-    for unit, factor in (("TiB", 1024**4), ("GiB", 1024**3), ("MiB", 1024**2), ("KiB", 1024)):
-        if size_bytes >= factor:
-            return f"{size_bytes / factor:.1f} {unit}".replace(".0 ", " ")
-    return f"{int(size_bytes)} B"
+    return "-" if size_bytes is None else size_text(size_bytes)
 
 
 def share(ratio: float | None) -> str:

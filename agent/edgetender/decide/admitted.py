@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from edgetender.decide.checked import Checked, not_known, truth
 from edgetender.decide.look import NOWHERE, Look
 from edgetender.model.hardware import Device, Fact
-from edgetender.model.quantity import size_text
 from edgetender.model.requirements import Needs
+from edgetender.model.units import size_text
 
 
 def admitted(needs: Needs, look: Look, device: Device | None) -> tuple[Checked, ...]:

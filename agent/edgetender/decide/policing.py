@@ -11,7 +11,7 @@ from edgetender.errors import Problem
 from edgetender.model.image import parse_reference
 from edgetender.model.manifest import Manifest, Module, Variant
 from edgetender.model.policy import LOOPBACK, Images, Policy
-from edgetender.model.quantity import size_text
+from edgetender.model.units import size_text
 
 
 def violations(manifest: Manifest, policy: Policy, *, signed: bool) -> tuple[Problem, ...]:

@@ -69,6 +69,7 @@ class Bases:
         if entry is None:
             why = f"no base is known for {accelerator} on {architecture}; name one"
             raise ConfigInvalid((Problem(_BASE_IMAGE, "base.none", why),))
+        self._say(f"no base is named, so it is {entry.reference}")
         return entry
 
     def _image(self, reference: ImageReference, platform: str, given: ContainerRegistry) -> Base:

@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from edgetender.errors import ConfigInvalid, NotFound, Problem
+from edgetender.model.units import size_text
 from edgetender.packaging import (
     accelerators,
     application,
@@ -128,7 +129,7 @@ class DirectBuilder:
         def add(kind: str, layer: Layer, *, reused: bool) -> None:
             added.append((kind, layer))
             layers.append(BuiltLayer(kind, layer.digest, layer.size, reused))
-            self._say(f"{kind} layer {'reused' if reused else 'built'}, {layer.size / 1e6:.1f} MB")
+            self._say(f"{kind} layer {'reused' if reused else 'built'}, {size_text(layer.size)}")
 
         key = spec.key(ground.digest, python)
         if spec.requirements:

@@ -195,7 +195,8 @@ class Engine:
             answer = connection.getresponse()
         except (OSError, http.client.HTTPException) as error:
             connection.close()
-            text = f"cannot {what}: no container engine answers at {self.address}: {error}"
+            why = getattr(error, "strerror", None) or error
+            text = f"cannot {what}: no container engine answers at {self.address}: {why}"
             raise EngineDown(f"{text}; start one, or name it by DOCKER_HOST") from error
         if answer.status >= _BAD:
             with answer:

@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from edgetender.model.image import ImageReference
+from edgetender.model.units import size_text
 from edgetender.packaging import oci_layout, traces
 from edgetender.packaging.logins import Login
 from edgetender.packaging.transfer import Reached, kept_up
@@ -40,7 +41,7 @@ def pull(
         }
         if missing:
             of = f"{len(missing)} of {len(wanted)} blobs"
-            say(f"pulling {reference}: {of}, {sum(missing.values()) / 1e6:.1f} MB")
+            say(f"pulling {reference}: {of}, {size_text(sum(missing.values()))}")
         reached = Reached(progress)
         for digest, size in missing.items():
             tell = partial(reached, digest, whole=size)

@@ -36,11 +36,11 @@ def push(
         )
 
 
-def split(reference: str) -> tuple[str, str, str]:
-    """Return registry, repository and tag (`latest` when none is named). Raises ConfigInvalid."""
+def split(reference: str, at: str = "--tag") -> tuple[str, str, str]:
+    """Return registry, repository and tag (`latest` when none is named). Raises ConfigInvalid, about *at*."""
     host = registry_of(reference)
     if host is None or "@" in reference:
         text = f"{reference!r} names no registry; write registry/name:tag"
-        raise ConfigInvalid((Problem("--tag", "reference.invalid", text),))
+        raise ConfigInvalid((Problem(at, "reference.invalid", text),))
     repository, _, tag = reference.removeprefix(f"{host}/").partition(":")
     return host, repository, tag or "latest"
