@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 
@@ -15,9 +16,10 @@ from edgetender_scoring.jobs import Job, call_all
 from edgetender_scoring.outcome import Outcome
 from edgetender_scoring.tensors import Tensor
 
+LONGEST_S = 200e-6  # a call that may take longer goes to a thread
 _RUN_S = 50e-6  # above it, threads that run beside each other gain more than the way to them costs
-_CALL_S = 200e-6
 _READ_S = 4e-9  # for a byte of JSON
+_TRIES = 50  # the first dozen still are slower
 _TURN_S = 0.001  # how long calls go on before the loop looks at its connections again
 _SLOW_S = 0.05  # more than a busy machine takes from a process at a time
 _CALM_S = 1.0
@@ -25,19 +27,30 @@ _BRANCHES = frozenset({"If", "Loop", "Scan"})
 _CPU = "CPUExecutionProvider"
 
 
-def longest_body(inputs: Sequence[Tensor], nodes: Iterable[tuple[str, str]], run_s: float) -> int:
-    """Return how many bytes a request may have that is surely brief; 0 where none is.
+def seconds_per_byte(inputs: Sequence[Tensor], nodes: Iterable[tuple[str, str]], run_s: float) -> float:
+    """Return what a byte of a request takes at most; infinite where the size does not tell how long a run is.
 
-    *nodes* are provider and operator of each; none are known: none is brief. *run_s* is a run of one row. Time must
-    follow from the number of rows: nothing branches, nothing but the first axis is free, and a value is a byte or more.
+    *nodes* are provider and operator of each; none are known: nothing is. *run_s* is a run of one row. The size tells
+    where nothing branches and nothing but the first axis is free: a value is two bytes or more in JSON, and as many
+    as its type has where it came as bytes.
     """
     found = list(nodes)
     if not found or any(provider != _CPU or operator in _BRANCHES for provider, operator in found):
-        return 0
+        return math.inf
     if run_s > _RUN_S or any(-1 in one.shape[1:] or one.dtype.kind == "O" for one in inputs):
-        return 0
-    values = sum(math.prod(one.shape[1:]) for one in inputs)
-    return int(_CALL_S / (run_s / max(values, 1) + _READ_S))
+        return math.inf
+    row = sum(math.prod(one.shape[1:]) * min(one.dtype.itemsize, 2) for one in inputs)
+    return run_s / max(row, 1) + _READ_S
+
+
+def quickest(run: Callable[[], object], usual_s: float) -> float:
+    """Return what *run* takes when nothing else takes from the machine: the least of several times, in seconds."""
+    least = usual_s
+    for _ in range(_TRIES if usual_s < _RUN_S * 4 else 0):
+        begun = time.perf_counter()
+        run()
+        least = min(least, time.perf_counter() - begun)
+    return least
 
 
 class Here:
@@ -50,7 +63,8 @@ class Here:
         batched: Callable[[int], None],
     ) -> None:
         self._loop, self._answer, self._batched = loop, answer, batched
-        self._waiting: deque[Job] = deque()
+        self._waiting: deque[tuple[Job, float]] = deque()
+        self._due = False
         self._shut_until = 0.0
 
     def __len__(self) -> int:
@@ -58,37 +72,44 @@ class Here:
 
     @property
     def open(self) -> bool:
-        """Whether calls have been as brief as foretold of late."""
-        return not self._shut_until or self._loop.time() > self._shut_until
+        """Whether calls have been as brief as foretold, of late."""
+        return not self._shut_until or time.monotonic() > self._shut_until
 
-    def take(self, job: Job) -> None:
-        """Have *job* done when the loop has read what there is to read."""
-        if not self._waiting:
+    def take(self, job: Job, takes_s: float) -> None:
+        """Have *job* done when the loop has read what there is to read; it takes *takes_s* at most."""
+        self._waiting.append((job, takes_s))
+        if not self._due:
+            self._due = True
             self._loop.call_soon(self._work)
-        self._waiting.append(job)
 
     def _work(self) -> None:
-        end = self._loop.time() + _TURN_S
-        while self._waiting:
+        """Work for a millisecond; the rest waits until the loop has looked at its connections again."""
+        now = time.monotonic()  # the loop's own time stands still meanwhile
+        end = now + _TURN_S
+        while self._waiting and now < end:
             jobs = self._next()
-            begun = self._loop.time()
             for job, outcome in zip(jobs, call_all(jobs), strict=True):
                 self._answer(job, outcome)
-            now = self._loop.time()
+            begun, now = now, time.monotonic()
             if now - begun > _SLOW_S:
                 self._shut_until = now + _CALM_S
-            if now > end and self._waiting:
-                self._loop.call_soon(self._work)
-                return
+        self._due = bool(self._waiting)
+        if self._due:
+            self._loop.call_soon(self._work)
 
     def _next(self) -> list[Job]:
-        """Return the next of those that wait, and what goes together with it."""
+        """Return the next of those that wait, and what goes together with it within the time of a turn."""
         waiting = self._waiting
-        first = waiting.popleft()
+        first, left_s = waiting.popleft()
+        left_s = _TURN_S - left_s
         jobs, handler = [first], first.handler
-        most = handler.batch
-        if most > 1:
-            while waiting and len(jobs) < most and waiting[0].handler is handler:
-                jobs.append(waiting.popleft())
+        if handler.batch > 1:
+            while waiting and len(jobs) < handler.batch:
+                job, takes_s = waiting[0]
+                left_s -= takes_s
+                if left_s < 0 or job.handler is not handler:
+                    break
+                jobs.append(job)
+                waiting.popleft()
             self._batched(len(jobs))
         return jobs

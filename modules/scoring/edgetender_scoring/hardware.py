@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import math
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -34,8 +35,8 @@ class HardwareReport:
         self._model = model
         self.stop = model.stop
 
-    def brief(self, _request: Request) -> bool:
-        return False
+    def takes_s(self, _request: Request) -> float:
+        return math.inf
 
     def call(self, request: Request) -> Outcome:
         runs = parse_qs(request.query.decode("latin-1")).get("runs", [str(_RUNS)])[0]

@@ -15,6 +15,8 @@ from edgetender_scoring.onnx_model import Model
 from edgetender_scoring.outcome import IN_SERVER, Outcome
 from edgetender_scoring.tensors import Array, Refused
 
+_BYTES_MORE = 16  # what a request takes beside its bytes, as if it were bytes
+
 log = logging.getLogger("edgetender_scoring")
 
 
@@ -58,8 +60,8 @@ class ModelHandler:
         self.batch = model.max_batch
         self.stop = model.stop
 
-    def brief(self, request: Request) -> bool:
-        return len(request.body) + len(request.query) <= self.model.longest_brief
+    def takes_s(self, request: Request) -> float:
+        return (len(request.body) + len(request.query) + _BYTES_MORE) * self.model.per_byte_s
 
     def call(self, request: Request) -> Outcome:
         try:

@@ -37,8 +37,8 @@ class Handler(Protocol):
         """How many waiting requests `call_many` may be given at once; 1: it is never called."""
         ...
 
-    def brief(self, request: Request) -> bool:
-        """Whether a call surely takes less than its way to a thread and back."""
+    def takes_s(self, request: Request) -> float:
+        """How many seconds a call takes at most; infinite where that is not known beforehand."""
         ...
 
     def call(self, request: Request) -> Outcome:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import inspect
 import logging
+import math
 import sys
 import time
 import traceback
@@ -40,8 +41,8 @@ class Script:
         self._context = styles.flask_context()
         self._wants_headers = "request_headers" in inspect.signature(run).parameters and not self.style.raw
 
-    def brief(self, _request: Request) -> bool:
-        return False  # what a script does is known to nobody, and health answers whatever it is
+    def takes_s(self, _request: Request) -> float:
+        return math.inf  # what a script does is known to nobody, and health answers whatever it is
 
     def call(self, request: Request) -> Outcome:
         """Score *request*. Never raises an Exception: a failing script is an outcome too."""

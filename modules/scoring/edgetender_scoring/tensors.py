@@ -135,16 +135,24 @@ def _exact(values: Any, dtype: np.dtype[Any]) -> Array:
 
 def read_feeds(body: Any, inputs: Sequence[Tensor]) -> dict[str, Array]:
     """Return the tensors in a body of /score: rows, by name where there are several. Raises Refused."""
-    if isinstance(body, dict) and "data" in body and body.keys().isdisjoint([one.name for one in inputs]):
+    if isinstance(body, dict) and "data" in body and not _names_any(body, inputs):
         body = body["data"]
     if not isinstance(body, dict):
         if len(inputs) != 1:
             names = ", ".join(sorted(one.name for one in inputs))
             raise Refused(f"The model takes several inputs, each by its name: {names}.")
-        return {inputs[0].name: inputs[0].check(from_json(inputs[0].name, inputs[0].datatype, body))}
+        one = inputs[0]
+        return {one.name: one.check(from_json(one.name, one.datatype, body))}
     if missing := [one.name for one in inputs if one.name not in body]:
         raise Refused(f"No value is given for: {', '.join(sorted(missing))}.")
     return {one.name: one.check(from_json(one.name, one.datatype, body[one.name])) for one in inputs}
+
+
+def _names_any(body: dict[str, Any], inputs: Sequence[Tensor]) -> bool:
+    for one in inputs:  # noqa: SIM110  any() and its generator take three times as long
+        if one.name in body:
+            return True
+    return False
 
 
 def from_bytes(name: str, datatype: str, data: bytes | memoryview, shape: tuple[int, ...]) -> Array:

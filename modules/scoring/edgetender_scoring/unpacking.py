@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections.abc import Sequence
 
@@ -22,8 +23,8 @@ class Unpacker:
     def __init__(self, limit: int) -> None:
         self._limit = limit
 
-    def brief(self, _request: Request) -> bool:
-        return False
+    def takes_s(self, _request: Request) -> float:
+        return math.inf
 
     def call(self, request: Request) -> Outcome:
         if request.encoding not in _KNOWN:

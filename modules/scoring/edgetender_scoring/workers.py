@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from edgetender_scoring.brief import Here
+from edgetender_scoring.brief import LONGEST_S, Here
 from edgetender_scoring.jobs import Job, ScoringTimeout, call_all, raise_in
 from edgetender_scoring.message import Request
 from edgetender_scoring.outcome import Handler, Outcome, message
@@ -102,8 +102,9 @@ class Pool:
         if not self._workers:
             self._loop.call_soon(self._answer, job, message(503, "Every scoring thread is stuck."))
             return
-        if not self._batch_wait_s and handler.brief(request) and self._here.open:
-            self._here.take(job)
+        takes_s = handler.takes_s(request)
+        if takes_s < LONGEST_S and not self._batch_wait_s and self._here.open:
+            self._here.take(job, takes_s)
             return
         if self.in_flight == 1:
             self._jobs.put(job)

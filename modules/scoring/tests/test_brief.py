@@ -1,12 +1,13 @@
 """Is only that done on the event loop which keeps nobody waiting?"""
 
 import asyncio
+import math
 import threading
 
 import numpy as np
 import pytest
 
-from edgetender_scoring.brief import longest_body
+from edgetender_scoring.brief import seconds_per_byte
 from edgetender_scoring.message import Request
 from edgetender_scoring.onnx_model import load
 from edgetender_scoring.outcome import Outcome
@@ -20,9 +21,9 @@ ROWS = Tensor("x", "FP32", (-1, 10))
 CPU = [("CPUExecutionProvider", "Gemm"), ("CPUExecutionProvider", "Softmax")]
 
 
-def test_a_quick_model_takes_rows_up_to_a_fraction_of_a_millisecond():
-    assert 200 < longest_body([ROWS], CPU, 5e-6) < 1000
-    assert longest_body([ROWS], CPU, 40e-6) < longest_body([ROWS], CPU, 5e-6)
+def test_the_size_of_a_request_tells_how_long_a_plain_model_runs():
+    row = 20  # bytes that ten numbers have at least
+    assert seconds_per_byte([ROWS], CPU, 40e-6) * row == pytest.approx(40e-6, rel=0.01)
 
 
 @pytest.mark.parametrize(
@@ -38,25 +39,25 @@ def test_a_quick_model_takes_rows_up_to_a_fraction_of_a_millisecond():
     ids=["slow", "branches", "elsewhere", "unknown", "free length", "texts"],
 )
 def test_what_may_take_longer_than_its_size_says_is_never_brief(inputs, nodes, run_s):
-    assert longest_body(inputs, nodes, run_s) == 0
+    assert seconds_per_byte(inputs, nodes, run_s) == math.inf
 
 
 def test_a_loaded_model_knows_its_own_limit(tmp_path):
     quick = load("quick", "1", onnx_models.mlp(tmp_path / "quick.onnx"), Wanted(threads=1))
     looping = load("looping", "1", onnx_models.slow(tmp_path / "looping.onnx"), Wanted(threads=1))
-    assert looping.longest_brief == 0
-    assert quick.longest_brief > 0 or min(quick.warm_up_s) > 50e-6  # a busy machine measures what it measures
+    assert looping.per_byte_s == math.inf
+    assert quick.per_byte_s < 1e-4 or quick.run_s > 50e-6  # a busy machine measures what it measures
 
 
 class Handler:
-    """Calls are brief unless the body says otherwise; the outcome says who made them, and with how many."""
+    """Calls take 10 µs, or what the body says; the outcome says who made them, and with how many."""
 
     def __init__(self, batch=1):
         self.batch = batch
         self.pause = threading.Event()  # never set
 
-    def brief(self, request):
-        return request.body != b"long"
+    def takes_s(self, request):
+        return {b"long": 0.01, b"half": 0.00015}.get(request.body, 0.00001)
 
     def call(self, request):
         if request.body == b"late":
@@ -78,7 +79,15 @@ async def outcomes(pool, handler, *bodies):
     return [outcome.body for outcome in await asyncio.wait_for(asyncio.gather(*futures), 20)]
 
 
-def on_a_pool(work, **more):
+@pytest.fixture(params=["asyncio", "uvloop"])
+def run(request):
+    """Both kinds of loop: the time of one of them stands still while a call is made."""
+    if request.param == "uvloop":
+        return pytest.importorskip("uvloop").run
+    return asyncio.run
+
+
+def on_a_pool(run, work, **more):
     async def main():
         pool = Pool(asyncio.get_running_loop(), 20_000, lambda _: None, **more)
         pool.grow(1)
@@ -87,32 +96,37 @@ def on_a_pool(work, **more):
         pool.close()
         return found
 
-    return asyncio.run(main())
+    return run(main())
 
 
-def test_brief_calls_are_made_on_the_loop_and_others_beside_it():
-    found = on_a_pool(lambda pool: outcomes(pool, Handler(), b"x", b"long", b"x"))
+def test_brief_calls_are_made_on_the_loop_and_others_beside_it(run):
+    found = on_a_pool(run, lambda pool: outcomes(pool, Handler(), b"x", b"long", b"x"))
     assert found == [b"MainThread", b"scoring", b"MainThread"]
 
 
-def test_brief_calls_that_were_read_together_run_together():
-    found = on_a_pool(lambda pool: outcomes(pool, Handler(batch=3), *[b"x"] * 7))
+def test_brief_calls_that_were_read_together_run_together(run):
+    found = on_a_pool(run, lambda pool: outcomes(pool, Handler(batch=3), *[b"x"] * 7))
     assert found == [b"3"] * 6 + [b"MainThread"]
 
 
-def test_calls_wait_for_company_where_that_is_asked_for():
-    found = on_a_pool(lambda pool: outcomes(pool, Handler(batch=9), *[b"x"] * 3), batch_wait_s=0.2)
+def test_what_runs_together_takes_no_longer_than_a_turn(run):
+    found = on_a_pool(run, lambda pool: outcomes(pool, Handler(batch=9), *[b"half"] * 9))
+    assert found == [b"6"] * 6 + [b"3"] * 3
+
+
+def test_calls_wait_for_company_where_that_is_asked_for(run):
+    found = on_a_pool(run, lambda pool: outcomes(pool, Handler(batch=9), *[b"x"] * 3), batch_wait_s=0.2)
     assert found == [b"3"] * 3
 
 
-def test_what_is_not_as_brief_as_foretold_goes_to_the_threads_for_a_while():
+def test_what_is_not_as_brief_as_foretold_goes_to_the_threads_for_a_while(run):
     async def work(pool):
         return [*await outcomes(pool, Handler(), b"late"), *await outcomes(pool, Handler(), b"x")]
 
-    assert on_a_pool(work) == [b"MainThread", b"scoring"]
+    assert on_a_pool(run, work) == [b"MainThread", b"scoring"]
 
 
-def test_a_long_row_of_brief_calls_lets_the_loop_breathe():
+def test_a_long_row_of_brief_calls_lets_the_loop_breathe(run):
     turns = []
 
     class Slow(Handler):
@@ -133,5 +147,5 @@ def test_a_long_row_of_brief_calls_lets_the_loop_breathe():
         await outcomes(pool, Slow(), *[b"x"] * 100)
         going = False
 
-    on_a_pool(work)
+    on_a_pool(run, work)
     assert len(turns) > 5

@@ -1,6 +1,7 @@
 """Do the threads keep nobody waiting for an answer that is there? The pool alone, on an event loop."""
 
 import asyncio
+import math
 import threading
 
 import pytest
@@ -18,8 +19,8 @@ class Handler:
     def __init__(self):
         self.gate = threading.Event()
 
-    def brief(self, request):
-        return request.body == b"brief"
+    def takes_s(self, _request):
+        return math.inf
 
     def call(self, request):
         if request.body == b"wait":
