@@ -138,8 +138,7 @@ TABLE = {
         unit("packaging_api", "the_image_of_a_training_run_is_found_by_the_model_that_came_of_it"),
     ),
     "C18": Row(
-        "base image and registry set by attributes",
-        unit("packaging_config", "the_documents_lines_of_code_run"),
+        "base image and registry set by attributes", unit("packaging_config", "the_documents_lines_of_code_run"),
     ),
     "C19": Row(
         "the inference configuration's JSON file",
