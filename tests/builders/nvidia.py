@@ -23,3 +23,21 @@ int cuDeviceGetAttribute(int*v,int a,int d){*v=a==75?7:a==76?5:0;return 0;}
 int cuDeviceTotalMem_v2(unsigned long*v,int d){*v=6442450944UL;return 0;}
 int cuDeviceGetPCIBusId(char*b,int n,int d){strncpy(b,"0000:01:00.0",n);return 0;}
 """
+# of driver 418: it has no function that asks for MIG
+NVML_STUB = """
+#include <string.h>
+typedef struct {char legacy[16]; unsigned domain, bus, device, id, sub; char bus_id[32];} Pci;
+typedef struct {unsigned long long total, free, used;} Memory;
+int nvmlInit_v2(void){return 0;}
+const char *nvmlErrorString(int e){return "";}
+int nvmlSystemGetDriverVersion(char*b,unsigned n){strncpy(b,"418.39",n);return 0;}
+int nvmlSystemGetCudaDriverVersion_v2(int*v){*v=10010;return 0;}
+int nvmlDeviceGetCount_v2(unsigned*c){*c=1;return 0;}
+int nvmlDeviceGetHandleByIndex_v2(unsigned n,void**h){*h=(void*)1;return 0;}
+int nvmlDeviceGetName(void*h,char*b,unsigned n){strncpy(b,"Quadro P400",n);return 0;}
+int nvmlDeviceGetUUID(void*h,char*b,unsigned n){strncpy(b,"GPU-1",n);return 0;}
+int nvmlDeviceGetPciInfo_v3(void*h,Pci*p){memset(p,0,sizeof *p);strcpy(p->bus_id,"00000000:01:00.0");return 0;}
+int nvmlDeviceGetMemoryInfo(void*h,Memory*m){m->total=2147483648ULL;m->free=m->total;return 0;}
+int nvmlDeviceGetCudaComputeCapability(void*h,int*a,int*b){*a=6;*b=1;return 0;}
+int nvmlDeviceGetBrand(void*h,unsigned*b){*b=1;return 0;}
+"""

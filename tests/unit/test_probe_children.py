@@ -16,7 +16,7 @@ from edgetender.model.hardware import Hardware
 from edgetender.probes import detect
 from edgetender.probes.programs import DEADLINE_S, Answer, Children
 from tests.builders.machines import write
-from tests.builders.nvidia import BOX, CARD, CUDA_STUB, DRIVER
+from tests.builders.nvidia import BOX, CARD, CUDA_STUB, DRIVER, NVML_STUB
 
 
 def said(hardware: Hardware, name: str, device: str = "") -> tuple[object, str]:
@@ -156,6 +156,30 @@ def test_a_card_that_is_lost_is_not_healthy_and_its_neighbour_is(tmp_path: Path)
     hardware = detect(write(tmp_path, BOX | files))
     assert said(hardware, "healthy", CARD) == (False, "gpu_lost")
     assert said(hardware, "healthy", "0000:02:00.0") == (True, "")
+
+
+def test_a_card_that_the_driver_does_not_list_beside_others_is_none(tmp_path: Path) -> None:
+    """Of eight cards in the machine a container sees those it was given; one may be kept for a virtual machine."""
+    second = "sys/bus/pci/devices/0000:02:00.0"
+    files = {f"{second}/vendor": "0x10de", f"{second}/class": "0x030200", f"{second}/device": "0x2330"}
+    one = {"recorded/nvml.json": json.dumps({"devices": [card(), {"error": 15}]})}
+    hardware = detect(write(tmp_path, BOX | files | one))
+    assert said(hardware, "healthy", CARD) == (True, "")
+    assert said(hardware, "healthy", "0000:02:00.0") == (False, "gpu_not_listed")
+
+
+def test_a_driver_older_than_mig_still_says_the_rest(tmp_path: Path) -> None:
+    if shutil.which("cc") is None:
+        pytest.skip("no C compiler to make a library with")
+    root = write(tmp_path / "root", BOX)
+    library = root / "usr/lib64/libnvidia-ml.so.1"
+    library.parent.mkdir(parents=True)
+    (tmp_path / "stub.c").write_text(NVML_STUB)
+    subprocess.run(("cc", "-shared", "-fPIC", "-o", str(library), str(tmp_path / "stub.c")), check=True)
+    hardware = detect(root, programs=Children())
+    assert hardware.value("cuda") == "10.1"
+    assert said(hardware, "uuid", CARD) == ("GPU-1", "")
+    assert said(hardware, "compute_capability", CARD) == ("6.1", "")
 
 
 def test_what_was_lost_before_the_last_start_is_not_lost_now(tmp_path: Path) -> None:

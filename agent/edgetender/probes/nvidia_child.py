@@ -113,6 +113,8 @@ def _nvml_device(lib: Any, number: int) -> dict[str, Any]:
     if lib.nvmlDeviceGetBrand(handle, ctypes.byref(brand)) == 0:
         found["brand"] = brand.value
     mode, pending = ctypes.c_uint(), ctypes.c_uint()
+    if not hasattr(lib, "nvmlDeviceGetMigMode"):  # before driver 450
+        return found
     if lib.nvmlDeviceGetMigMode(handle, ctypes.byref(mode), ctypes.byref(pending)) == 0:
         found["mig"] = bool(mode.value)
         found["instances"] = list(_instances(lib, handle)) if mode.value else []

@@ -17,6 +17,7 @@ TEGRA = "tegra"  # the key of a chip's own accelerator, which is on no bus
 _INTEGRATED = re.compile(r"\(nvgpu\)|\bGB10\b|\bThor\b|\bOrin\b|\bXavier\b|\bTegra\b")
 _NO_UUID = re.compile(r"(GPU-)?[0-]*")
 _GONE = "it has fallen off the bus; the machine must be started anew"
+_UNLISTED = "the driver lists others and not this one: it was lost, or is kept for somebody else"
 Named = dict[str, dict[str, Gpu]]  # key -> source -> what it says
 
 
@@ -33,11 +34,14 @@ def card_facts(
     """Every card's facts, best source first. *lost* are addresses, *trouble* is what all of them suffer from."""
     named = _joined(sources, slots, tegra=tegra)
     on_bus = {slot.address: slot for slot in slots}
+    listing = next((s.name for s in sources if any(gpu.pci for gpu in s.said.gpus)), "")
     for key in sorted(named.keys() | on_bus.keys()):
         said = named.get(key, {})
         slot = on_bus.get(key)
         gone = any(key.startswith(at) for at in lost) or any(gpu.lost for gpu in said.values())
         yield from _card(tree, key, said, tables, trouble, gone=gone or bool(slot and slot.gone), tegra=tegra)
+        if listing and slot is not None and not said and not gone:
+            yield Fact("healthy", False, listing, _UNLISTED, key, Layer.HEALTHY, "gpu_not_listed")
         if slot is not None:
             yield from pci.facts(tree, slot, "nvidia", "discrete", key)
 
