@@ -24,6 +24,7 @@ from edgetender.engine.front.docker_fronts import DockerFronts
 from edgetender.engine.http_exchange import http_exchange
 from edgetender.engine.http_probe import http_probe
 from edgetender.eventlog import EventLog
+from edgetender.grounding import GroundedEngine
 from edgetender.house import DaemonHouse
 from edgetender.linking import (
     exporter_of,
@@ -143,7 +144,8 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
         settings.credentials.directory, systemd_directory=credentials_directory(os.environ), received=received
     )
     secrets = credentials.folders(settings.credentials.handed)
-    engine = DockerEngine(settings.engine.socket, settings.device, secrets=secrets)
+    docker = DockerEngine(settings.engine.socket, settings.device, secrets=secrets)
+    engine = GroundedEngine(docker, settings, flags.wake.set)
     detector = Detector(
         Eyes(settings, engine, clock, lambda: (front_fact(settings),)),
         clock,
@@ -267,6 +269,7 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
     workers = [
         Worker("events", lambda: watch(engine, flags, detector.poke), flags.crash),
         *(Worker(f"puller-{number}", puller.work, flags.crash) for number in range(pulls)),
+        Worker("proof", lambda: engine.work(store.ledger, hardware, flags.stopping), flags.crash),
         Worker("prober", prober.work, flags.crash),
         Worker("uplink", uplink.work, flags.crash),
         Worker("sampler", sampler.work, flags.crash),

@@ -48,6 +48,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "api": WORDS | {"checks", "pages"},
     "checks": WORDS | HANDS | PORTS | {"config", "decide", "eventlog"},
     "support": WORDS | {"api", "checks", "config", "engine"},  # the labels of what is ours
+    "grounding": WORDS | PORTS | {"config", "engine", "store", "checks"},
     "linking": WORDS | PORTS | {"config", "transports", "registry", "sinks", "metrics"},
     "detecting": WORDS | PORTS | {"config", "probes"},
     "receiving": WORDS | PORTS | {"convert"},
@@ -57,7 +58,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     | PORTS
     | LOOP
     | HANDS
-    | {"config", "api", "house", "receiving", "linking", "checks", "detecting", "commands"},
+    | {"config", "api", "house", "receiving", "linking", "grounding", "checks", "detecting", "commands"},
     # doors
     "cli": WORDS
     | {"trust", "api", "checks", "config", "packaging", "fleet", "documents", "support", "convert"},

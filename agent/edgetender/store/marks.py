@@ -1,0 +1,106 @@
+"""Which images survive a power cut, and did the last boot of this device end well? One small file says so.
+
+It is written anew at each start, at each image that was synced, and at the end; one that is damaged, or of
+another boot that did not end, says that the power went.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import threading
+from pathlib import Path
+from typing import Any
+
+from edgetender.codec import canonical, sha256_hex
+from edgetender.store.boot import NO_BOOT
+
+log = logging.getLogger(__name__)
+
+_MOST_BYTES = 1024 * 1024
+
+
+class BootMarks:
+    """Marks of the boot called *boot*. *unclean* is whether the one before ended without a word. From any thread.
+
+    Where there is no file nothing is known, and nothing is doubted: the device is new.
+    """
+
+    def __init__(self, path: Path, boot: int) -> None:
+        self._path, self._boot, self._lock = path, boot, threading.Lock()
+        before = _read(path)
+        same = before is not None and before["boot"] == boot != NO_BOOT
+        self.unclean = before is not None and (bool(before["unclean"]) if same else not before["ended"])
+        self._settled = frozenset(before["settled"]) if before is not None else frozenset()
+        self._write(ended=False)
+
+    @property
+    def settled(self) -> frozenset[str]:
+        """Images that were synced, or proven since."""
+        return self._settled
+
+    def settle(self, image: str) -> None:
+        """It is on the disk."""
+        self._change(self._settled | {image})
+
+    def keep(self, here: frozenset[str]) -> None:
+        """Of those that are not *here* any more there is nothing to say."""
+        self._change(self._settled & here)
+
+    def doubt(self, image: str) -> None:
+        """It is not whole."""
+        self._change(self._settled - {image})
+
+    def end(self) -> None:
+        """The agent ends as it should; what comes until the next boot is the kernel's care."""
+        with self._lock:
+            self._write(ended=True)
+
+    def _change(self, settled: frozenset[str]) -> None:
+        with self._lock:
+            if settled != self._settled:
+                self._settled = settled
+                self._write(ended=False)
+
+    def _write(self, *, ended: bool) -> None:
+        """What a full disk does not take is written with the next change; until then it counts as not said."""
+        said = {
+            "boot": self._boot,
+            "ended": ended,
+            "unclean": self.unclean,
+            "settled": sorted(self._settled),
+        }
+        try:
+            self._replace(canonical(said | {"check": sha256_hex(canonical(said))}))
+        except OSError as error:
+            log.warning("the marks of this boot cannot be written", extra={"fields": {"why": str(error)}})
+
+    def _replace(self, body: bytes) -> None:
+        fresh = self._path.with_name(f".{self._path.name}.new")
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+        with os.fdopen(os.open(fresh, flags, 0o600), "wb") as stream:
+            stream.write(body)
+            stream.flush()
+            os.fsync(stream.fileno())
+        fresh.replace(self._path)
+        directory = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    """None where there is no file; a damaged one says what a power cut says."""
+    try:
+        with path.open("rb") as stream:
+            said = json.loads(stream.read(_MOST_BYTES))
+        check = said.pop("check")
+        if sha256_hex(canonical(said)) == check:
+            return dict(said)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        pass
+    return {"boot": NO_BOOT, "ended": False, "unclean": True, "settled": []}
