@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 import time
 from pathlib import Path
@@ -80,7 +81,7 @@ class HubUpstream(Upstream):
 
     @property
     def environment(self) -> dict[str, str]:
-        return {"PYTHONPATH": str(SDK)}
+        return {"PYTHONPATH": os.pathsep.join(filter(None, (str(SDK), os.environ.get("PYTHONPATH"))))}
 
     def publish(self, topic: str, body: bytes, *, retain: bool = False) -> float:  # noqa: ARG002  # a twin stays
         if topic != "desired":
