@@ -135,29 +135,6 @@ def test_a_bad_version_goes_back_under_a_hold_too():
     assert loop.last.ledger.desired.code == 417
 
 
-@pytest.mark.parametrize(
-    ("kind", "said", "code"),
-    [
-        ("hold", {"module": "nobody"}, 404),
-        ("hold", {"for_s": -1}, 400),
-        ("hold", {"for_s": True}, 400),
-        ("hold", {"module": 7}, 404),
-        ("release", {}, 409),
-        ("release", {"module": "scorer"}, 409),
-        ("delay", {"for_s": 60}, 400),
-        ("delay", {"module": "scorer"}, 400),
-        ("now", {}, 409),
-    ],
-)
-def test_a_wish_that_makes_no_sense_is_refused_and_changes_nothing(kind, said, code):
-    loop = served()
-    before = loop.last.ledger
-    number = loop.wish(kind, **said)
-    loop.run(1)
-    assert loop.store.decision(number).code == code
-    assert loop.last.ledger == before
-
-
 def test_a_first_version_that_is_held_says_of_each_module_why_it_waits():
     loop = Loop()
     loop.push(manifest(1))

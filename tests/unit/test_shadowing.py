@@ -15,7 +15,7 @@ from edgetender.decide.shadowing import asked_by, awaited, compared, refused
 from edgetender.decide.verdict import Accept, RollBack, judge, settle
 from edgetender.model.front import NAT, PROXY, FrontServer, FrontState, Member, Shadow, Shadowed
 from edgetender.model.ledger import Ledger
-from edgetender.model.manifest import Update
+from edgetender.model.updating import Update
 from edgetender.model.observed import Observed
 from edgetender.model.plan import Compare, Point
 from edgetender.model.target import Target

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from edgetender.model.front import FACT, NONE, PROXY
 from edgetender.model.hardware import Hardware
-from edgetender.model.manifest import Module, Update
+from edgetender.model.manifest import Module
+from edgetender.model.updating import Update
 
 
 def mechanism(module: Module, update: Update, hardware: Hardware, *, gpu: bool) -> str:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from edgetender.decide.stride import on_trial
 from edgetender.model.front import PROXY, FrontState, Shadow, Shadowed
 from edgetender.model.ledger import Compared, Ledger
-from edgetender.model.manifest import Update
+from edgetender.model.updating import Update
 from edgetender.model.observed import Container, Observed
 from edgetender.model.target import ContainerSpec, Target
 

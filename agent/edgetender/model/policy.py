@@ -12,9 +12,10 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StringConstraints, ValidationError, model_validator
 
 from edgetender.errors import ConfigInvalid, Problem
-from edgetender.model.manifest import Capability, PortNumber, Wire
+from edgetender.model.manifest import Capability, PortNumber
 from edgetender.model.quantity import SizeBytes
 from edgetender.model.reading import problems_of
+from edgetender.model.wire import Wire
 
 LOOPBACK = ("127.0.0.1", "::1")
 _Prefix = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9.:/_-]{0,254}$")]

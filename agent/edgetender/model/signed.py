@@ -9,8 +9,9 @@ from pydantic import BeforeValidator, Field, StringConstraints, ValidationError,
 
 from edgetender.clock import parse_rfc3339
 from edgetender.errors import Problem, TrustRefused
-from edgetender.model.manifest import MAX_VERSION, Wire
+from edgetender.model.manifest import MAX_VERSION
 from edgetender.model.reading import problems_of
+from edgetender.model.wire import Wire
 
 DEPLOYMENT_TYPE = "application/vnd.edgetender.deployment.v1+json"
 ROOT_TYPE = "application/vnd.edgetender.root.v1+json"
