@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from edgetender.model.ledger import Ledger
+from edgetender.transports.iothub_twin import in_chunks, manifest_in
 from edgetender.trust.marks import Marks
 from edgetender.trust.roots import Roots
 from tests.builders.loops import running
@@ -60,6 +61,19 @@ def test_a_root_that_its_own_keys_did_not_make_the_next_is_refused(
 ):
     assert site.bring(signed_root(KEYS, signers, **new)) == (403, why)
     assert site.send(8) == (200, "")
+
+
+@pytest.mark.parametrize("how", ["as it is", "in chunks"])
+def test_it_comes_in_a_twin_as_well(site: Site, how: str):
+    body = signed_root(KEYS, **SECOND)
+    body = manifest_in({"deployment": json.loads(body) if how == "as it is" else in_chunks(body)})
+    assert isinstance(body, bytes)
+
+    site.bring(body)
+
+    standing = site.loop.trust.standing()
+    assert standing is not None
+    assert standing.version == 2
 
 
 def test_the_same_root_again_changes_nothing(site: Site):

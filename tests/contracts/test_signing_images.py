@@ -12,15 +12,19 @@ import pytest
 import yaml
 
 from edgetender.cli.output import Exit
+from edgetender.fleet.image_signatures import ImageUnsigned, require_signed
+from edgetender.model.image import parse_reference
 from edgetender.packaging.base_image import from_rootfs
 from edgetender.packaging.logins import Login, Logins
 from edgetender.packaging.push import push
+from edgetender.registry.distribution import Registry
 from edgetender.secret import Secret
 from tests.builders import packages
 from tests.builders.iotedge import edge_deployment, edge_module
 from tests.builders.manifests import DIGEST, manifest, module
 from tests.builders.shell import Said, Shell
-from tests.services.cosign import KINDS, Beside, Signer
+from tests.fakes.oci_registry import OciRegistry
+from tests.services.cosign import BUNDLE, KINDS, Beside, Signer, bundle_of, digest_of
 
 pytestmark = pytest.mark.registry
 
@@ -217,3 +221,19 @@ def test_a_key_that_is_none_is_said_to_be(sign, beside, tmp_path):
 
     assert "is no public key in PEM" in said.err
     assert not Path("signed.json").exists()
+
+
+def test_a_registry_that_knows_referrers_is_asked_for_them(tmp_path):
+    key, digest, about = Signer(tmp_path), f"sha256:{'b' * 64}", f"registry.example/scorer@sha256:{'b' * 64}"
+    body = bundle_of(digest, key)
+    with OciRegistry() as there, Registry(there.host, plain_http=True) as registry:
+        with pytest.raises(ImageUnsigned, match="it is not signed"):
+            require_signed(parse_reference(about), registry, [key.known])
+        layer = {"mediaType": BUNDLE, "digest": digest_of(body), "size": len(body)}
+        signature = json.dumps({"schemaVersion": 2, "layers": [layer]}).encode()
+        index = {"schemaVersion": 2, "manifests": [{"digest": digest_of(signature)}]}
+        there.referrers = {("scorer", digest): json.dumps(index).encode()}
+        there.manifests["scorer", digest_of(signature)] = signature
+        there.blobs["scorer", digest_of(body)] = body
+
+        assert require_signed(parse_reference(about), registry, [key.known]) == str(key.public)

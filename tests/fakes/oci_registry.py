@@ -21,6 +21,7 @@ class OciRegistry:
     def __init__(self) -> None:
         self.blobs: dict[tuple[str, str], bytes] = {}  # (repository, digest)
         self.manifests: dict[tuple[str, str], bytes] = {}
+        self.referrers: dict[tuple[str, str], bytes] | None = None  # None: it has no such API
         self.uploads: dict[str, bytearray] = {}
         self.asked: list[tuple[str, str, int]] = []
         self.ranges: list[str] = []  # Content-Range and Range headers that came
@@ -75,7 +76,7 @@ class _Exchange:
             value for name in ("Content-Range", "Range") if (value := self._wire.headers.get(name))
         ]
         try:
-            match re.fullmatch(r"/v2/(.+?)/(blobs|manifests|blobs/uploads)/([^/]*)", self._path):
+            match re.fullmatch(r"/v2/(.+?)/(blobs|manifests|blobs/uploads|referrers)/([^/]*)", self._path):
                 case None:
                     self._say(404)
                 case found:
@@ -117,6 +118,13 @@ class _Exchange:
             if stops is not None:
                 self._wire.wfile.flush()
                 raise _HangUp
+
+    def _referrers(self, repository: str, digest: str) -> None:
+        if self._registry.referrers is None:
+            self._say(404, b"404 page not found")
+            return
+        empty = b'{"schemaVersion":2,"manifests":[]}'
+        self._say(200, self._registry.referrers.get((repository, digest), empty))
 
     def _manifests(self, repository: str, name: str) -> None:
         if self._wire.command == "PUT":

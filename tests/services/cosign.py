@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 
 from edgetender.packaging.logins import Login
 from edgetender.trust.envelope import signed_bytes
+from edgetender.trust.public_keys import PublicKey
 
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
@@ -39,6 +40,11 @@ class Signer:
         self.public = home / f"{kind}-{hashlib.sha256(public).hexdigest()[:6]}.pub"
         self.public.write_bytes(public)
 
+    @property
+    def known(self) -> PublicKey:
+        """As who verifies has it."""
+        return PublicKey.from_pem(self.public.read_bytes(), str(self.public))
+
     def sign(self, message: bytes) -> str:
         match self._key:
             case ec.EllipticCurvePrivateKey():
@@ -48,6 +54,29 @@ class Signer:
             case _:
                 signature = self._key.sign(message)
         return base64.b64encode(signature).decode()
+
+
+def digest_of(body: bytes) -> str:
+    return f"sha256:{hashlib.sha256(body).hexdigest()}"
+
+
+def bundle_of(digest: str, signer: Signer, *, about: str = "", predicate: str = SIGN, **more: Any) -> bytes:
+    """The statement that *signer* signs the image *digest*, or *about*, in an envelope, with how to verify it."""
+    statement = {
+        "_type": "https://in-toto.io/Statement/v1",
+        "subject": [{"digest": {"sha256": (about or digest).removeprefix("sha256:")}}],
+        "predicateType": predicate,
+        "predicate": {},
+    }
+    kind, payload = "application/vnd.in-toto+json", json.dumps(statement).encode()
+    envelope = {
+        "payload": base64.b64encode(payload).decode(),
+        "payloadType": kind,
+        "signatures": [{"sig": signer.sign(signed_bytes(kind, payload))}],
+    }
+    material = more.pop("material", {"publicKey": {"hint": "x"}})
+    body = {"mediaType": BUNDLE, "verificationMaterial": material, "dsseEnvelope": envelope} | more
+    return json.dumps(body).encode()
 
 
 @dataclass
@@ -70,22 +99,7 @@ class Beside:
 
     def bundle(self, digest: str, signer: Signer, **more: Any) -> None:
         """`cosign sign --key` since its version 3: a bundle that refers to the image, by the fallback tag."""
-        about = more.pop("about", digest).removeprefix("sha256:")
-        statement = {
-            "_type": "https://in-toto.io/Statement/v1",
-            "subject": [{"digest": {"sha256": about}}],
-            "predicateType": more.pop("predicate", SIGN),
-            "predicate": {},
-        }
-        kind, payload = "application/vnd.in-toto+json", json.dumps(statement).encode()
-        envelope = {
-            "payload": base64.b64encode(payload).decode(),
-            "payloadType": kind,
-            "signatures": [{"sig": signer.sign(signed_bytes(kind, payload))}],
-        }
-        material = more.pop("material", {"publicKey": {"hint": "x"}})
-        body = {"mediaType": BUNDLE, "verificationMaterial": material, "dsseEnvelope": envelope} | more
-        self.refer(digest, self._layer(json.dumps(body).encode(), BUNDLE, {}))
+        self.refer(digest, self._layer(bundle_of(digest, signer, **more), BUNDLE, {}))
 
     def garbage(self, digest: str, body: bytes) -> None:
         """Where a bundle would be."""
@@ -99,7 +113,7 @@ class Beside:
         )
 
     def _layer(self, body: bytes, kind: str, notes: dict[str, str]) -> dict[str, Any]:
-        digest = f"sha256:{hashlib.sha256(body).hexdigest()}"
+        digest = digest_of(body)
         place = self._ask("POST", f"/v2/{self.repository}/blobs/uploads/").headers["Location"]
         self._ask("PUT", place, params={"digest": digest}, data=body)
         return {"mediaType": kind, "digest": digest, "size": len(body), "annotations": notes}
@@ -112,7 +126,7 @@ class Beside:
 
     def _put(self, name: str, document: dict[str, Any]) -> dict[str, Any]:
         body = json.dumps(document).encode()
-        digest = f"sha256:{hashlib.sha256(body).hexdigest()}"
+        digest = digest_of(body)
         kind = {"Content-Type": document["mediaType"]}
         self._ask("PUT", f"/v2/{self.repository}/manifests/{name or digest}", data=body, headers=kind)
         return {"mediaType": document["mediaType"], "digest": digest, "size": len(body)}
