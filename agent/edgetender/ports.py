@@ -111,7 +111,8 @@ class Front(Protocol):
     def point(self, spec: FrontSpec, member: Member) -> None:
         """Send new requests to *member* and to nobody else, also after the front's restart.
 
-        Whoever received them until now keeps those it has begun, until it is forgotten.
+        Whoever received them until now keeps those it has begun, and may be asked what *member* lost, until it is
+        forgotten.
         """
         ...
 

@@ -164,6 +164,23 @@ def test_a_front_that_hangs_is_known_by_its_silence_and_serves_again_when_it_was
     assert {one.id: one.started_at for one in stand.engine.containers()} == started
 
 
+@pytest.mark.parametrize("stand", [PROXY], indirect=True)
+def test_a_container_that_is_killed_while_it_alone_receives_costs_no_request_when_another_takes_over(
+    stand: Stand,
+) -> None:
+    first, second = stand.member(1, "graceful"), stand.member(2, "graceful")
+    with serving(stand, first) as load:
+        for _ in range(3):
+            stand.front.point(stand.spec, second)
+            load.go_on(30)
+            stand.client.containers.get(second.container).kill()
+            stand.front.point(stand.spec, first)
+            load.go_on(100)
+            stand.engine.start(second.container)
+            until(lambda: http_probe(second.address, 5001, "/", 1) is None, "readiness", within_s=20)
+    assert not load.failures, str(load)
+
+
 LIVE = '{"scores": [0.25, 1e3], "label": "a 1"}'
 
 
@@ -195,7 +212,7 @@ def test_nobody_waits_for_a_candidate_that_is_slow_and_its_copies_are_dropped(st
     live, slow = stand.member(1, "graceful"), stand.member(2, "graceful", work_ms=400, says="number 1")
     with serving(stand, live) as load:
         stand.front.compare(stand.spec, slow, Shadow(paths=("/",)))
-        found = shown(stand, 6)
+        found = shown(stand, 14)  # the first ones warm it up
     assert not load.failures, str(load)
     assert load.p99_s < 0.3
     assert found.dropped > 0 == found.disagreed

@@ -20,11 +20,11 @@ WEB = FrontSpec("web", PROXY, PORTS)
 
 # HAProxy 2.6.12, shortened to the columns that are read
 STAT = f"""\
-# pxname,svname,qcur,scur,stot,econ,eresp,status,lastchg,type,hrsp_5xx,ttime,addr
-to5001,{MEMBER.container},0,0,100,1,2,DRAIN,7,2,3,4,10.77.0.2:5001
-to5001,{OTHER.container},1,2,300,0,0,no check,5,2,0,8,10.77.0.3:5001
-to9001,{MEMBER.container},0,1,1,0,0,DRAIN,7,2,,0,10.77.0.2:9001
-to9001,{OTHER.container},0,0,0,0,0,no check,5,2,,0,10.77.0.3:9001
+# pxname,svname,qcur,scur,stot,econ,eresp,status,lastchg,sid,type,hrsp_5xx,ttime,addr
+to5001,{MEMBER.container},0,0,100,1,2,no check,70,1000000,2,3,4,10.77.0.2:5001
+to5001,{OTHER.container},1,2,300,0,0,no check,7,999999,2,0,8,10.77.0.3:5001
+to9001,{MEMBER.container},0,1,1,0,0,no check,70,1000000,2,,0,10.77.0.2:9001
+to9001,{OTHER.container},0,0,0,0,0,no check,7,999999,2,,0,10.77.0.3:9001
 """
 
 
@@ -35,6 +35,7 @@ def test_a_port_that_speaks_http_is_asked_again_elsewhere_and_another_is_passed_
     assert "bind [::1]:6790\n" in fronts
     http, _, tcp = fronts.partition("\nbackend to5001")[2].partition("\nbackend to9001")
     assert "retry-on conn-failure empty-response" in http
+    assert "option http-buffer-request" in http, "what is passed on in pieces cannot be asked again"
     assert "mode tcp" in tcp
     assert "retry-on" not in tcp
     assert text.count("\nbackend ") == 2
@@ -84,8 +85,11 @@ def test_a_switch_is_complete_when_one_container_receives_on_every_port():
     assert haproxy_stats.complete(STAT, OTHER.container, ("to5001", "to9001"))
     assert not haproxy_stats.complete(STAT, MEMBER.container, ("to5001", "to9001"))
     assert not haproxy_stats.complete(STAT, OTHER.container, ("to5001", "to9001", "to9002"))
-    both = STAT.replace("DRAIN", "no check", 1)
-    assert not haproxy_stats.complete(both, OTHER.container, ("to5001", "to9001"))
+    back = STAT.replace("no check,7,999999", "DRAIN,1,999999")
+    assert haproxy_stats.complete(back, MEMBER.container, ("to5001", "to9001"))
+    half = STAT.replace("no check,7,999999", "DRAIN,1,999999", 1)
+    assert not haproxy_stats.complete(half, MEMBER.container, ("to5001", "to9001"))
+    assert haproxy_stats.numbers(STAT) == {MEMBER.container: 1_000_000, OTHER.container: 999_999}
     assert haproxy_stats.servers("") == ()
 
 

@@ -18,6 +18,11 @@ INSIDE = "/run/front"  # where the front's directory is mounted
 TIMES = "times"
 _TIME = f'"%[srv_name,bytes(0,{NAMED_BY})] %Tr"'
 
+# Of the servers that are ready the one with the lowest number receives (`balance first`). A request that failed
+# with it goes to the next, at once: so a predecessor saves what a dying successor would lose. Each new one gets a
+# lower number than those before it; a front that starts anew begins here again.
+HIGHEST = 1_000_000
+
 # The socket's mode: its directory lets in nobody but the agent, who need not be the one that HAProxy runs as.
 # noreuseport: or two fronts could hold one port, and the kernel would deal connections to both.
 # Each retry asks who receives by then: while a container is down, requests wait for the agent to point elsewhere.
@@ -49,7 +54,7 @@ defaults
   no log
 {haproxy_shadow.passage(INSIDE)}"""
 _BACKEND = re.compile(r"^backend (\S+)$", re.MULTILINE)
-_SERVER = re.compile(r"^  server ([0-9a-f]+) (\S+):\d+$", re.MULTILINE)
+_SERVER = re.compile(r"^  server ([0-9a-f]+) (\S+):\d+ id \d+$", re.MULTILINE)
 
 
 def backend(port: FrontPort) -> str:
@@ -72,13 +77,16 @@ def config(spec: FrontSpec, member: Member | None) -> str:
             text += haproxy_shadow.look(port)
         text += f"  default_backend {backend(port)}\n"
     for name, port in targets(spec).items():
-        text += f"backend {name}\n  mode {_mode(port)}\n  balance roundrobin\n"
+        text += f"backend {name}\n  mode {_mode(port)}\n  balance first\n"
         if port.http:
             # who closes or dies before the first byte of an answer has its request asked again of another:
-            # scoring may be repeated, and a client that gets nothing would do the same
-            text += "  http-reuse safe\n  retry-on conn-failure empty-response\n"
+            # scoring may be repeated, and a client that gets nothing would do the same. HAProxy can do so only
+            # with a request it had whole before it passed on any of it (some clients send head and body apart)
+            text += (
+                "  option http-buffer-request\n  http-reuse safe\n  retry-on conn-failure empty-response\n"
+            )
         if member is not None:
-            text += f"  server {member.container} {member.address}:{port.container}\n"
+            text += f"  server {member.container} {member.address}:{port.container} id {HIGHEST}\n"
     return text
 
 

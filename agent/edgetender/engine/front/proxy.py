@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from edgetender.engine.front import directory, haproxy_config, haproxy_shadow, haproxy_stats, haproxy_times
-from edgetender.engine.front.haproxy_config import FILE, SOCKET, TIMES, targets
+from edgetender.engine.front.haproxy_config import FILE, HIGHEST, SOCKET, TIMES, targets
 from edgetender.engine.front.haproxy_socket import ask, hung
 from edgetender.engine.front.mechanism import FrontEngine, Looked
 from edgetender.errors import EngineRefused, FrontDown
@@ -64,28 +64,29 @@ class Proxy:
         return Looked(target=written if sole and not moved else None, servers=servers, shadowed=shadowed)
 
     def point(self, home: Path, spec: FrontSpec, member: Member, _engine: FrontEngine) -> None:
-        """Let *member* receive on every port, then nobody else: for a moment both do. Then write it down."""
-        server = member.container
-        known = {(s.container, s.address) for s in haproxy_stats.servers(ask(home / SOCKET, _SHOW))}
-        if any(name == server and address != member.address for name, address in known):
+        """Let *member* be the first that is ready on every port. Then write it down.
+
+        Who was before it stays ready, behind it: what fails with *member* is asked of it again.
+        """
+        server, ports = member.container, targets(spec)
+        stat = ask(home / SOCKET, _SHOW)
+        if any(s.container == server and s.address != member.address for s in haproxy_stats.servers(stat)):
             self.forget(home, server, _engine)
-        for name, port in targets(spec).items():
-            pool = f" {_POOL}" if port.http else ""
-            said = ask(
-                home / SOCKET,
-                f"add server {name}/{server} {member.address}:{port.container}{pool}",
-                f"set server {name}/{server} state ready",
-            )
-            _refused(said, "New server registered.", "Already exists a server")
-        drain = [
-            f"set server {name}/{other} state drain"
-            for name in targets(spec)
-            for other, _ in known
-            if other != server
-        ]
+            stat = ask(home / SOCKET, _SHOW)
+        known = haproxy_stats.numbers(stat)
+        number = known.get(server, min(known.values(), default=HIGHEST + 1) - 1)
+        there = haproxy_stats.backends_of(stat, server)
+        for name, port in ports.items():
+            if name in there:
+                continue
+            words = f"{name}/{server} {member.address}:{port.container} id {number}"
+            added = ask(home / SOCKET, f"add server {words}{f' {_POOL}' if port.http else ''}")
+            _refused(added, "New server registered.")
+        before = [other for other, its in known.items() if its < number]
+        switch = [f"set server {name}/{server} state ready" for name in ports]
+        switch += [f"set server {name}/{other} state drain" for name in ports for other in before]
+        _refused(ask(home / SOCKET, *switch), "No such server.")
         ask(home / SOCKET, haproxy_shadow.STOP)
-        if drain:
-            _refused(ask(home / SOCKET, *drain), "No such server.")
         self.write(home, spec, member)
 
     def compare(self, home: Path, member: Member, wanted: Shadow) -> None:
