@@ -154,12 +154,8 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
         stopping=flags.stopping,
     )
     hardware = detector.hardware
-    front = DockerFronts(
-        settings.engine.socket,
-        settings.device,
-        home=settings.state_dir / "fronts",
-        archive=settings.front.archive,
-    )
+    fronts = settings.state_dir / "fronts"
+    front = DockerFronts(settings.engine.socket, settings.device, home=fronts, archive=settings.front.archive)
     identity = Identity(settings.device, settings.trust.groups, architecture(hardware()))
     required = settings.trust.mode == "signed"
     owner, ours = settings.trust, settings.state_dir / "trust"
@@ -270,6 +266,7 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
         Worker("events", lambda: watch(engine, flags, detector.poke), flags.crash),
         *(Worker(f"puller-{number}", puller.work, flags.crash) for number in range(pulls)),
         Worker("proof", lambda: engine.work(store.ledger, hardware, flags.stopping), flags.crash),
+        Worker("fronts", lambda: front.watch(flags.wake.set, flags.stopping), flags.crash),
         Worker("prober", prober.work, flags.crash),
         Worker("uplink", uplink.work, flags.crash),
         Worker("sampler", sampler.work, flags.crash),

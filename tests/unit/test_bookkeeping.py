@@ -118,6 +118,22 @@ def test_an_end_is_counted_once_however_often_it_is_seen():
     assert noted(again, ledger).attempts[KEY].failures == 2
 
 
+def test_an_end_that_came_with_the_engine_s_is_told_and_excused():
+    gone = noted(Observed(engine_down="it does not answer"), holding(ONE))
+    ended = looked(container(SPEC, Status.EXITED))
+    back = noted(ended, gone)
+    assert (back.attempts[KEY].failures, back.attempts[KEY].excused) == (0, 1)
+    assert back.deaths["scorer"].at == NOON
+    later = looked(container(SPEC, Status.EXITED, finished_at=after(30)))
+    assert noted(later, back).attempts[KEY].failures == 1
+
+
+def test_an_end_long_before_the_engine_s_is_no_less_a_failure():
+    ended = looked(container(SPEC, Status.EXITED, finished_at=after(-100)))
+    gone = noted(Observed(engine_down="it does not answer"), holding(ONE))
+    assert noted(ended, gone).attempts[KEY].failures == 1
+
+
 def test_the_last_twenty_lines_are_kept_and_none_is_longer_than_five_hundred_characters():
     words = (*(f"line {number}" for number in range(100)), "x" * 9000)
     log = noted(looked(container(SPEC, Status.EXITED)), holding(ONE), words).deaths["scorer"].log

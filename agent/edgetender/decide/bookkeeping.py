@@ -35,6 +35,7 @@ from edgetender.model.target import Target
 T = TypeVar("T")
 
 EARLIER_IMAGES = 128  # names resolved for versions that were left, kept for a rollback
+_ENGINE_ENDS = timedelta(seconds=60)  # an engine that is told to end gives its containers time first
 _WORDS_LINES, _WORDS_CHARS = 20, 500
 
 
@@ -102,7 +103,13 @@ def note_deaths(
     now: datetime,
     last_words: Mapping[str, tuple[str, ...]],
 ) -> Ledger:
-    """Count containers of the target that ended since the last look, each end once."""
+    """Count containers of the target that ended since the last look, each end once.
+
+    What ended because the engine went away, or before it was back, says nothing of the image.
+    """
+    lost = ledger.engine_lost_at
+    if observed.engine_down is not None:
+        return ledger if lost is not None else replace(ledger, engine_lost_at=now)
     for container in fresh_deaths(ledger, target, observed):
         reason = describe_exit(container)
         moment = container.finished_at or now
@@ -115,8 +122,12 @@ def note_deaths(
         spec = target.spec(container.module)
         if container.run not in ledger.restart_wanted and not (spec is not None and is_done(spec, container)):
             key = run_key(container.module, container.spec)
-            ledger = replace(ledger, attempts=_counted(ledger.attempts, key, "container.exited", reason, now))
-    return ledger
+            excused = lost is not None and moment >= lost - _ENGINE_ENDS
+            ledger = replace(
+                ledger,
+                attempts=_counted(ledger.attempts, key, "container.exited", reason, now, excused=excused),
+            )
+    return ledger if lost is None else replace(ledger, engine_lost_at=None)
 
 
 def fresh_deaths(ledger: Ledger, target: Target, observed: Observed) -> tuple[Container, ...]:

@@ -178,6 +178,7 @@ class Ledger:
     holds: Mapping[str, Hold] = field(default_factory=lambda: _NONE)  # an operator's, by module; "": on all
     delays: Mapping[str, Hold] = field(default_factory=lambda: _NONE)  # what modules asked for, by name
     passage: Passage = NO_PASSAGE  # how far the candidate has come
+    engine_lost_at: datetime | None = None  # it does not answer since then, or nobody looked since it does
     settling_since: datetime | None = None  # since when every module of the candidate is ready
     fared: Mapping[str, Fared] = field(default_factory=lambda: _NONE)  # by module, of before a candidate
     compared: Mapping[str, Compared] = field(default_factory=lambda: _NONE)  # of the newest candidate

@@ -6,7 +6,8 @@ What a front does is read from the front, whether it is there from the engine: n
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from edgetender.engine.front.image import FrontImage
 from edgetender.engine.front.mechanism import Looked, Mechanism
 from edgetender.engine.front.nat import Nat
 from edgetender.engine.front.proxy import Proxy
+from edgetender.engine.front.watching import watch
 from edgetender.engine.labels import (
     DEVICE,
     FRONT,
@@ -46,7 +48,7 @@ class DockerFronts:
     """Implements `edgetender.ports.Front` on the engine at *socket*, which must be on this machine.
 
     *home* is the directory below which fronts and agent meet, *archive* holds the fronts' image; without one
-    fronts are still seen and can be taken down. Threads: one.
+    fronts are still seen and can be taken down. Threads: one, and another for `watch`.
     """
 
     def __init__(
@@ -59,6 +61,10 @@ class DockerFronts:
 
     def close(self) -> None:
         self._connection.close()
+
+    def watch(self, wake: Callable[[], None], stopping: threading.Event) -> None:
+        """Call *wake* while a front hangs, until *stopping*. On a thread of its own: it asks no engine."""
+        watch(self._home, wake, stopping)
 
     def observe(self) -> tuple[FrontState, ...]:
         with self._asking("list the fronts") as client:

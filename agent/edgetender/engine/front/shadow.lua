@@ -8,6 +8,7 @@ local QUEUED, AT_ONCE = 16, 2
 local EVERY_US = 10000
 local LARGEST = 12000 -- bytes of a body: what fits HAProxy's buffer beside its head
 local TIMED = 1000
+local WARM_UP = 10 -- copies whose times do not count: a server that was never asked is slow
 local TIMEOUT_MS = 10000
 local COPIES = "unix@/run/front/copies.sock"
 local OF_THE_CONNECTION = {
@@ -127,6 +128,7 @@ local function copy(kept)
     end
     local why = difference(kept, said)
     if why then run.disagreed, run.why = run.disagreed + 1, run.why or why end
+    if run.compared <= WARM_UP then return end
     local at = run.timed % TIMED + 1
     run.timed, run.live[at], run.copies[at] = run.timed + 1, kept.took, took
 end
