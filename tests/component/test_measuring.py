@@ -11,6 +11,7 @@ from edgetender.model.hardware import Hardware
 from tests.builders.hardware import gpu, machine, variant
 from tests.builders.loops import Loop
 from tests.builders.manifests import image, manifest
+from tests.builders.variants import runs, wait
 
 CARD = gpu(uuid="GPU-1")
 HOST = {"x86_level": "v3", "cpu_features": ("avx2",)}
@@ -53,21 +54,10 @@ def push(made: Loop, version: int, select: dict[str, Any] | None = None, **modul
     made.push(manifest(version, scorer=wanted))
 
 
-def runs(made: Loop) -> list[str]:
-    return [c.variant for c in made.engine.containers() if c.running]
-
-
 def go(made: Loop, seconds: int) -> None:
     """As `run`, a second at a time."""
     for _ in range(seconds):
         made.clock.advance(1.0)
-        made.cycle()
-
-
-def wait(made: Loop, minutes: float) -> None:
-    for _ in range(int(minutes * 2)):
-        made.clock.advance(30.0)
-        made.cycle()
         made.cycle()
 
 

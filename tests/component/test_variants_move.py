@@ -2,54 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from datetime import datetime
-from typing import Any
-
 import pytest
 
-from edgetender.errors import EngineRefused
 from edgetender.model.hardware import Hardware
-from edgetender.model.image import ImageTraits
-from tests.builders.hardware import gpu, machine, variant
+from tests.builders.hardware import gpu, machine
 from tests.builders.loops import Loop, deployed
 from tests.builders.manifests import image, manifest
-from tests.fakes.clock import FakeClock
-
-CARD = gpu(uuid="GPU-1")
-VARIANTS = [
-    variant("trt", {"accelerator": {"vendor": "nvidia", "compute_capability": ">=8.0"}}),
-    variant("cuda", {"accelerator": "nvidia"}),
-    variant("cpu"),
-]
-REFUSED = EngineRefused(
-    'could not select device driver "" with capabilities: [[gpu]]', code="engine.toolkit_missing"
-)
-MINUTE = 60.0
-
-
-def loop(hardware: Hardware, **module: Any) -> Loop:
-    made = Loop(hardware=hardware)
-    made.puller.registry |= {image(name) for name in ("trt", "cuda", "cpu")}
-    made.push(manifest(1, scorer={"variants": VARIANTS} | module))
-    return made
-
-
-def runs(made: Loop) -> list[str]:
-    return [c.variant for c in made.engine.containers() if c.running]
-
-
-def spec_of(made: Loop) -> Any:
-    (spec,) = made.last.target.containers
-    return spec
-
-
-def wait(made: Loop, minutes: float) -> None:
-    """Minutes in which nothing happens but a cycle now and then."""
-    for _ in range(int(minutes * 2)):
-        made.clock.advance(30.0)
-        made.cycle()
-        made.cycle()
+from tests.builders.variants import CARD, REFUSED, VARIANTS, loop, runs, spec_of, wait
 
 
 def test_the_first_that_fits_runs_with_its_card_pinned():
@@ -228,119 +187,3 @@ def test_nothing_fits_is_refused_before_anything_stops_with_every_reason():
     ((_, why),) = made.last.target.blocked
     assert "trt: needs an NVIDIA accelerator" in why
     assert "cuda: needs an NVIDIA accelerator" in why
-
-
-class TickingClock(FakeClock):
-    """Time goes on while something is done: a tenth of a second with each look at it."""
-
-    def now(self) -> datetime:
-        self.advance(0.1)
-        return super().now()
-
-
-def test_a_step_that_took_time_to_fail_is_tried_again_by_its_back_off_not_at_the_next_interval():
-    made = Loop(clock=TickingClock(), hardware=machine(CARD))
-    made.puller.registry |= {image("cpu")}
-    made.push(manifest(1, scorer={"variants": VARIANTS[2:]}))
-    made.engine.fail_on("start", EngineRefused("port is already allocated"), times=1)
-    pauses = [made.cycle() for _ in range(5)]
-    assert max(pauses) < 2
-
-
-def wish(made: Loop, **said: Any) -> Any:
-    number = made.store.deliver(
-        "variant", "cli", json.dumps({"module": "scorer"} | said).encode(), made.clock.now()
-    )
-    made.run(20)
-    return made.store.decision(number)
-
-
-def test_a_person_s_pin_wins_over_order_and_memory_until_it_is_let_go():
-    made = loop(machine(CARD))
-    made.run(30)
-    assert wish(made, action="pin", variant="cpu").code == 200
-    assert runs(made) == ["cpu"]
-    wait(made, 30)
-    assert runs(made) == ["cpu"]
-    assert wish(made, action="unpin").code == 200
-    assert runs(made) == ["trt"]
-
-
-def test_what_is_forgotten_is_tried_again_at_once():
-    made = loop(machine(CARD))
-    made.engine.fail_on("start", REFUSED, times=1)
-    made.run(30)
-    assert runs(made) == ["cpu"]
-    assert wish(made, action="forget", variant="trt").code == 200
-    assert runs(made) == ["trt"]
-    assert made.last.ledger.demotions == ()
-
-
-def test_a_wish_that_makes_no_sense_is_refused_with_what_there_is():
-    made = loop(machine(CARD))
-    made.run(30)
-    said = wish(made, action="pin", variant="tpu")
-    assert (said.code, said.description) == (
-        404,
-        "cannot pin 'tpu': scorer has no such variant (it has: trt, cuda, cpu)",
-    )
-    assert wish(made, module="ocr", action="unpin").code == 404
-    assert wish(made, action="dance").code == 400
-    assert runs(made) == ["trt"]
-
-
-def test_an_image_that_turns_out_to_need_a_newer_driver_is_never_fetched():
-    made = loop(machine(CARD, cuda="12.4", nvidia_driver="550.1"))
-    made.puller.traits |= {image("trt"): ImageTraits("amd64", "", ("NVIDIA_REQUIRE_CUDA=cuda>=13.0",))}
-    made.run(30)
-    assert runs(made) == ["cuda"]
-    assert made.puller.submitted == [image("cuda")]
-
-
-def test_a_better_variant_whose_tag_is_still_to_be_resolved_takes_nothing_from_what_runs():
-    """A card comes later: what serves goes on until the image for it is here and runs."""
-    tag = "registry.example/team/trt:1"
-    better = variant("trt", {"accelerator": "nvidia"}) | {"image": tag}
-    made = Loop(hardware=machine())
-    made.puller.registry |= {image("cpu")}
-    made.push(manifest(1, scorer={"variants": [better, variant("cpu")]}))
-    made.run(30)
-    assert runs(made) == ["cpu"]
-    made.hardware = machine(CARD)
-    wait(made, 10)
-    assert tag in made.puller.submitted
-    assert runs(made) == ["cpu"]
-    made.puller.tags[tag] = image("trt")
-    made.puller.registry |= {image("trt"), tag}
-    made.puller.submit(made.last.target.fetch[0])
-    wait(made, 1)
-    assert runs(made) == ["trt"]
-
-
-@pytest.mark.parametrize("helps", [True, False])
-def test_one_that_lost_its_card_inside_is_started_anew_and_left_if_that_does_not_help(helps: bool):
-    """systemd's daemon-reload takes devices from running containers; the host sees nothing of it."""
-    active = {"now": "CUDAExecutionProvider"}
-    said = 'edgetender_scoring_provider_info{model="m",requested="CUDAExecutionProvider",actual="%s"} 1\n'
-    made = Loop(hardware=machine(CARD), exchange=lambda *_: (200, (said % active["now"]).encode(), 0.01, ""))
-    made.puller.registry |= {image("cuda"), image("cpu")}
-    cuda = variant("cuda", {"accelerator": "nvidia"}, provider="CUDAExecutionProvider")
-    made.push(manifest(1, scorer={"variants": [cuda, variant("cpu")], "health": {"http": {"path": "/"}}}))
-    made.run(60)
-    (first,) = (c.run for c in made.engine.containers() if c.running)
-    active["now"] = "CPUExecutionProvider"
-    wait(made, 50)
-    assert [c.run for c in made.engine.containers() if c.running] == [first]  # it is asked once an hour
-    for _ in range(90):
-        made.clock.advance(10.0)
-        made.cycle()
-        if helps and not any(c.running for c in made.engine.containers()):
-            active["now"] = "CUDAExecutionProvider"
-    if helps:
-        assert runs(made) == ["cuda"]
-        assert [c.run for c in made.engine.containers() if c.running] != [first]
-        assert made.last.ledger.demotions == ()
-    else:
-        assert runs(made) == ["cpu"]
-        (fallen,) = made.last.ledger.demotions
-        assert (fallen.variant, fallen.code, fallen.part) == ("cuda", "provider_not_active", "driver+engine")

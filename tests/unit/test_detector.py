@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,8 +15,10 @@ from edgetender.detecting import Eyes, from_environment
 from edgetender.detector import Detector
 from edgetender.errors import ConfigInvalid
 from edgetender.model.compat import builtin, tables_of
+from edgetender.model.figures import EngineFacts, discovered
 from edgetender.model.hardware import Hardware
 from edgetender.probes import detect
+from edgetender.probes.runtimes import of_engine_facts
 from edgetender.probes.signs import signs
 from edgetender.probes.tree import Tree
 from tests.builders.hardware import machine
@@ -169,3 +172,39 @@ def test_tables_of_a_file_stand_beside_this_release_s_own(tmp_path: Path):
     file.write_text("[]")
     with pytest.raises(ConfigInvalid, match="no compatibility tables"):
         tables_of(file)
+
+
+def test_a_cdi_specification_that_is_written_anew_is_a_sign_and_another_fact(tmp_path: Path):
+    root = write(tmp_path, {"etc/cdi/nvidia.yaml": 'kind: "nvidia.com/gpu"\ndevices: [{name: "0"}]\n'})
+    before, sign = detect(root), signs(Tree(root))
+    spec = root / "etc/cdi/nvidia.yaml"
+    spec.write_text('kind: "nvidia.com/gpu"\ndevices: [{name: "1"}]\n')
+    os.utime(spec, ns=(1, 1))  # in place: its folder does not change
+    after = detect(root)
+    assert signs(Tree(root)) != sign
+    assert before.value("cdi_specs") == after.value("cdi_specs") == ("nvidia.com/gpu",)
+    assert before.value("cdi_digest") != after.value("cdi_digest")
+
+
+def test_what_the_engine_says_of_its_devices_and_limits_is_a_fact_and_its_silence_too():
+    said = {
+        "version": "28.3",
+        "api_version": "1.51",
+        "architecture": "amd64",
+        "runtimes": ("runc",),
+        "data_root": "/d",
+    }
+    new = Hardware(
+        tuple(
+            of_engine_facts(
+                EngineFacts(**said, cdi=True, cdi_devices=("nvidia.com/gpu=0",), memory_limits=False)
+            )
+        )
+    )
+    assert new.value("cdi_devices") == ("nvidia.com/gpu=0",)
+    assert new.value("memory_limits") is False
+    old = Hardware(tuple(of_engine_facts(EngineFacts(**said, cdi=False))))
+    assert (old.value("cdi_devices"), old.fact("memory_limits")) == (None, None)
+    assert discovered({"DiscoveredDevices": [{"Source": "cdi", "ID": "nvidia.com/gpu=all"}]}) == (
+        "nvidia.com/gpu=all",
+    )

@@ -8,7 +8,8 @@ from edgetender.decide.look import Look
 # part -> facts of the machine; what goes up and down by itself (free memory, temperatures) is none of them
 _MACHINE = {
     "engine": (
-        "docker", "runtimes", "cdi", "cdi_devices", "cdi_specs", "nvidia_toolkit", "toolkit", "nvidia_csv",
+        "docker", "runtimes", "cdi", "cdi_devices", "cdi_specs", "cdi_digest", "nvidia_toolkit", "toolkit",
+        "nvidia_csv",
     ),
     "driver": ("nvidia_driver", "cuda", "l4t"),
     "cpu": ("arch", "x86_level", "arm64_level", "cpu_features"),

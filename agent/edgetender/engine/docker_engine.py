@@ -29,7 +29,7 @@ from edgetender.engine.labels import DEVICE, ROLE, SECRETS, SPEC, container_name
 from edgetender.engine.outcomes import refusal
 from edgetender.engine.stream import Stream, message_in
 from edgetender.errors import EngineDown, EngineRefused, FrontDown, NotFound, RegistryUnreachable
-from edgetender.model.figures import ContainerFigures, EngineFacts
+from edgetender.model.figures import ContainerFigures, EngineFacts, discovered
 from edgetender.model.front import NONE
 from edgetender.model.image import Credential, ImageReference
 from edgetender.model.observed import Container, PullProgress
@@ -205,6 +205,8 @@ class DockerEngine:
             cdi=bool(info.get("CDISpecDirs")),
             log_driver=info.get("LoggingDriver") or "",
             https_proxy=info.get("HttpsProxy") or "",
+            cdi_devices=discovered(info),
+            memory_limits=info.get("MemoryLimit"),
         )
 
     def free_bytes(self) -> int | None:

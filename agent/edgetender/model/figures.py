@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from edgetender.model.upstream import OutboxFigures
 
@@ -46,6 +47,14 @@ class EngineFacts:
     cdi: bool
     log_driver: str = ""
     https_proxy: str = ""
+    cdi_devices: tuple[str, ...] | None = None  # None: engines before 28.2 do not say
+    memory_limits: bool | None = None  # whether the kernel applies them
+
+
+def discovered(info: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """The CDI devices in an engine's `/info`; None where it does not say."""
+    found = info.get("DiscoveredDevices")
+    return tuple(sorted(str(each.get("ID", "")) for each in found)) if found is not None else None
 
 
 @dataclass(frozen=True, slots=True)

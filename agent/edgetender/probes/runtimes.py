@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from edgetender.model.figures import EngineFacts
+from edgetender.model.figures import EngineFacts, discovered
 from edgetender.model.hardware import Fact, Layer
 from edgetender.probes.nvidia_sources import RECORDED
 from edgetender.probes.programs import Answer, Programs, no_programs
@@ -24,6 +25,7 @@ def probe(root: Path, programs: Programs = no_programs) -> Iterator[Fact]:
     tree = Tree(root)
     specs = tuple(sorted(_specs(tree)))
     yield Fact("cdi_specs", specs, tree.shown(_SPECS[0]), layer=Layer.INJECTABLE)
+    yield Fact("cdi_digest", _digest(tree), tree.shown(_SPECS[0]), layer=Layer.INJECTABLE)
     yield Fact("nvidia_toolkit", tree.exists(_TOOLKIT), tree.shown(_TOOLKIT), layer=Layer.INJECTABLE)
     yield _toolkit(tree, programs)
     yield Fact("nvidia_csv", bool(tree.names(_CSV)), tree.shown(_CSV), layer=Layer.INJECTABLE)
@@ -63,9 +65,10 @@ def of_engine(version: Mapping[str, Any], info: Mapping[str, Any]) -> Iterator[F
     if info:
         folders = tuple(info.get("CDISpecDirs") or ())
         yield Fact("cdi", bool(folders), "Docker /info", layer=Layer.INJECTABLE)
-        found = tuple(sorted(str(each.get("ID", "")) for each in info.get("DiscoveredDevices") or ()))
-        yield Fact("cdi_devices", found, "Docker /info", layer=Layer.INJECTABLE)
-        if "MemoryLimit" in info:
+        ids = discovered(info)
+        why = "" if ids is not None else "this engine does not say which it found"
+        yield Fact("cdi_devices", ids, "Docker /info", why, layer=Layer.INJECTABLE)
+        if info.get("MemoryLimit") is not None:
             limits = bool(info["MemoryLimit"])
             why = "" if limits else "memory limits are not applied: cgroup_enable=memory is missing at boot"
             yield Fact("memory_limits", limits, "Docker /info", why)
@@ -77,21 +80,35 @@ def of_engine_facts(facts: EngineFacts) -> Iterator[Fact]:
     info: dict[str, Any] = {
         "Runtimes": dict.fromkeys(facts.runtimes),
         "CDISpecDirs": ["…"] if facts.cdi else [],
+        "MemoryLimit": facts.memory_limits,
     }
+    if facts.cdi_devices is not None:
+        info["DiscoveredDevices"] = [{"ID": one} for one in facts.cdi_devices]
     yield from of_engine(said, info)
+
+
+def spec_files(tree: Tree) -> list[str]:
+    """Where devices that the engine may hand over are described."""
+    found = (f"{folder}/{name}" for folder in _SPECS for name in tree.names(folder))
+    return [path for path in found if path.endswith((".yaml", ".yml", ".json"))]
+
+
+def _digest(tree: Tree) -> str:
+    """Of all that the specifications say: one that was written anew names other devices under the same kind."""
+    whole = hashlib.sha256()
+    for path in spec_files(tree):
+        whole.update(path.encode() + b"\0" + (tree.bytes(path) or b"") + b"\0")
+    return whole.hexdigest()[:12]
 
 
 def _specs(tree: Tree) -> Iterator[str]:
     """Kinds of CDI devices that specifications on this machine describe, as `vendor/class`."""
-    for folder in _SPECS:
-        for name in tree.names(folder):
-            if not name.endswith((".yaml", ".yml", ".json")):
-                continue
-            for line in (tree.text(f"{folder}/{name}") or "").splitlines():
-                key, _, value = line.strip().strip("{,").partition(":")
-                if key.strip(' "') == "kind":
-                    yield value.strip(' ",')
-                    break
+    for path in spec_files(tree):
+        for line in (tree.text(path) or "").splitlines():
+            key, _, value = line.strip().strip("{,").partition(":")
+            if key.strip(' "') == "kind":
+                yield value.strip(' ",')
+                break
 
 
 def _recorded(tree: Tree, name: str) -> dict[str, Any] | None:

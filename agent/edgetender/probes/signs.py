@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from edgetender.probes import kernel_log, pci
+from edgetender.probes.runtimes import spec_files
 from edgetender.probes.tree import Tree
 
 _TIMES = (
@@ -23,6 +24,7 @@ def signs(tree: Tree) -> tuple[object, ...]:
     if any(slot.vendor == pci.NVIDIA for slot in slots):
         lost = kernel_log.told(tree)
     return (
+        tuple((path, tree.mtime(path)) for path in spec_files(tree)),
         tuple(
             tree.mtime(path) for path in (*_TIMES, *(f"recorded/{name}" for name in tree.names("recorded")))
         ),
