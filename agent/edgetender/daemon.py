@@ -26,6 +26,7 @@ from edgetender.engine.http_probe import http_probe
 from edgetender.eventlog import EventLog
 from edgetender.grounding import GroundedEngine
 from edgetender.house import DaemonHouse
+from edgetender.lifetime import Daemon
 from edgetender.linking import (
     exporter_of,
     labels_of,
@@ -65,9 +66,6 @@ from edgetender.worker import Worker
 
 log = logging.getLogger(__name__)
 
-EXIT_CRASHED = 70  # EX_SOFTWARE: systemd starts the daemon again
-_JOIN_S = 8.0
-
 
 def run(settings: Settings, config: Path | None = None) -> int:
     """Run the daemon until SIGTERM or SIGINT; containers keep running. Returns the exit code.
@@ -83,41 +81,6 @@ def run(settings: Settings, config: Path | None = None) -> int:
     settings.state_dir.mkdir(parents=True, exist_ok=True)
     with StateLock(settings.state_dir / "lock"):
         return build(settings, flags, config).run()
-
-
-class Daemon:
-    """Everything built and not yet started."""
-
-    def __init__(
-        self,
-        flags: Flags,
-        reconciler: Reconciler,
-        workers: list[Worker],
-        endings: list[Callable[[], None]],
-        notifier: Notifier,
-    ) -> None:
-        self._flags, self._reconciler, self._workers = flags, reconciler, workers
-        self._endings, self._notifier = endings, notifier
-
-    def run(self) -> int:
-        """Start the workers, reconcile on this thread, and end all in reverse order with deadlines."""
-        log.info("starting", extra={"fields": {"version": __version__, "pid": os.getpid()}})
-        for worker in self._workers:
-            worker.start()
-        try:
-            self._reconciler.run()
-        except Exception as error:  # the main thread is a worker too: the exit code says so
-            log.critical("the reconciler crashed", exc_info=error)
-            self._flags.crash(error)
-        self._flags.stop()
-        self._notifier.stopping()
-        for end in reversed(self._endings):
-            end()
-        for worker in reversed(self._workers):
-            if not worker.join(_JOIN_S):
-                log.warning("a worker did not end in time", extra={"fields": {"worker": worker.name}})
-        log.info("stopped; containers keep running")
-        return EXIT_CRASHED if self._flags.crashed else 0
 
 
 def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemon:

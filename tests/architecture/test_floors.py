@@ -53,12 +53,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     "detecting": WORDS | PORTS | {"config", "probes"},
     "receiving": WORDS | PORTS | {"convert"},
     "house": WORDS | PORTS | {"decide", "config", "publisher", "eventlog", "checks"},
+    "lifetime": WORDS | LOOP | {"systemd"},
     "commands": WORDS | PORTS | {"api", "config", "support"},  # what is asked from upstream
     "daemon": WORDS
     | PORTS
     | LOOP
     | HANDS
-    | {"config", "api", "house", "receiving", "linking", "grounding", "checks", "detecting", "commands"},
+    | {"config", "api", "house", "receiving", "linking", "grounding", "checks", "detecting", "commands", "lifetime"},
     # doors
     "cli": WORDS
     | {"trust", "api", "checks", "config", "packaging", "fleet", "documents", "support", "convert"},
