@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from edgetender.trust.roots import Roots
 from tests.builders.loops import running
 from tests.builders.signing import signed_root
 from tests.builders.sites import KEYS, STATE, Site
+from tests.services.strangers import STRANGER, as_root
 
 SECOND = {"version": 2, "manifest": ["manifest-2"], "revoked": ["manifest-1"]}
 THIRD = {"version": 3, "manifest": ["manifest-2"], "revoked": ["manifest-1"], "epoch": 2}
@@ -189,6 +191,22 @@ def test_a_device_that_begins_has_nothing_to_lose(tmp_path: Path):
     assert (site.home / "begun").stat().st_mode & 0o777 == 0o644
     assert (site.home / "trust/begun").stat().st_mode & 0o777 == 0o600
     assert site.send(1) == (200, "")
+
+
+@as_root
+def test_who_may_not_look_at_the_state_does_not_call_it_lost(open_folder: Path):
+    owners, kept = open_folder / "etc", open_folder / "state" / "trust"
+    owners.mkdir()
+    kept.parent.mkdir(mode=0o700)
+    marks = Marks(owners, kept)
+    marks.begin()
+    os.seteuid(STRANGER)
+    try:
+        assert not marks.lost()
+    finally:
+        os.seteuid(0)
+    (kept / "begun").unlink()
+    assert marks.lost()
 
 
 def reset(site: Site, floor: object) -> int:

@@ -26,7 +26,15 @@ class Marks:
     def lost(self) -> bool:
         """Whether the state here is not the one that this device began with. Never raises."""
         owners = _read(self._owners)
-        return owners is not None and self._kept is not None and _read(self._kept) != owners
+        if owners is None or self._kept is None:
+            return False
+        try:
+            self._kept.lstat()
+        except PermissionError:  # whoever may not look, a person at a command, knows nothing of it
+            return False
+        except OSError:
+            return True
+        return _read(self._kept) != owners
 
     def begin(self) -> None:
         """Leave the mark in both places, for a device that has remembered nothing yet. Raises OSError."""
