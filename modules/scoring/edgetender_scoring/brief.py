@@ -78,24 +78,29 @@ class Here:
     def take(self, job: Job, takes_s: float) -> None:
         """Have *job* done when the loop has read what there is to read; it takes *takes_s* at most."""
         self._waiting.append((job, takes_s))
+        self._ask_for_a_turn()
+
+    def _ask_for_a_turn(self) -> None:
         if not self._due:
             self._due = True
             self._loop.call_soon(self._work)
 
     def _work(self) -> None:
         """Work for a millisecond; the rest waits until the loop has looked at its connections again."""
-        now = time.monotonic()  # the loop's own time stands still meanwhile
-        end = now + _TURN_S
-        while self._waiting and now < end:
-            jobs = self._next()
-            for job, outcome in zip(jobs, call_all(jobs), strict=True):
-                self._answer(job, outcome)
-            begun, now = now, time.monotonic()
-            if now - begun > _SLOW_S:
-                self._shut_until = now + _CALM_S
-        self._due = bool(self._waiting)
-        if self._due:
-            self._loop.call_soon(self._work)
+        self._due = False
+        try:
+            now = time.monotonic()  # the loop's own time stands still meanwhile
+            end = now + _TURN_S
+            while self._waiting and now < end:
+                jobs = self._next()
+                for job, outcome in zip(jobs, call_all(jobs), strict=True):
+                    self._answer(job, outcome)
+                begun, now = now, time.monotonic()
+                if now - begun > _SLOW_S:
+                    self._shut_until = now + _CALM_S
+        finally:  # whatever became of these: those behind them get their turn
+            if self._waiting:
+                self._ask_for_a_turn()
 
     def _next(self) -> list[Job]:
         """Return the next of those that wait, and what goes together with it within the time of a turn."""

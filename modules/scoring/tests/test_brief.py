@@ -126,6 +126,23 @@ def test_what_is_not_as_brief_as_foretold_goes_to_the_threads_for_a_while(run):
     assert on_a_pool(run, work) == [b"MainThread", b"scoring"]
 
 
+def test_one_broken_batch_does_not_hold_up_those_behind_it(run):
+    class Broken(Handler):
+        def call_many(self, requests):
+            return []
+
+    async def work(pool):
+        asyncio.get_running_loop().set_exception_handler(lambda *_: None)
+        broken = Broken(batch=3)
+        for _ in range(3):
+            pool.submit(broken, Request("POST", b"/score", b"", keep_alive=True), lambda _: None)
+        found = await outcomes(pool, Handler(), b"x")
+        pool.in_flight -= 3  # they are never answered
+        return found
+
+    assert on_a_pool(run, work) == [b"MainThread"]
+
+
 def test_a_long_row_of_brief_calls_lets_the_loop_breathe(run):
     turns = []
 
