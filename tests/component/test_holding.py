@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, timedelta
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from edgetender.store.state import SqliteStore
 from tests.builders.loops import Loop, deployed, running
 from tests.builders.manifests import SCORER, image, manifest, module
 from tests.fakes.clock import NOON
+from tests.fakes.power import Power, PowerCut
 
 NEXT = image("scorer", "b")
 TWO = {**manifest(2, scorer=module(image=NEXT)), "update": {"settle": 2}}
@@ -133,6 +135,22 @@ def test_a_bad_version_goes_back_under_a_hold_too():
     loop.run(20)
     assert running(loop) == {"scorer": SCORER}
     assert loop.last.ledger.desired.code == 417
+
+
+def test_a_power_cut_at_any_effect_loses_no_hold_and_no_release():
+    for cut, after in product(range(1, 16, 2), (False, True)):
+        loop = served()
+        loop.boot(Power(cut, after=after))
+        for kind, expected in (("hold", SCORER), ("release", NEXT)):
+            loop.wish(kind)
+            loop.push(TWO)
+            try:
+                loop.run(5)
+            except PowerCut:
+                loop.boot()
+            loop.run(8)
+            assert running(loop) == {"scorer": expected}, (cut, after, kind)
+            assert bool(loop.store.ledger().holds) == (kind == "hold")
 
 
 def test_a_first_version_that_is_held_says_of_each_module_why_it_waits():
