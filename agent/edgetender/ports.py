@@ -38,7 +38,7 @@ class Engine(Protocol):
         """Make the container and return its id; one of the same spec that exists already is adopted."""
         ...
 
-    def start(self, container: str) -> None: ...
+    def start(self, container: str) -> None: ...  # one that somebody paused runs on
 
     def stop(self, container: str, grace_s: float) -> None:
         """Return once it has ended; done already is done."""

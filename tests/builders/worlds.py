@@ -71,8 +71,6 @@ def containers(
     foreign = ContainerSpec(name, "default", image(name, draw(st.sampled_from("89"))))
     spec = draw(st.sampled_from((*specs, foreign)))
     status = draw(st.sampled_from(list(Status)))
-    if spec is not foreign and status is Status.PAUSED:
-        status = Status.RUNNING  # somebody's hand, which the agent does not force
     started = None if status is Status.CREATED else draw(moments)
     ended = status in (Status.EXITED, Status.DEAD)
     readiness = draw(st.sampled_from(list(Readiness))) if status is Status.RUNNING else Readiness.UNKNOWN

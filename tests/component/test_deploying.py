@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from edgetender.decide.reporting import ModuleState, module_reports
 from edgetender.errors import EngineRefused, ImageMissing
+from edgetender.model.observed import Status
 from tests.builders.loops import Loop, deployed, ids, running, serving
 from tests.builders.manifests import SCORER, image, manifest, module
 
@@ -175,3 +178,13 @@ def test_a_manifest_without_modules_removes_everything_only_when_it_says_so():
     loop.run(30)
     assert loop.engine.containers() == ()
     assert states(loop) == {}
+
+
+def test_what_somebody_paused_serves_again_and_was_not_restarted():
+    loop = deployed()
+    box = loop.world.held[serving(loop)]
+    box.container = replace(box.container, status=Status.PAUSED, address=None)
+    loop.run(5)
+    assert running(loop) == {"scorer": SCORER}
+    assert loop.last.observed.containers[0].ready
+    assert loop.last.ledger.restarts == {}

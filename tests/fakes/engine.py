@@ -110,6 +110,8 @@ class FakeEngine:
     def start(self, container: str) -> None:
         with self._effect("start", container):
             box = self._own(container)
+            if box.container.status is Status.PAUSED:
+                box.container = replace(box.container, status=Status.RUNNING, address=_address(container))
             if box.container.running:
                 return
             if box.host_ports & self.world.taken_ports:
@@ -120,7 +122,7 @@ class FakeEngine:
                 exit_code=None,
                 oom_killed=False,
                 started_at=self._now(),
-                address=f"172.17.0.{int(container, 16) % 250 + 2}",
+                address=_address(container),
                 health=Health(),
             )
             lines = int(dict(box.made_of.env).get("LINES", "0"))
@@ -287,3 +289,7 @@ class FakeEngine:
     def _tick(self) -> datetime:
         self._seconds += 1
         return _MONTH + timedelta(seconds=self._seconds)
+
+
+def _address(container: str) -> str:
+    return f"172.17.0.{int(container, 16) % 250 + 2}"

@@ -115,11 +115,11 @@ def _stride(  # noqa: C901  # one case per state a container can be in
     for double in doubles:
         yield from farewell(double, "a second container of the same kind")
     match current.status:
-        case Status.CREATED:
+        case Status.CREATED | Status.PAUSED:  # the latter by somebody's hand
             if may_try(key, spec.module, ledger, now, waits):
                 yield from _make_room(others, spec, observed)
                 yield Start(spec.module, current.id)
-        case Status.RUNNING | Status.RESTARTING | Status.PAUSED:
+        case Status.RUNNING | Status.RESTARTING:
             if current.run in ledger.restart_wanted:
                 yield Stop(spec.module, current.id, spec.stop_grace_s, "a restart was asked for")
             elif current.health.readiness is Readiness.FAILING and may_try(

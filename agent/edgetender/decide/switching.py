@@ -91,11 +91,11 @@ def switching(
 def _towards(current: Container, scene: _Scene) -> Iterator[Step]:
     spec, ledger = scene.spec, scene.ledger
     match current.status:
-        case Status.CREATED:
+        case Status.CREATED | Status.PAUSED:  # the latter by somebody's hand
             if scene.may_try(scene.key):
                 yield from _make_room(scene)
                 yield Start(spec.module, current.id)
-        case Status.RUNNING | Status.RESTARTING | Status.PAUSED:
+        case Status.RUNNING | Status.RESTARTING:
             if current.run in ledger.restart_wanted:
                 yield Stop(spec.module, current.id, spec.stop_grace_s, "a restart was asked for")
             elif current.health.readiness is Readiness.FAILING and scene.may_try(scene.key):

@@ -113,6 +113,9 @@ class DockerEngine:
             ours = self._require_ours(client, container)
             if SECRETS in ours["Config"]["Labels"]:  # they were in memory: a device that came up has none yet
                 self._handed(ours["Name"].lstrip("/"), ours["Config"]["Labels"][SECRETS].split(","))
+            if ours["State"].get("Paused"):
+                client.unpause(container)
+                return
             try:
                 client.start(container)
             except docker.errors.APIError as error:
