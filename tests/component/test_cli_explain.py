@@ -6,7 +6,9 @@ import json
 
 import pytest
 
-from edgetender.model.ledger import Decision, Demotion, Ledger
+from edgetender.decide.fingerprint import fingerprint
+from edgetender.decide.look import look_at
+from edgetender.model.ledger import Decision, Demotion, Ledger, Measured
 from tests.builders.golden import same
 from tests.builders.hardware import gpu, machine, variant
 from tests.builders.machines import RECORDINGS, write
@@ -58,6 +60,22 @@ def test_a_demoted_variant_shows_its_failure_and_when_it_is_forgotten(shell, dep
     fallen = Demotion("scorer", "cuda", image("cuda"), "CUDA error 222", NOON, "ptx_too_new")
     deployed.ledger = Ledger(accepted=deployed.ledger.accepted, demotions=(fallen,))
     same("explain-demoted", shell.run("explain", "scorer").transcript())
+
+
+def test_where_the_quickest_is_wanted_each_shows_its_figure(shell, house):
+    host = machine(cpu_features=("avx2",))
+    house.facts = host
+    wanted = {"variants": [variant("v3"), variant("cpu")], "select": {"mode": "measured"}}
+    mark = fingerprint(look_at(host), "cpu")
+    figures = {
+        f"scorer {image(name)}": Measured(p95, mark, NOON) for name, p95 in (("v3", 0.04), ("cpu", 0.012))
+    }
+    house.ledger = Ledger(accepted=slot(manifest(14, scorer=wanted)), measured=figures)
+    said = shell.run("explain", "scorer").out
+    assert "chosen  cpu  (#2 of 2)" in said
+    assert "1 v3   ELIGIBLE  p95 40 ms here" in said
+    assert "measured at 2026-" in said
+    assert "p95 12 ms" in said
 
 
 def test_where_nothing_can_run_the_exit_code_says_so(shell, deployed):

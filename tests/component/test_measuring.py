@@ -193,3 +193,17 @@ def test_figures_are_explained_and_replayed():
     )
     saved = json.loads(json.dumps(facts_document("d", made.hardware, ledger)))
     assert replayed("scorer", saved) == found
+
+
+def test_behind_a_front_somebody_serves_at_every_moment_while_they_are_tried():
+    made = racing(machine(front=True, **HOST), openvino=30, cpu=20)
+    push(made, 2, ports=["8080:5001"], health={"http": {"port": 5001, "path": "/"}, "interval": "1s"})
+    served = []
+    for _ in range(120):
+        go(made, 1)
+        front = made.last.observed.front("scorer")
+        target = front.target.container if front is not None and front.target is not None else None
+        served.append(any(c.ready and c.id == target for c in made.last.observed.containers))
+    assert made.tried[:2] == ["openvino", "cpu"]
+    assert runs(made) == ["cpu"]
+    assert False not in served[served.index(True) :]

@@ -132,3 +132,18 @@ def test_one_that_is_too_slow_is_demoted_for_an_hour(scorer: Scorer):
     assert (fallen.code, fallen.times) == ("slow", 1)
     assert fallen.until is not None
     assert (fallen.until - fallen.at).total_seconds() == pytest.approx(3600, abs=5)
+
+
+def test_what_the_server_says_of_its_own_times_decides_where_the_quickest_is_wanted(scorer: Scorer):
+    """Both variants are the same container: about as quick, so the first of the list stays."""
+    wanted = {"variants": [variant("cuda"), variant("cpu")], "select": {"mode": "measured", "min_gain": 0.9}}
+    made = Loop(hardware=machine(cpu_features=("avx2",)), probe=scorer.probe, exchange=scorer.exchange)
+    made.puller.registry |= {image("cuda"), image("cpu")}
+    made.push(manifest(1, m=wanted))
+    for _ in range(60):
+        made.clock.advance(1.0)
+        made.cycle()
+    assert ends(made) == (["cuda"], ())
+    figures = [one.p95_s for one in made.last.ledger.measured.values()]
+    assert len(figures) == 2
+    assert all(p95 is not None and 0 < p95 < 1 for p95 in figures)
