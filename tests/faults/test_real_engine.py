@@ -1,0 +1,140 @@
+"""The faults of a real engine: it hangs, it dies, hands meddle with its containers, a second agent comes."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from demo.parts.dockerd import Dockerd
+from demo.parts.registry import Registry
+from demo.parts.waiting import until
+from tests.faults.__main__ import SEED
+from tests.faults.real import RealDevice, pushed, real_device
+from tests.services import probe_image
+from tests.services.engine import CACHE
+
+pytestmark = [pytest.mark.engine, pytest.mark.registry, pytest.mark.timeout(240)]
+
+
+@pytest.fixture(scope="module")
+def images(own_engine: Dockerd, registry: Registry) -> dict[str, str]:
+    found = {}
+    for name in ("one", "two"):
+        extra = {"name": name.encode()}
+        local = probe_image.build(own_engine.socket, CACHE, f"edgetender.test/{name}:1", extra=extra)
+        found[name] = pushed(own_engine.socket, registry, local, name)
+    return found
+
+
+@pytest.fixture
+def device(own_engine: Dockerd, registry: Registry, images: dict[str, str]) -> Iterator[RealDevice]:
+    """Version 1 serves."""
+    with real_device(own_engine.socket, registry, images) as device:
+        device.start()
+        device.apply(1, "one")
+        device.rest(1, "the first version", within_s=40)
+        yield device
+
+
+@pytest.fixture
+def stranger(own_engine: Dockerd, engine_image: str, device: RealDevice) -> Iterator[str]:
+    """Somebody else's container, of a name like ours, and labelled as another device's."""
+    labels = {"io.edgetender.device": "line4-cam1", "io.edgetender.module": "scorer"}
+    made = device.api.create_container(engine_image, name="edgetender-scorer-stranger", labels=labels)
+    device.api.start(made["Id"])
+    yield str(made["Id"])
+    device.api.remove_container(made["Id"], force=True)
+
+
+def untouched(device: RealDevice, container: str) -> Any:
+    """What would differ, had somebody laid hand on it."""
+    found = device.api.inspect_container(container)
+    return found["State"]["StartedAt"], found["State"]["Status"], found["Name"]
+
+
+def test_kills_during_updates_end_with_one_container_of_the_newest_version(
+    device: RealDevice, stranger: str
+) -> None:
+    draw, before = random.Random(SEED), untouched(device, stranger)
+    took = []
+    for version in range(2, 6):
+        device.apply(version, "two" if version % 2 == 0 else "one")
+        time.sleep(draw.uniform(0.0, 2.0))
+        device.part.kill()
+        took.append(device.rest(version, f"version {version}"))
+    assert max(took) <= 15.0
+    assert untouched(device, stranger) == before
+
+
+HANDS: dict[str, Callable[[RealDevice, str], None]] = {
+    "removed": lambda device, one: device.api.remove_container(one, force=True),
+    "stopped": lambda device, one: device.api.stop(one, timeout=0),
+    "killed": lambda device, one: device.api.kill(one),
+    "paused": lambda device, one: device.api.pause(one),
+    "renamed": lambda device, one: device.api.rename(one, "edgetender-by-hand"),
+}
+
+
+def test_what_hands_do_to_a_container_is_undone_and_strangers_stay_as_they_are(
+    device: RealDevice, stranger: str
+) -> None:
+    before = untouched(device, stranger)
+    for name, hand in HANDS.items():
+        (container,) = device.containers()
+        hand(device, container["Id"])
+        took = device.rest(1, f"the repair of what was {name}")
+        assert took <= 15.0, name
+    assert untouched(device, stranger) == before
+
+
+def test_while_the_engine_hangs_status_answers_and_afterwards_all_goes_on(
+    device: RealDevice, own_engine: Dockerd
+) -> None:
+    (container,) = device.containers()
+    assert own_engine.part.identity is not None
+    os.kill(own_engine.part.identity.pid, signal.SIGSTOP)
+    try:
+        slowest = 0.0
+        end = time.monotonic() + 6.0
+        while time.monotonic() < end:
+            began = time.monotonic()
+            assert device.status() is not None
+            slowest = max(slowest, time.monotonic() - began)
+            time.sleep(0.2)
+    finally:
+        os.kill(own_engine.part.identity.pid, signal.SIGCONT)
+    assert slowest <= 1.0
+    device.apply(2, "two")
+    assert device.rest(2, "the next version") <= 15.0
+    assert container["Id"] not in [one["Id"] for one in device.containers()]
+
+
+def test_an_engine_that_was_killed_is_noticed_and_its_containers_serve_again(
+    device: RealDevice, own_engine: Dockerd
+) -> None:
+    own_engine.kill()
+    down = until(lambda: (device.status() or {}).get("engine", {}).get("down"), "the news", within_s=10)
+    assert "cannot" in down
+    own_engine.start()
+    assert device.rest(1, "the version") <= 15.0
+
+
+def test_a_second_agent_on_the_same_state_ends_at_once_and_says_who_holds_it(device: RealDevice) -> None:
+    assert device.part.identity is not None
+    second = device.daemon("second", device.config)
+    began = time.monotonic()
+    second.start()
+    until(lambda: not second.runs, "its end", within_s=15, every_s=0.05)
+    took = time.monotonic() - began
+    assert f"pid {device.part.identity.pid}" in second.tail()
+    assert took < 10.0  # of which the interpreter takes most on a busy machine
+    assert device.serves(1)
+    device.part.kill()  # a lock whose holder was killed holds nobody up
+    device.rest(1, "the version")
+    assert device.ever(lambda: device.serves(1), 1.0)

@@ -1,0 +1,91 @@
+"""The daemon is killed, or its disk is full: the same slice of the sweep at each run; `python -m tests.faults --all`."""
+
+from __future__ import annotations
+
+import errno
+import random
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.faults import sweep
+from tests.faults.__main__ import SEED, SLICE
+from tests.faults.device import Zygote
+from tests.faults.mutants import MUTANTS
+from tests.faults.scenarios import STORIES, Lived, Point
+
+CONVERGED_S = 15.0
+
+
+def story(name: str):
+    return next(one for one in STORIES if one.name == name)
+
+
+def judged(tasks: list[sweep.Task], zygote: Zygote) -> list[Lived]:
+    began = time.monotonic()
+    lives = sweep.run(tasks, zygote, workers=2)
+    said = sweep.summary(lives, began)
+    assert not [one for one in lives if one.violations], said
+    assert all(one.converged_s <= CONVERGED_S for one in lives), said
+    return lives
+
+
+def test_each_story_ends_well_when_nothing_happens(measures: dict[str, Lived]) -> None:
+    assert {name: one.violations for name, one in measures.items()} == {one.name: [] for one in STORIES}
+
+
+@pytest.mark.timeout(240)
+def test_a_kill_at_any_write_or_change_of_the_engine_breaks_no_promise(
+    zygote: Zygote, measures: dict[str, Lived]
+) -> None:
+    tasks = [task for one in STORIES for task in sweep.tasks_of(measures[one.name], one)]
+    random.Random(SEED).shuffle(tasks)
+    lives = judged(tasks[: SLICE["kill"]], zygote)
+    assert sum(one.reached for one in lives) > SLICE["kill"] / 2
+
+
+@pytest.mark.timeout(180)
+def test_kills_at_random_also_of_the_recovery_break_no_promise(zygote: Zygote) -> None:
+    judged(sweep.random_tasks(SLICE["random"], SEED), zygote)
+
+
+@pytest.mark.timeout(180)
+def test_a_disk_that_is_full_or_broken_at_any_write_breaks_no_promise(
+    zygote: Zygote, measures: dict[str, Lived]
+) -> None:
+    tasks = sweep.disk_tasks(measures, errno.ENOSPC) + sweep.disk_tasks(measures, errno.EIO)
+    random.Random(SEED).shuffle(tasks)
+    judged(tasks[: SLICE["disk"]], zygote)
+
+
+# --- the controls: an agent without the safeguard is caught
+
+CAUGHT = {
+    "acknowledged-early": ("I3", [("update", sweep.AtAnswer())]),
+    "intent-after-effect": ("I5", [("rolled-back", sweep.AtChange(3, after=True))]),
+    "no-label-check": ("I8", [("first", Point())]),
+}
+
+
+def said_of(name: str, points: list[tuple[str, Point]], home: Path) -> list[str]:
+    """The violations of the agent without the safeguard *name*."""
+    with Zygote(MUTANTS[name].made(home)) as mutant:
+        lives = sweep.run([(story(which), point) for which, point in points], mutant, workers=1)
+    return [said for one in lives for said in one.violations]
+
+
+@pytest.mark.parametrize("name", CAUGHT)
+def test_an_agent_without_the_safeguard_is_caught(name: str, short: Path, zygote: Zygote) -> None:
+    invariant, points = CAUGHT[name]
+    said = said_of(name, points, short)
+    assert any(one.startswith(invariant) for one in said), said
+
+
+def test_a_floor_that_is_ahead_of_the_ledger_is_caught(short: Path, zygote: Zygote) -> None:
+    name = "floor-before-ledger"
+    with Zygote(MUTANTS[name].made(short / "agent")) as mutant:
+        writes = sweep.measured(mutant, [story("first")])["first"].writes
+    synced = writes.index("SYNC trust/floor.a") + 1
+    said = said_of(name, [("first", sweep.AtWrite(synced + n)) for n in (2, 3, 4)], short / "again")
+    assert any(one.startswith("I4") for one in said), said
