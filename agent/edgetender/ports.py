@@ -111,16 +111,12 @@ class Front(Protocol):
     def point(self, spec: FrontSpec, member: Member) -> None:
         """Send new requests to *member* and to nobody else, also after the front's restart.
 
-        Whoever received them until now keeps those it has begun, and may be asked what *member* lost, until it is
-        forgotten.
+        Until it is forgotten, whoever had them keeps those it has begun, and is asked what *member* lost.
         """
         ...
 
     def compare(self, spec: FrontSpec, member: Member, wanted: Shadow) -> None:
-        """Send copies of live requests to *member* and compare its answers, until `point` or `forget`.
-
-        Nobody waits for them, and of a slow member some are dropped. A front's restart ends it.
-        """
+        """Copy live requests to *member* and compare its answers, until `point` or `forget`. Nobody waits for it."""
         ...
 
     def forget(self, module: str, container: str) -> None:

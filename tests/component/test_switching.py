@@ -2,91 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import Any
-
 import pytest
 
 from edgetender.errors import EngineRefused
 from edgetender.model.front import PROXY
 from edgetender.model.observed import Status
-from tests.builders.loops import FRONTED, Loop
-from tests.builders.manifests import image, manifest, module
-from tests.fakes.power import Power, PowerCut
-
-ONE, TWO, NEVER_READY = (image("scorer", digit) for digit in "124")
-PORT = 9000
-
-
-def version(number: int, scorer: str, **more: Any) -> dict[str, Any]:
-    path = "/never" if scorer == NEVER_READY else "/"
-    health = {"http": {"port": 5001, "path": path}, "deadline": "1s", "interval": "1s"}
-    wanted = module(image=scorer, ports=[f"{PORT}:5001"], health=health) | more
-    return {**manifest(number, scorer=wanted), "update": {"settle": 2}}
-
-
-@dataclass
-class Service:
-    """A loop with a traffic switch, and a client that looks after every effect where a request would go."""
-
-    power: Power = field(default_factory=Power)
-    refused: list[str] = field(default_factory=list)
-    serves: bool = False
-
-    def __post_init__(self) -> None:
-        self.loop = Loop(hardware=FRONTED)
-        self.loop.puller.registry |= {ONE, TWO, NEVER_READY}
-        self.loop.refusals["/never"] = "still loading"
-        self.power.watched = self.ask
-        self.loop.boot(self.power)
-
-    def ask(self) -> None:
-        """A request finds a container, or whoever holds the port is the reason why not."""
-        running = {c.id for c in self.loop.engine.containers() if c.running}
-        assert len(running) <= 2, "at most two run, and two only while a switch is open"
-        front = self.loop.world.fronts.get("scorer")
-        to = [m.container for m in front.receiving] if front else []
-        publishing = [c.id for c in self.loop.engine.containers() if c.running and c.publishes]
-        found = publishing or (to and set(to) <= running)
-        if found:
-            self.serves = True
-        elif self.serves:
-            self.refused.append(f"nobody serves after {self.power.effects} effects")
-
-    def live(self, *documents: dict[str, Any], seconds: float = 8.0) -> None:
-        for document in documents:
-            self.loop.push(document)
-            self.run(seconds)
-
-    def run(self, seconds: float) -> None:
-        until = self.loop.clock.monotonic() + seconds
-        while self.loop.clock.monotonic() < until:
-            try:
-                pause = self.loop.cycle()
-            except PowerCut:
-                self.power.cut_at = None
-                self.loop.boot(self.power)
-                continue
-            self.loop.clock.advance(max(0.05, min(pause, 0.5)))
-
-    @property
-    def target(self) -> str | None:
-        """The image that new requests come to."""
-        front = self.loop.world.fronts["scorer"]
-        ids = {c.id: c.image for c in self.loop.engine.containers()}
-        return ids[front.target.container] if front.target else None
-
-    @property
-    def containers(self) -> list[tuple[str, Status]]:
-        return sorted((c.image, c.status) for c in self.loop.engine.containers())
-
-    @property
-    def accepted(self) -> int | None:
-        accepted = self.loop.last.ledger.accepted
-        return accepted.version if accepted else None
-
-    def container(self, image: str) -> str:
-        return next(c.id for c in self.loop.engine.containers() if c.image == image)
+from tests.builders.manifests import manifest
+from tests.builders.switches import NEVER_READY, ONE, TWO, Service, version
+from tests.fakes.power import Power
 
 
 def test_a_module_probed_over_http_gets_a_front_and_its_container_publishes_nothing():
@@ -160,80 +83,6 @@ def test_a_version_that_dies_while_settling_gives_the_requests_back_at_once():
     service.loop.cycle()
     assert service.target == ONE
     service.serves = False  # the crash itself was nobody's doing
-
-
-def test_a_version_that_is_ready_and_answers_with_errors_is_rolled_back_by_the_front_s_figures():
-    service = Service()
-    service.live(version(1, ONE))
-    service.loop.front.figures[service.container(ONE)] = (1000, 10)
-    service.live(version(2, TWO), seconds=1.0)
-    assert service.target == TWO
-    service.loop.front.figures[service.container(TWO)] = (100, 60)
-    service.run(2)
-    assert (service.target, service.accepted, service.refused) == (ONE, 1, [])
-    assert "60 of 100 requests failed" in service.loop.last.ledger.desired.description
-
-
-def test_a_version_that_answers_three_times_as_slowly_is_rolled_back_also_by_an_agent_that_starts_anew():
-    service = Service()
-    service.live(version(1, ONE))
-    service.loop.front.times[service.container(ONE)] = (20.0, 1000)
-    service.live(version(2, TWO), seconds=1.0)
-    assert service.target == TWO
-    service.loop.boot(service.power)
-    service.loop.front.times[service.container(TWO)] = (90.0, 300)
-    service.run(2)
-    assert (service.target, service.accepted, service.refused) == (ONE, 1, [])
-    why = "95 % of 300 answers took up to 90 ms, with the version before it 20 ms"
-    assert why in service.loop.last.ledger.desired.description
-
-
-SHADOW = {"update": {"settle": 2, "shadow": {"requests": 100}}}
-
-
-def copies(service: Service, **figures: Any) -> None:
-    """What copies of requests showed so far."""
-    front = service.loop.world.fronts["scorer"]
-    assert front.shadowed is not None, "nothing is compared"
-    front.shadowed = replace(front.shadowed, **figures)
-
-
-def test_a_version_takes_over_after_copies_of_requests_were_answered_well():
-    service = Service()
-    service.live(version(1, ONE))
-    service.live(version(2, TWO) | SHADOW, seconds=4.0)
-    assert (service.target, service.accepted) == (ONE, 1)
-    service.loop.boot(service.power)
-    copies(service, compared=100, since_s=4.0, live_p95_ms=9.0, copy_p95_ms=9.5)
-    service.run(4)
-    assert (service.target, service.accepted, service.refused) == (TWO, 2, [])
-    assert "0 of 100 copies answered otherwise" in service.loop.last.ledger.desired.description
-    service.live(version(3, ONE))
-    assert service.accepted == 3
-
-
-def test_a_version_that_answers_copies_otherwise_never_gets_a_request():
-    service = Service()
-    service.live(version(1, ONE))
-    service.live(version(2, TWO) | SHADOW, seconds=2.0)
-    copies(service, compared=40, disagreed=30, since_s=2.0, why="status 500, not 200")
-    service.run(3)
-    assert (service.target, service.accepted, service.refused) == (ONE, 1, [])
-    why = "30 of 40 copies of live requests were answered otherwise (status 500, not 200)"
-    assert why in service.loop.last.ledger.desired.description
-    assert service.loop.world.fronts["scorer"].shadowed is None
-    assert len(service.containers) == 1
-
-
-def test_a_front_that_is_restarted_while_copies_are_compared_has_them_compared_anew():
-    service = Service()
-    service.live(version(1, ONE))
-    service.live(version(2, TWO) | SHADOW, seconds=2.0)
-    service.loop.front.restart("scorer")
-    service.run(1)
-    copies(service, compared=0, since_s=61.0)
-    service.run(4)
-    assert (service.target, service.accepted, service.refused) == (TWO, 2, [])
 
 
 @pytest.mark.parametrize("open_switch", [False, True], ids=["with one version", "while a switch is open"])
