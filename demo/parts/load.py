@@ -66,7 +66,15 @@ class Load:
     @property
     def p99_s(self) -> float:
         """Of the answered requests' times."""
-        return sorted(self._took)[len(self._took) * 99 // 100] if self._took else 0.0
+        return _p99(sorted(self._took))
+
+    def p99_in(self, windows: list[tuple[float, float]]) -> tuple[float, float]:
+        """The 99th percentile of requests answered within *windows* (of the monotonic clock), and of all others."""
+        parts: dict[bool, list[float]] = {True: [], False: []}
+        for at, took in zip(self._moments, self._took, strict=True):
+            parts[any(began <= at <= ended for began, ended in windows)].append(took)
+        inside, outside = (sorted(parts[which]) for which in (True, False))
+        return _p99(inside), _p99(outside)
 
     def __str__(self) -> str:
         kinds = ", ".join(f"{count} {why}" for why, count in Counter(self.failures).most_common(5))
@@ -110,3 +118,7 @@ class Load:
         if answer.will_close:
             connection.close()  # the server's wish; the next request opens another
         return said, ""
+
+
+def _p99(ordered: list[float]) -> float:
+    return ordered[len(ordered) * 99 // 100] if ordered else 0.0

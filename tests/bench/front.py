@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import statistics
 
-from edgetender.model.front import NAT, NONE, PROXY
+from demo.parts.process import free_port
+from demo.parts.waiting import until
+from edgetender.engine.http_probe import http_probe
+from edgetender.model.front import NAT, NONE, PROXY, Shadow
 from tests.bench.clients import Speed, speed
-from tests.bench.fronts import lab
+from tests.bench.fronts import Lab, lab
 
-ROUNDS = 5
+ROUNDS = int(os.environ.get("EDGETENDER_BENCH_ROUNDS", "5"))
 WAYS = (NONE, PROXY, NAT)
 
 
@@ -25,6 +29,29 @@ def measure() -> None:
             print(f"   {what}: {ROUNDS} rounds, medians")
             for way in WAYS:
                 _show(way, taken[way], taken[NONE])
+        _copies(bench)
+
+
+def _copies(bench: Lab) -> None:
+    """What live requests pay while copies of them go to a candidate, that is as quick or that is slow."""
+    module, port, env = "copied", free_port(), {"WORK_MS": "5", "ID": "same"}
+    spec, live = bench.spec(module, PROXY, port), bench.server(module, PROXY, port, **env)
+    bench.front.ensure(spec, live)
+    until(lambda: http_probe("127.0.0.1", port, "/", 1) is None, "an answer", within_s=20)
+    for what, more in (("an equal candidate", {"V": "2"}), ("a slow candidate", {"WORK_MS": "300"})):
+        candidate = bench.server(module, PROXY, port, version=2, **env | more)
+        taken: dict[bool, list[Speed]] = {True: [], False: []}
+        for number in range(-1, ROUNDS):
+            for copied in (True, False) if number % 2 else (False, True):
+                if copied:
+                    bench.front.compare(spec, candidate, Shadow())
+                found = speed(port)
+                bench.front.forget(module, candidate.container)
+                if number >= 0:
+                    taken[copied].append(found)
+        print(f"   copies to {what}: {ROUNDS} rounds, medians")
+        for copied, name in ((False, "without"), (True, "with copies")):
+            _show(name, taken[copied], taken[False])
 
 
 def _show(way: str, ours: list[Speed], plain: list[Speed]) -> None:

@@ -40,6 +40,7 @@ _SERVE = f"mkdir -p /tmp && printf '%s' '{_EMPTY}' > /tmp/empty.cfg && exec hapr
 class Lab:
     """An engine, both kinds of servers, and every way to reach them."""
 
+    socket: str
     client: docker.DockerClient
     engine: DockerEngine
     front: DockerFronts
@@ -94,4 +95,4 @@ def lab() -> Iterator[Lab]:
         ends.enter_context(contextlib.closing(fronts))
         with archive.open("rb") as file:
             (loaded,) = client.images.load(file)
-        yield Lab(client, engine, fronts, loaded.id, backends.build(own.socket, base))
+        yield Lab(own.socket, client, engine, fronts, loaded.id, backends.build(own.socket, base))

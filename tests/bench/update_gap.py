@@ -1,55 +1,106 @@
-"""How long do clients wait while a container is replaced: by the front, and by stopping, then starting, by hand?
+"""How long do clients wait while a container is replaced? By the front, by docker-compose, by stop and start by hand.
 
-With a server that closes rudely; its start takes nothing, then three seconds.
+With a server that closes rudely, whose start takes nothing, then three seconds; then, by the front alone, with
+servers as they come. `EDGETENDER_BENCH_UPDATES` is how many updates each row takes, at 200 requests a second over
+kept connections and 200 with one connection each.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
-from collections.abc import Callable
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from demo.parts.load import Load
 from demo.parts.process import free_port
 from demo.parts.waiting import TimedOut, until
 from edgetender.engine.http_probe import http_probe
 from edgetender.model.front import NONE, PROXY, Member
-from tests.bench.fronts import Lab, lab
+from tests.bench.fronts import HOME, Lab, lab
+from tests.services import backends
 
-UPDATES = int(os.environ.get("EDGETENDER_BENCH_UPDATES", "25"))
+UPDATES = int(os.environ.get("EDGETENDER_BENCH_UPDATES", "50"))
+PER_S = 200
 BODY = b"[[1, 2, 3, 4, 5, 6, 7, 8, 9, 10]]"
+
+
+@dataclass
+class Kinds:
+    """Clients that keep their connection and clients that do not, and how long each switch was."""
+
+    kept: Load
+    fresh: Load
+    windows: list[tuple[float, float]] = field(default_factory=list)
+
+    def go_on(self, requests: int) -> None:
+        for load in (self.kept, self.fresh):
+            load.go_on(requests)
+
+    def show(self, what: str) -> None:
+        print(f"   {what}")
+        for name, load in (("kept connections", self.kept), ("new connections", self.fresh)):
+            inside, outside = load.p99_in(self.windows)
+            ratio = inside / outside if outside else 0.0
+            print(
+                f"      {name:<18} {load}; p99 {inside * 1e3:.0f} ms while switching, "
+                f"{outside * 1e3:.0f} ms else ({ratio:.1f} x)"
+            )
 
 
 def measure() -> None:
     with lab() as bench:
         for start_s in ("0", "3"):
-            updates = UPDATES if start_s == "0" else max(2, UPDATES // 5)
             env = {"WORK_MS": "5", "KIND": "rude", "READY_AFTER": start_s}
-            _show(f"front, {updates} updates, start takes {start_s} s", _by_front(bench, updates, env))
-            _show(
-                f"stop, then start, {updates} updates, start takes {start_s} s", _by_hand(bench, updates, env)
-            )
+            many = UPDATES if start_s == "0" else max(2, UPDATES // 5)
+            few = max(2, UPDATES // 5)
+            _by_front(bench, many, env).show(f"front, {many} updates, start takes {start_s} s")
+            _by_hand(bench, few, env).show(f"stop, then start, {few} updates, start takes {start_s} s")
+            if shutil.which("docker-compose"):
+                _by_compose(bench, few, env).show(f"docker-compose, {few} updates, start takes {start_s} s")
+            else:
+                print("   docker-compose: not installed, left out")
+        for kind in backends.POPULAR:
+            if kind in backends.popular():
+                updates = max(2, UPDATES * 3 // 5)
+                env = {"WORK_MS": "5", "KIND": kind}
+                _by_front(bench, updates, env).show(f"front, {updates} updates, {kind}")
+            else:
+                print(f"   {kind}: not installed, left out")
 
 
-def _show(what: str, load: Load) -> None:
-    print(f"   {what:<56} {load}; p99 {load.p99_s * 1e3:.0f} ms")
+@contextlib.contextmanager
+def _load(port: int) -> Iterator[Kinds]:
+    until(lambda: http_probe("127.0.0.1", port, "/", 1) is None, "an answer", within_s=20)
+    with (
+        Load(port, body=BODY, kept=4, fresh=0, per_s=PER_S) as kept,
+        Load(port, body=BODY, kept=0, fresh=4, per_s=PER_S) as fresh,
+    ):
+        both = Kinds(kept, fresh)
+        both.go_on(PER_S)
+        yield both
 
 
-def _under_load(port: int, updates: int, update: Callable[[int], None]) -> Load:
-    with Load(port, body=BODY, kept=4, fresh=4, per_s=400) as load:
-        load.go_on(400)
-        for number in range(2, updates + 2):
-            update(number)
-            load.go_on(40)
+def _updated(load: Kinds, updates: int, update: Callable[[int], None]) -> Kinds:
+    for number in range(2, updates + 2):
+        began = time.monotonic()
+        update(number)
+        load.windows.append((began, time.monotonic()))
+        load.go_on(PER_S // 4)
     return load
 
 
-def _by_front(bench: Lab, updates: int, env: dict[str, str]) -> Load:
-    module, port = f"front{env['READY_AFTER']}", free_port()
+def _by_front(bench: Lab, updates: int, env: dict[str, str]) -> Kinds:
+    """Its windows are from the switch until the old container is gone."""
+    module, port = f"front-{env['KIND'].replace('.', '')}{env.get('READY_AFTER', '')}", free_port()
     spec = bench.spec(module, PROXY, port)
     serving: list[Member] = [bench.server(module, PROXY, port, **env)]
     bench.front.ensure(spec, serving[0])
-    until(lambda: http_probe("127.0.0.1", port, "/", 1) is None, "an answer", within_s=20)
 
     def update(number: int) -> None:
         new, old = bench.server(module, PROXY, port, version=number, **env), serving.pop()
@@ -62,7 +113,8 @@ def _by_front(bench: Lab, updates: int, env: dict[str, str]) -> Load:
         bench.engine.remove(old.container)
         serving.append(new)
 
-    return _under_load(port, updates, update)
+    with _load(port) as load:
+        return _updated(load, updates, update)
 
 
 def _drained(bench: Lab, module: str, member: Member) -> bool:
@@ -71,7 +123,7 @@ def _drained(bench: Lab, module: str, member: Member) -> bool:
     return server is None or server.connections == 0
 
 
-def _by_hand(bench: Lab, updates: int, env: dict[str, str]) -> Load:
+def _by_hand(bench: Lab, updates: int, env: dict[str, str]) -> Kinds:
     module, port = f"hand{env['READY_AFTER']}", free_port()
     serving = [bench.server(module, NONE, port, **env)]
 
@@ -81,4 +133,29 @@ def _by_hand(bench: Lab, updates: int, env: dict[str, str]) -> Load:
         bench.engine.remove(old.container)
         serving.append(bench.server(module, NONE, port, version=number, **env))
 
-    return _under_load(port, updates, update)
+    with _load(port) as load:
+        return _updated(load, updates, update)
+
+
+def _by_compose(bench: Lab, updates: int, env: dict[str, str]) -> Kinds:
+    port, home = free_port(), HOME / f"compose{env['READY_AFTER']}"
+    home.mkdir(parents=True)
+
+    def up(number: int) -> None:
+        service = {
+            "image": bench.model_image,
+            "environment": env | {"ID": f"{number}"},
+            "ports": [f"127.0.0.1:{port}:5001"],
+            "stop_grace_period": "5s",
+        }
+        file = Path(home, "docker-compose.yml")
+        file.write_text(json.dumps({"version": "3", "services": {"web": service}}))
+        known = {"DOCKER_HOST": bench.socket, "PATH": os.environ["PATH"], "HOME": str(home)}
+        subprocess.run(
+            ["docker-compose", "-f", str(file), "up", "-d"], check=True, capture_output=True, env=known
+        )
+        until(lambda: http_probe("127.0.0.1", port, "/", 1) is None, "an answer", within_s=20, every_s=0.01)
+
+    up(1)
+    with _load(port) as load:
+        return _updated(load, updates, up)

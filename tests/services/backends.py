@@ -1,12 +1,14 @@
 """Servers that behave in the ways servers do when they are told to end, as one image that needs no registry.
 
 `KIND` says which: `graceful` answers what it has taken and closes, `rude` closes idle connections at once,
-`exits` is gone in the middle of everything. `WORK_MS` is how long an answer takes, `ID` what it says.
+`exits` is gone in the middle of everything; `uvicorn`, `gunicorn` and `http.server` are those servers as they
+come, with an application that does the same. `WORK_MS` is how long an answer takes, `ID` what it says.
 """
 
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import io
 import tarfile
 from pathlib import Path
@@ -15,8 +17,56 @@ import docker
 
 NAME = "edgetender.test/backends:1"
 
+POPULAR = {
+    "uvicorn": ("uvicorn", "h11", "click", "typing_extensions"),
+    "gunicorn": ("gunicorn", "packaging"),
+    "http.server": (),
+}
+
+_APPLICATION = """\
+import asyncio, os, time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+WORK_S, BODY = float(os.environ.get("WORK_MS", "2")) / 1e3, os.environ["ID"].encode()
+time.sleep(float(os.environ.get("READY_AFTER", "0")))
+
+async def asgi(scope, receive, send):
+    if scope["type"] != "http":
+        return
+    while (await receive()).get("more_body"):
+        pass
+    await asyncio.sleep(WORK_S)
+    head = [(b"content-length", str(len(BODY)).encode())]
+    await send({"type": "http.response.start", "status": 200, "headers": head})
+    await send({"type": "http.response.body", "body": BODY})
+
+def wsgi(environ, start):
+    environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+    time.sleep(WORK_S)
+    start("200 OK", [("Content-Length", str(len(BODY)))])
+    return [BODY]
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_POST(self):
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        time.sleep(WORK_S)
+        self.wfile.write(b"HTTP/1.1 200 OK\\r\\nContent-Length: %d\\r\\n\\r\\n%s" % (len(BODY), BODY))
+    do_GET = do_POST
+    def log_message(self, *_):
+        pass
+
+if __name__ == "__main__":
+    ThreadingHTTPServer(("0.0.0.0", 5001), Handler).serve_forever()
+"""
 _SERVER = """\
 import asyncio, os, signal, time
+COMMANDS = {
+    "uvicorn": "-m uvicorn --app-dir / --host 0.0.0.0 --port 5001 --log-level warning application:asgi",
+    "gunicorn": "-m gunicorn --chdir / --bind 0.0.0.0:5001 --worker-class gthread --threads 8 application:wsgi",
+    "http.server": "/application.py",
+}
+if command := COMMANDS.get(os.environ.get("KIND", "")):
+    os.execve("/usr/bin/python3", ["python3", *command.split()], os.environ | {"PYTHONPATH": "/packages"})
 KIND, WORK_S, ID = os.environ.get("KIND", "graceful"), float(os.environ.get("WORK_MS", "2")) / 1e3, os.environ["ID"]
 ready_at = time.monotonic() + float(os.environ.get("READY_AFTER", "0"))
 ending = asyncio.Event()
@@ -82,9 +132,17 @@ def build(socket: str, base: Path, name: str = NAME) -> str:
             return name
         program = io.BytesIO()
         with tarfile.open(fileobj=program, mode="w") as tar:
-            entry = tarfile.TarInfo("server.py")
-            entry.size = len(_SERVER)
-            tar.addfile(entry, io.BytesIO(_SERVER.encode()))
+            for file, text in (("server.py", _SERVER), ("application.py", _APPLICATION)):
+                entry = tarfile.TarInfo(file)
+                entry.size = len(text)
+                tar.addfile(entry, io.BytesIO(text.encode()))
+            for package in dict.fromkeys(name for kind in popular() for name in POPULAR[kind]):
+                found = importlib.util.find_spec(package)
+                assert found is not None
+                assert found.origin is not None
+                origin = Path(found.origin)
+                place = origin.parent if found.submodule_search_locations else origin
+                tar.add(place, f"packages/{place.name}", filter=_without_bytecode)
         repository, _, tag = name.rpartition(":")
         client.import_image_from_file(str(base), repository=f"{repository}-base", tag=tag)
         made = client.create_container(f"{repository}-base:{tag}", "true")
@@ -93,3 +151,16 @@ def build(socket: str, base: Path, name: str = NAME) -> str:
         client.commit(made["Id"], repository=repository, tag=tag, changes=changes)
         client.remove_container(made["Id"])
     return name
+
+
+def popular() -> tuple[str, ...]:
+    """Those of POPULAR whose packages are installed here."""
+    return tuple(
+        kind
+        for kind, packages in POPULAR.items()
+        if all(importlib.util.find_spec(name) is not None for name in packages)
+    )
+
+
+def _without_bytecode(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
+    return None if "__pycache__" in entry.name else entry
