@@ -265,21 +265,31 @@ def test_a_device_answers_methods(make_agent: Any, hub: TestHub) -> None:
     assert (status, plan["modules"][0]["change"]) == (200, "change")
 
 
-def test_what_iot_edge_deploys_runs_here_as_it_is(make_agent: Any, hub: TestHub) -> None:
-    agent: Agent = make_agent(f"edge-{os.getpid()}/$edgeAgent", 'compat = "iotedge"\n')
+def test_what_iot_edge_deploys_runs_here_as_it_is(make_agent: Any, hub: TestHub, registry: Registry) -> None:
+    trusted = f'[registries."{registry.host}"]\nca = "{registry.ca}"\n'
+    agent: Agent = make_agent(f"edge-{os.getpid()}/$edgeAgent", f'compat = "iotedge"\n{trusted}')
+    with contextlib.closing(docker.APIClient(base_url=agent.engine)) as client:
+        for name in (
+            f"{agent.image.partition('@')[0]}:1",
+            agent.image,
+        ):  # it has to be pulled, with a password
+            with contextlib.suppress(docker.errors.ImageNotFound):
+                client.remove_image(name)
+        assert agent.image not in str(client.images())
+    ((user, password),) = registry.users.items()
     ports = {"PortBindings": {"5001/tcp": [{"HostIp": "127.0.0.1", "HostPort": str(agent.port)}]}}
     module = edge_module(agent.image, options={"HostConfig": ports}, env={"SITE": {"value": "hall 3"}})
     twin = edge_agent(scorer=module)
     twin["runtime"]["settings"]["registryCredentials"] = {
-        "r1": {"address": agent.image.partition("/")[0], "username": "line3", "password": "hunter2"}
+        "r1": {"address": registry.host, "username": user, "password": password}
     }
     version = hub.replace_desired(agent.client_id, twin)
     report = agent.verdict(version, 200)
     assert report["modules"]["scorer"]["runtimeStatus"] == "running"
     assert "SITE=hall 3" in agent.environment()
-    assert json.loads((agent.folder / "state/credentials/r1").read_text())["password"] == "hunter2"
+    assert json.loads((agent.folder / "state/credentials/r1").read_text())["password"] == password
     for file in (*agent.folder.glob("state/*.db*"), agent.folder / "log"):
-        assert b"hunter2" not in file.read_bytes(), file.name
+        assert password.encode() not in file.read_bytes(), file.name
     refused = edge_module(agent.image, options={"HostConfig": {"Privileged": True}})
     report = agent.verdict(hub.replace_desired(agent.client_id, edge_agent(scorer=refused)), 400)
     assert "createOptions.HostConfig.Privileged" in report["lastDesiredStatus"]["description"]
