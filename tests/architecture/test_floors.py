@@ -79,7 +79,7 @@ DOORS_TO_MORE = {
 LIBRARIES: dict[str, tuple[str, ...]] = {
     "azure": ("transports/iothub_connection.py",),
     "click": ("cli/",),
-    "cryptography": ("trust/ed25519.py", "trust/public_keys.py", "fleet/hub/authority.py"),
+    "cryptography": ("trust/ed25519.py", "trust/public_keys.py", "trust/code_signing.py", "fleet/hub/authority.py"),
     "docker": ("engine/",),
     "opentelemetry": ("sinks/otlp.py",),
     "paho": ("transports/mqtt_connection.py", "transports/mqtt_words.py"),

@@ -23,8 +23,10 @@ from tests.builders import packages
 from tests.builders.iotedge import edge_deployment, edge_module
 from tests.builders.manifests import DIGEST, manifest, module
 from tests.builders.shell import Said, Shell
+from tests.fakes.clock import NOON
 from tests.fakes.oci_registry import OciRegistry
 from tests.services.cosign import BUNDLE, KINDS, Beside, Signer, bundle_of, digest_of
+from tests.services.notation import Issued
 
 pytestmark = pytest.mark.registry
 
@@ -228,7 +230,7 @@ def test_a_registry_that_knows_referrers_is_asked_for_them(tmp_path):
     body = bundle_of(digest, key)
     with OciRegistry() as there, Registry(there.host, plain_http=True) as registry:
         with pytest.raises(ImageUnsigned, match="it is not signed"):
-            require_signed(parse_reference(about), registry, [key.known])
+            require_signed(parse_reference(about), registry, [key.known], NOON)
         layer = {"mediaType": BUNDLE, "digest": digest_of(body), "size": len(body)}
         signature = json.dumps({"schemaVersion": 2, "layers": [layer]}).encode()
         index = {"schemaVersion": 2, "manifests": [{"digest": digest_of(signature)}]}
@@ -236,4 +238,19 @@ def test_a_registry_that_knows_referrers_is_asked_for_them(tmp_path):
         there.manifests["scorer", digest_of(signature)] = signature
         there.blobs["scorer", digest_of(body)] = body
 
-        assert require_signed(parse_reference(about), registry, [key.known]) == str(key.public)
+        assert require_signed(parse_reference(about), registry, [key.known], NOON) == str(key.public)
+
+
+def test_an_image_that_notation_signed_is_taken_by_its_authority(sign, beside, tmp_path):
+    place, digest = beside
+    authority = Issued("authority")
+    place.notation(digest, Issued("signer", authority))
+    words = ("--verify-image", authority.write(tmp_path / "ca.crt"))
+    wanted = manifest(1, scorer=module(image=f"{place.login.address}/{place.repository}:1"))
+
+    said = sign(wanted, *words)
+
+    assert said.code == 0, said.err
+    assert f"@{digest} is signed by {tmp_path}/ca.crt" in said.err
+    other = ("--verify-image", Issued("other").write(tmp_path / "other.crt"))
+    assert "by none of the keys" in sign(wanted, *other).err

@@ -22,7 +22,7 @@ from edgetender.codec import decode
 from edgetender.convert.iotedge import convert, delivered, is_iotedge
 from edgetender.documents import load_document
 from edgetender.errors import AgentError, TrustRefused
-from edgetender.fleet.image_signatures import BUNDLE, IN_TOTO, SIMPLE, claims_in
+from edgetender.fleet.image_signatures import BUNDLE, IN_TOTO, JOSE, SIMPLE, claims_in
 from edgetender.model.policy import policy_of
 from edgetender.model.reading import read_manifest
 from edgetender.trust.public_keys import PublicKey
@@ -112,13 +112,14 @@ def _convert(*documents: Any) -> None:
 def _read_claims(body: bytes) -> None:
     """As the manifest of a signature, and as each kind of blob in it."""
     list(claims_in(body, lambda _: body))
-    for kind in (SIMPLE, f"{BUNDLE}.v0.3+json"):
+    for kind in (SIMPLE, f"{BUNDLE}.v0.3+json", JOSE):
         notes = {"dev.cosignproject.cosign/signature": "AAAA"}
         layers = [{"mediaType": kind, "digest": "sha256:0", "annotations": notes}]
         assert len(list(claims_in(json.dumps({"layers": layers}).encode(), lambda _: body))) == 1
 
 
 CLAIMS = (
+    {"protected": "e30", "payload": "e30", "signature": "AAAA", "header": {"x5c": ["AAAA"]}},
     {"layers": [{"mediaType": SIMPLE, "digest": "sha256:0", "annotations": {}}]},
     {
         "critical": {

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from edgetender.packaging.logins import Login
 from edgetender.trust.envelope import signed_bytes
 from edgetender.trust.public_keys import PublicKey
+from tests.services.notation import Issued
 
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
@@ -100,6 +101,10 @@ class Beside:
     def bundle(self, digest: str, signer: Signer, **more: Any) -> None:
         """`cosign sign --key` since its version 3: a bundle that refers to the image, by the fallback tag."""
         self.refer(digest, self._layer(bundle_of(digest, signer, **more), BUNDLE, {}))
+
+    def notation(self, digest: str, signer: Issued) -> None:
+        """`notation sign`: an envelope that refers to the image."""
+        self.refer(digest, self._layer(signer.sign(digest), "application/jose+json", {}))
 
     def garbage(self, digest: str, body: bytes) -> None:
         """Where a bundle would be."""

@@ -57,8 +57,8 @@ def _duration(_context: click.Context, _option: click.Parameter, value: str) -> 
     "image_keys",
     type=_PATH,
     multiple=True,
-    metavar="PUBLIC_KEY",
-    help="each image must be signed by it, with cosign; of several by any",
+    metavar="KEY|CERTIFICATE",
+    help="each image must be signed: with cosign by the public key, or with notation by whom the authority certified",
 )
 @click.option("--store", type=_PATH, help="where logins to registries are kept")
 @click.option("-o", "--output", "written", type=_PATH, help="where the signed manifest goes; else stdout")
@@ -101,7 +101,7 @@ def sign(
         else:
             refuse_tags(manifest)
         if image_keys:
-            require_images_signed(manifest, image_keys, store)
+            require_images_signed(manifest, image_keys, store, session.now())
     body = envelope(manifest, keys, root, devices, groups, architectures, valid=valid, now=session.now())
     if written is None:
         click.echo(body.decode())
@@ -125,21 +125,29 @@ def resolved(manifest: dict[str, Any], store: Path | None) -> dict[str, Any]:
     return pinned(manifest, digest_of)
 
 
-def require_images_signed(manifest: dict[str, Any], keys: Sequence[Path], store: Path | None) -> None:
+def require_images_signed(
+    manifest: dict[str, Any], keys: Sequence[Path], store: Path | None, now: datetime
+) -> None:
     """Ask the registries for signatures of each image of *manifest*. Raises ManifestInvalid, Transient."""
     from edgetender.fleet.image_signatures import require_signed
     from edgetender.fleet.keyring import read
     from edgetender.fleet.pinning import check_images
     from edgetender.model.image import ImageReference
     from edgetender.packaging.workspace import Workspace
+    from edgetender.trust.code_signing import Authority
     from edgetender.trust.public_keys import PublicKey
 
+    def trust(path: Path) -> PublicKey | Authority:
+        body = read(path)
+        kind = Authority if b"-----BEGIN CERTIFICATE-----" in body else PublicKey
+        return kind.from_pem(body, str(path))
+
     logins = Workspace(store).logins
-    trusted = [PublicKey.from_pem(read(path), str(path)) for path in keys]
+    trusted = [trust(path) for path in keys]
 
     def check(image: ImageReference) -> None:
         with logins.get(image.registry).open() as registry:
-            key = require_signed(image, registry, trusted)
+            key = require_signed(image, registry, trusted, now)
         say(f"{image} is signed by {key}")
 
     check_images(manifest, check)
