@@ -35,7 +35,7 @@ from edgetender.linking import (
     relay_of,
     transport_of,
 )
-from edgetender.lock import StateLock
+from edgetender.lock import EngineLock, StateLock
 from edgetender.logs import Format, configure
 from edgetender.metrics import Metrics
 from edgetender.model.compat import put_in_force
@@ -79,7 +79,7 @@ def run(settings: Settings, config: Path | None = None) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: flags.stop())
     settings.state_dir.mkdir(parents=True, exist_ok=True)
-    with StateLock(settings.state_dir / "lock"):
+    with StateLock(settings.state_dir / "lock"), EngineLock(settings.engine.socket, settings.device):
         return build(settings, flags, config).run()
 
 

@@ -135,6 +135,12 @@ def test_a_second_agent_on_the_same_state_ends_at_once_and_says_who_holds_it(dev
     assert f"pid {device.part.identity.pid}" in second.tail()
     assert took < 10.0  # of which the interpreter takes most on a busy machine
     assert device.serves(1)
+    other = device.home / "other.toml"  # a state directory of its own is no way around
+    other.write_text(device.settings(device.home / "other", device.home / "other.sock"))
+    second = device.daemon("other", other)
+    second.start()
+    until(lambda: not second.runs, "its end", within_s=15, every_s=0.05)
+    assert f"pid {device.part.identity.pid}" in second.tail()
     device.part.kill()  # a lock whose holder was killed holds nobody up
     device.rest(1, "the version")
     assert device.ever(lambda: device.serves(1), 1.0)
