@@ -64,6 +64,25 @@ def test_what_cannot_be_pushed_says_what_would(ask, tmp_path):
     assert (code, "NAME: 'other:1' names no registry" in err) == (6, True)
 
 
+@pytest.mark.parametrize(
+    "words", [("pull", "reg.example/x:1"), ("build", ".", "--image", "x:1"), ("image", "check", "x:1"), ("package", "m")]
+)  # fmt: skip
+@pytest.mark.parametrize("platform", ["arm64", "windows/amd64", "linux/"])
+def test_a_platform_that_is_none_is_a_slip_of_the_command_line(ask, words, platform):
+    code, _, err = ask(*words, "--platform", platform)
+    assert (code, "is no platform; write it like linux/arm64" in err) == (2, True)
+
+
+@pytest.mark.parametrize("name", ["Upper:1", "a:b:c", "x_:1", f"x@sha256:{'0' * 64}"])
+def test_a_name_no_registry_takes_is_refused_before_anything_is_made(ask, tmp_path, name):
+    (tmp_path / "Dockerfile").write_text("FROM scratch\n")
+    code, _, err = ask("build", tmp_path, "--image", name)
+    assert (code, err.startswith("--image: ")) == (6, True)
+    code, _, err = ask("package", "--entry-script", "score.py", "--tag", name)
+    assert (code, "--tag: " in err) == (6, True)
+    assert Workspace().images.list() == ()
+
+
 def test_without_an_engine_run_says_how_to_name_one(ask):
     code, _, err = ask("run", "package:1", "-p", "6789:5001")
     assert (code, "start one, or name it by DOCKER_HOST" in err) == (1, True)

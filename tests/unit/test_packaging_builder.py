@@ -239,6 +239,16 @@ def test_wheels_are_resolved_for_the_target_not_for_this_machine(bench):
         bench.build(base=arm, platform="linux/amd64")
 
 
+def test_a_root_file_system_that_is_known_is_still_for_one_platform_only(bench):
+    """The second time it came from the store unlooked at, and an amd64 image was said to be made for arm64."""
+    archive = bench.folder / "base.tar"
+    with tarfile.open(archive, "w") as tar:
+        tar.add(bench.folder / "rootfs-amd64", ".")
+    bench.build(base=archive)
+    with pytest.raises(ImageMissing, match="for linux/arm64: it is for linux/amd64"):
+        bench.build(base=archive, platform="linux/arm64")
+
+
 def test_a_fault_of_the_configuration_costs_no_work(bench):
     with pytest.raises(ConfigInvalid):
         bench.build(config=bench.config(entry_script="missing.py"))

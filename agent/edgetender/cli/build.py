@@ -7,12 +7,14 @@ from pathlib import Path
 
 import click
 
+from edgetender.cli.image_words import name_faults
+from edgetender.cli.image_words import platform as platform_of
 from edgetender.cli.output import Exit, Session, options, say
 from edgetender.cli.package_variants import pushed
 from edgetender.cli.progress import log
 from edgetender.cli.registry import host
 from edgetender.cli.words import span
-from edgetender.errors import ConfigInvalid, NotFound, Problem
+from edgetender.errors import ConfigInvalid, NotFound
 from edgetender.packaging.dockerfile_build import DockerfileBuilder
 from edgetender.packaging.workspace import Workspace
 
@@ -23,7 +25,7 @@ from edgetender.packaging.workspace import Workspace
 @click.option("--image", required=True, metavar="NAME:VERSION")
 @click.option("--registry", "name", help="where to push it; else it stays here")
 @click.option("--file", default="Dockerfile", show_default=True, help="in the context")
-@click.option("--platform", default="linux/amd64", show_default=True)
+@click.option("--platform", default="linux/amd64", show_default=True, callback=platform_of)
 @click.option("--builder", type=click.Choice(("auto", "direct", "docker")), default="auto", show_default=True)
 @click.option("--store", type=click.Path(path_type=Path), help="where images are kept")
 @click.pass_obj
@@ -45,12 +47,10 @@ def build(
     workspace = Workspace(store)
     if not (context / file).is_file():
         raise NotFound(f"cannot build {context}: there is no {file} in it")
-    if "@" in image or image.count(":") > 1:
-        raise ConfigInvalid(
-            (Problem("--image", "reference.invalid", f"{image!r}; write it like name:version"),)
-        )
     address = host(name, workspace) if name is not None else None
     reference = f"{address}/{image}" if address else image
+    if faults := name_faults("--image", reference):
+        raise ConfigInvalid(tuple(faults))
     run = secrets.token_hex(3)
     with log() as tell:
         digest = DockerfileBuilder(workspace, tell).build(

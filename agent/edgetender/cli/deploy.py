@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgetender.cli.broker import broker_options, broker_settings, duration
+from edgetender.cli.image_words import platforms as platforms_of
 from edgetender.cli.output import Exit, Session, options, say
 from edgetender.cli.package_variants import entry, pushed
 from edgetender.cli.progress import log
@@ -45,7 +46,9 @@ Manifest = dict[str, Any]
     help="what devices call their login to it; else the registry's name as a file can be named",
 )
 @click.option("--base", "bases", multiple=True, metavar="[VARIANT][@PLATFORM=]BASE", help="as of package")
-@click.option("--platform", default="linux/amd64", show_default=True, help="several with commas between")
+@click.option(
+    "--platform", default="linux/amd64", show_default=True, callback=platforms_of, help="several with commas between"
+)  # fmt: skip
 @click.option("--variant", "variants", multiple=True, help="cpu, cuda, tensorrt or jetpack; several")
 @click.option(
     "--manifest",

@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from edgetender.cli.image_words import name_faults
+from edgetender.cli.image_words import platform as platform_of
 from edgetender.cli.output import Exit, Session, Style, options, options_but_output, say, table
 from edgetender.cli.progress import bars
 from edgetender.errors import ConfigInvalid, Permanent, Problem
@@ -33,7 +35,7 @@ def image() -> None:
 @options
 @click.argument("reference", metavar="REF|oci:DIR")
 @click.option("--profile", type=click.Choice(tuple(PROFILES)), default="edgetender", show_default=True)
-@click.option("--platform", default="linux/amd64", show_default=True)
+@click.option("--platform", default="linux/amd64", show_default=True, callback=platform_of)
 @_STORE
 @click.pass_obj
 def check(session: Session, reference: str, profile: str, platform: str, store: Path | None) -> Exit:
@@ -80,7 +82,11 @@ def bases(session: Session) -> Exit:
 @image.command()
 @options_but_output
 @click.argument("name", type=click.Choice(NAMES))
-@click.option("--platform", help="linux/amd64 or linux/arm64; else the first that the recipe is for")
+@click.option(
+    "--platform",
+    callback=platform_of,
+    help="linux/amd64 or linux/arm64; else the first that the recipe is for",
+)
 @click.option(
     "--output", "folder", type=click.Path(path_type=Path), help="a directory for it; else it is printed"
 )
@@ -138,6 +144,8 @@ def send_image(session: Session, reference: str, store: Path | None, name: str |
         again = f"edgetender image push {reference} REGISTRY/{reference}"
         text = f"{reference!r} names no registry; say where it goes: {again}"
         raise ConfigInvalid((Problem("IMAGE", "reference.invalid", text),))
+    if name is not None and (faults := name_faults("NAME", name)):
+        raise ConfigInvalid(tuple(faults))
     target = name or reference
     login = workspace.logins.get(split(target, "NAME" if name else "IMAGE")[0])
     with bars() as progress:

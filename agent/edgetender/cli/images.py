@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from edgetender.cli.image_words import platform as platform_of
 from edgetender.cli.output import Exit, Session, options, say, table
 from edgetender.cli.progress import bars
 from edgetender.cli.words import ago, size
@@ -46,7 +47,7 @@ def images(session: Session, store: Path | None) -> Exit:
 @click.command()
 @options
 @click.argument("reference")
-@click.option("--platform", default="linux/amd64", show_default=True)
+@click.option("--platform", default="linux/amd64", show_default=True, callback=platform_of)
 @click.option(
     "--engine", type=click.Choice(("docker", "containerd")), default="docker", show_default=True,
     help="docker: or podman, at DOCKER_HOST; containerd: by ctr, CONTAINERD_ADDRESS, CONTAINERD_NAMESPACE",

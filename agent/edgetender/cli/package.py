@@ -9,6 +9,8 @@ from typing import Any
 
 import click
 
+from edgetender.cli.image_words import name_faults
+from edgetender.cli.image_words import platforms as platforms_of
 from edgetender.cli.output import Exit, Session, options_but_output, say, table
 from edgetender.cli.package_compared import compare, comparison_lines
 from edgetender.cli.package_variants import pushed, variants_told
@@ -49,7 +51,9 @@ _PATH = click.Path(path_type=Path)
     help="a base's name, an image's reference, oci:DIR, or a root file system",
 )
 @click.option("--with-default-base", is_flag=True, help="make it on the default base too, and try both")
-@click.option("--platform", default="linux/amd64", show_default=True, help="several with commas between")
+@click.option(
+    "--platform", default="linux/amd64", show_default=True, callback=platforms_of, help="several with commas between"
+)  # fmt: skip
 @click.option(
     "--variant", "variants", multiple=True, help="cpu, cuda, tensorrt or jetpack; may be given several times"
 )
@@ -164,6 +168,7 @@ def _faults(
         found.append(Problem("--generate-dockerfile", "value.conflict", text))
     if push and tag is None:
         found.append(Problem("--tag", "value.missing", "is required by --push"))
+    found += name_faults("--tag", tag) if tag is not None else []
     if context and destination is None:
         found.append(Problem("--output", "value.missing", "is required by --generate-dockerfile"))
     if context and push:

@@ -169,18 +169,17 @@ class DirectBuilder:
         key = (
             f"base-{fingerprint(base)}" if base.is_file() else None
         )  # a directory is looked through each time
-        if (
-            key is not None
-            and (kept := self._store.note(key)) is not None
-            and self._store.holds(kept["layer"])
-        ):
-            return oci_layout.image_of(blobs, kept["image"]), True
-        self._say(f"importing {base}")
-        image = base_image.import_rootfs(base, blobs)
-        if key is not None:
-            self._store.keep(key, {"image": image.digest, "layer": image.layers[0].digest})
+        kept = self._store.note(key) if key is not None else None
+        known = kept is not None and self._store.holds(kept["layer"])
+        if kept is not None and known:
+            image = oci_layout.image_of(blobs, kept["image"])
+        else:
+            self._say(f"importing {base}")
+            image = base_image.import_rootfs(base, blobs)
+            if key is not None:
+                self._store.keep(key, {"image": image.digest, "layer": image.layers[0].digest})
         oci_layout.check_platform(image, platform, base)
-        return image, False
+        return image, known
 
     def _python(self, image: Image) -> Python:
         key = f"python-{image.digest.removeprefix('sha256:')}"

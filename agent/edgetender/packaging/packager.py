@@ -153,6 +153,10 @@ class Packager:
         order = self._resolved(order)
         builder = _chosen(order)
         self.say(f"packaging {order.reference} for {order.platform}, builder {builder}")
+        if builder == "docker" and order.builder == "auto":
+            steps = order.config.extra_docker_file_steps is not None
+            why = "extraDockerfileSteps are run" if steps else "micromamba installs its conda packages"
+            self.say(f"a container engine builds it: {why} there")
         made, base = self.assemble(order, by_engine=builder == "docker")
         if builder == "direct":
             oci_layout.write(made.image, out, name=order.reference)
