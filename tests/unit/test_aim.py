@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import UTC
+
 from edgetender.decide.changes import changes, summary
 from edgetender.decide.planning import plan_document
 from edgetender.decide.resolving import aim, pinned_image, resolution_key
+from edgetender.model.gate import Hold, Rules
 from edgetender.model.hardware import Fact, Hardware
 from edgetender.model.ledger import Condemnation, Demotion, Ledger
 from edgetender.model.observed import Observed, Status
 from edgetender.model.reading import manifest_of
+from edgetender.model.window import window_of
 from tests.builders.ledgers import container, holding, looked, resolution, target
 from tests.builders.loops import AMD64
 from tests.builders.manifests import SCORER, body, image, manifest, module, slot
@@ -170,3 +174,16 @@ def test_a_plan_says_which_module_cannot_run_here_and_which_goes():
     why = {one["name"]: one["why"] for one in told["modules"]}
     assert why["scorer"] == "the manifest has no such module"
     assert "needs an NVIDIA accelerator" in why["new"]
+
+
+def test_a_plan_says_what_the_version_would_wait_for_and_until_when():
+    night = Rules(apply=(window_of("0 2 * * sat for 4h", lambda _: UTC),))
+    told = plan_document(body(TWO), holding(ONE), AMD64, here(SCORER), night, NOON)
+    assert told["notes"][-1] == (
+        "would wait until 2026-11-28T02:00:00.000Z: apply is for 0 2 * * sat for 4h (override: --now)"
+    )
+    held = holding(ONE, holds={"": Hold("cli (uid 0)", NOON, None, "fair")})
+    told = plan_document(body(TWO), held, AMD64, here(SCORER), night, NOON)
+    assert told["notes"][-1] == "would wait: the device is held by cli (uid 0): fair"
+    open_now = plan_document(body(TWO), holding(ONE), AMD64, here(SCORER), Rules(), NOON)
+    assert not [note for note in open_now["notes"] if "wait" in note]
