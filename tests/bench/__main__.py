@@ -8,7 +8,7 @@ from importlib import import_module
 BENCHES = {
     "publish": "from publish to the first 200, against create + start + poll by hand",
     "front": "a request behind a front, against a plainly published port",
-    "update_gap": "what clients notice of an update, against stop and start by hand",
+    "update_gap": "what clients notice of an update, against docker-compose and stop and start by hand",
     "idle": "memory and CPU of a daemon that has nothing to do, over five minutes",
     "outbox": "what a day of telemetry writes to the disk, and a flood of 10,000 messages a second",
     "cli": "process time of `edgetender status`, against `python -c pass`",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -261,3 +262,21 @@ def shown(stand: Stand, copies: int) -> Shadowed:
     found = state(stand).shadowed
     assert found is not None
     return found
+
+
+@pytest.mark.parametrize("stand", [PROXY], indirect=True)
+def test_a_port_that_only_root_may_open_is_held_too(stand: Stand) -> None:
+    stand.spec = FrontSpec("web", PROXY, (FrontPort(_free_low_port(), 5001, http=True),))
+    with serving(stand, stand.member(1, "graceful")) as load:
+        load.go_on(20)
+    front = stand.client.containers.get("edgetender-web-front").attrs["HostConfig"]
+    assert front["CapDrop"] == ["ALL"]
+    assert [right.removeprefix("CAP_") for right in front["CapAdd"]] == ["NET_BIND_SERVICE"]
+    assert not load.failures, str(load)
+
+
+def _free_low_port() -> int:
+    for port in range(1023, 600, -1):
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    raise AssertionError("every port below 1024 is taken")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from edgetender.codec import canonical, sha256_hex
 
 PROXY, NAT, NONE = "proxy", "nat", "none"
+FORM = 2  # of what fronts are told; one that another release set up in another form is made anew
 FACT = "front"  # the fact's name: this device has an image for fronts
 
 
@@ -33,7 +34,7 @@ class FrontSpec:
     @property
     def digest(self) -> str:
         """sha256 of the canonical form: two specs are the same front if it is equal."""
-        return sha256_hex(canonical(dataclasses.asdict(self)))
+        return sha256_hex(canonical({**dataclasses.asdict(self), "form": FORM}))
 
 
 @dataclass(frozen=True, slots=True)
