@@ -59,7 +59,18 @@ MAY_IMPORT: dict[str, set[str]] = {
     | PORTS
     | LOOP
     | HANDS
-    | {"config", "api", "house", "receiving", "linking", "grounding", "checks", "detecting", "commands", "lifetime"},
+    | {
+        "config",
+        "api",
+        "house",
+        "receiving",
+        "linking",
+        "grounding",
+        "checks",
+        "detecting",
+        "commands",
+        "lifetime",
+    },
     # doors
     "cli": WORDS
     | {"trust", "api", "checks", "config", "packaging", "fleet", "documents", "support", "convert"},
@@ -79,7 +90,12 @@ DOORS_TO_MORE = {
 LIBRARIES: dict[str, tuple[str, ...]] = {
     "azure": ("transports/iothub_connection.py",),
     "click": ("cli/",),
-    "cryptography": ("trust/ed25519.py", "trust/public_keys.py", "trust/code_signing.py", "fleet/hub/authority.py"),
+    "cryptography": (
+        "trust/ed25519.py",
+        "trust/public_keys.py",
+        "trust/code_signing.py",
+        "fleet/hub/authority.py",
+    ),
     "docker": ("engine/",),
     "opentelemetry": ("sinks/otlp.py",),
     "paho": ("transports/mqtt_connection.py", "transports/mqtt_words.py"),

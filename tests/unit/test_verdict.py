@@ -66,7 +66,9 @@ def test_settling_outlives_a_clock_that_was_set_back():
 
 def test_a_candidate_that_lost_its_readiness_is_rolled_back_at_once():
     broken = looked(container(spec_of(TWO), health=failing("answered 503")))
-    assert judged(TWO, broken, holding(ONE, TWO)) == RollBack("module scorer: not ready: answered 503", "scorer")
+    assert judged(TWO, broken, holding(ONE, TWO)) == RollBack(
+        "module scorer: not ready: answered 503", "scorer"
+    )
 
 
 @pytest.mark.parametrize(("times", "rolled_back"), [(2, False), (3, True)])

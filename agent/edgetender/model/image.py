@@ -21,7 +21,7 @@ _REFERENCE = re.compile(
 _SHA256 = re.compile(r"sha256:[0-9a-f]{64}")
 _MAX_REFERENCE, _MAX_NAME = 512, 255
 HUB = "docker.io"
-NEAR = "edgetender-"  # begins the repository of an image that the engine fetches from this machine, for a moment
+NEAR = "edgetender-"  # begins the repository of what the engine fetches from this machine, for a moment
 
 
 @dataclass(frozen=True, slots=True)
