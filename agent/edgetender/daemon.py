@@ -89,7 +89,7 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
     Nothing runs yet; sockets are bound and databases open.
     """
     clock, notifier, metrics = SystemClock(), Notifier(os.environ), Metrics(__version__, labels_of(settings))
-    store, lost_state = SqliteStore.open(settings.state_dir / "state.db", clock)
+    store, lost_state = SqliteStore.open(settings.state_dir / "state.db", clock, reserve_bytes=8 << 20)
     outbox, lost_queue = SqliteOutbox.open(
         settings.state_dir / "queue.db",
         max_bytes=settings.outbox.max_bytes,

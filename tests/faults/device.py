@@ -182,7 +182,7 @@ level = "DEBUG"
         """Copy what is on the disk, of a daemon that does not run."""
         for name in ("state", "folder"):
             if (self.home / name).exists():
-                shutil.copytree(self.home / name, place / name)
+                shutil.copytree(self.home / name, place / name, ignore=shutil.ignore_patterns("reserve"))
 
     def put_back(self, place: Path) -> None:
         for name in ("state", "folder"):

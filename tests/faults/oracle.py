@@ -63,7 +63,7 @@ class Oracle:
             copy = Path(folder, "state")
             if not (self._device.state / "state.db").exists():
                 return
-            shutil.copytree(self._device.state, copy)
+            shutil.copytree(self._device.state, copy, ignore=shutil.ignore_patterns("reserve"))
             store, lost = SqliteStore.open(copy / "state.db")
             if lost is not None:
                 self._say(f"I3: a kill cost the state: {lost}")

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
 from edgetender.clock import Clock, SystemClock
+from edgetender.errors import DiskFull
 from edgetender.model.ledger import Decision, Delivery, HistoryEntry, Ledger
 from edgetender.store import ledger_json
 from edgetender.store.database import crc, open_database
+from edgetender.store.reserve import Reserve
 from edgetender.store.schema import STATE
+
+T = TypeVar("T")
 
 UNDECIDED_KEPT = 200
 DECIDED_KEPT = 200
@@ -29,8 +33,11 @@ class SqliteStore:
     is left out and named in *lost*; an unreadable file is set aside and begun anew.
     """
 
-    def __init__(self, path: Path, clock: Clock | None = None) -> None:
-        """Raises Permanent for a file of a newer edgetender, or one we may not open; DiskFull."""
+    def __init__(self, path: Path, clock: Clock | None = None, *, reserve_bytes: int = 0) -> None:
+        """*reserve_bytes* are kept free beside it, for a full disk.
+
+        Raises Permanent for a file of a newer edgetender, or one we may not open; DiskFull.
+        """
         clock = clock or SystemClock()
         self._database, lost = open_database(path, STATE, now=clock.now(), journal_bytes=_JOURNAL_BYTES)
         try:
@@ -43,11 +50,14 @@ class SqliteStore:
         if damaged:
             lost = f"{path.name}: damaged and left out: {', '.join(damaged)}"
         self.lost: str | None = lost
+        self._reserve = Reserve(path.with_name("reserve"), reserve_bytes)
 
     @classmethod
-    def open(cls, path: Path, clock: Clock | None = None) -> tuple[Self, str | None]:
+    def open(
+        cls, path: Path, clock: Clock | None = None, *, reserve_bytes: int = 0
+    ) -> tuple[Self, str | None]:
         """The store, and what was lost."""
-        store = cls(path, clock)
+        store = cls(path, clock, reserve_bytes=reserve_bytes)
         return store, store.lost
 
     def close(self) -> None:
@@ -55,13 +65,16 @@ class SqliteStore:
 
     def deliver(self, kind: str, source: str, body: bytes, now: datetime) -> int:
         received_at = now.isoformat()
-        with self._database.transaction() as connection:
+
+        def write(connection: sqlite3.Connection) -> int:
             inserted = connection.execute(
                 "INSERT INTO deliveries (kind, source, received_at, body, crc) VALUES (?, ?, ?, ?, ?)",
                 (kind, source, received_at, body, crc(kind, source, received_at, body)),
             )
             _bound_undecided(connection)
             return inserted.lastrowid or 0
+
+        return self._written(write)
 
     def deliveries(self) -> tuple[Delivery, ...]:
         return tuple(delivery for delivery, intact in self._undecided() if intact)
@@ -82,7 +95,8 @@ class SqliteStore:
         if not (changed or decisions or history):
             self._ledger = ledger
             return
-        with self._database.transaction() as connection:
+
+        def write(connection: sqlite3.Connection) -> None:
             connection.executemany(
                 "INSERT OR REPLACE INTO ledger (section, body, crc) VALUES (?, ?, ?)",
                 [(section, body, crc(section, body)) for section, body in changed],
@@ -91,6 +105,8 @@ class SqliteStore:
                 _decide(connection, decision)
             if history:
                 _enter(connection, history)
+
+        self._written(write)
         self._ledger = ledger
 
     def decision(self, delivery: int) -> Decision | None:
@@ -107,6 +123,19 @@ class SqliteStore:
 
     def history(self, limit: int = HISTORY_KEPT) -> tuple[HistoryEntry, ...]:
         return tuple(entry for _, entry in self._entries(limit) if entry is not None)
+
+    def _written(self, write: Callable[[sqlite3.Connection], T]) -> T:
+        """Carry *write* out, all or nothing; where the disk is full, once more in the room that was kept."""
+        try:
+            with self._database.transaction() as connection:
+                done = write(connection)
+        except DiskFull:
+            if not self._reserve.give_up():
+                raise
+            with self._database.transaction() as connection:
+                return write(connection)
+        self._reserve.take()
+        return done
 
     def _undecided(self) -> list[tuple[Delivery, bool]]:
         with self._database.reading() as connection:
