@@ -274,6 +274,7 @@ def test_every_route_is_one_of_those_tested_here():
         "GET /",
         "GET /page/{name}",
         "GET /v1/page",
+        "GET /v1/trends",
         "GET /v1/live",
         "GET /v1/checks",
         "POST /v1/checks",
