@@ -83,9 +83,12 @@ class FrontDown(Transient):
 class RegistryUnreachable(Transient):
     code = "registry.unreachable"
 
-    def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
+    def __init__(
+        self, message: str, *, retry_after_s: float | None = None, status: int | None = None
+    ) -> None:
+        """*status*: what the registry answered, where it did."""
         super().__init__(message)
-        self.retry_after_s = retry_after_s
+        self.retry_after_s, self.status = retry_after_s, status
 
 
 class ImageCorrupt(Transient):

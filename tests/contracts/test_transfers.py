@@ -140,6 +140,14 @@ def test_a_push_that_gets_no_further_ends_and_says_why(far, login, tmp_path):
     assert waits == [1, *PAUSES]
 
 
+@pytest.mark.parametrize(("status", "pauses"), [(400, []), (415, []), (503, PAUSES), (429, PAUSES)])
+def test_what_a_registry_will_not_have_is_not_offered_again(far, login, tmp_path, status, pauses):
+    far.refuses, waits = status, []
+    with pytest.raises(RegistryUnreachable, match=f"answered {status}"):
+        send(login, tmp_path, wait=waits.append)
+    assert waits[-5:] == pauses
+
+
 def test_a_registry_that_is_not_there_is_told_at_once(tmp_path):
     waits = []
     with OciRegistry() as gone:

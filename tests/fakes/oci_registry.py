@@ -27,6 +27,7 @@ class OciRegistry:
         self.ranges: list[str] = []  # Content-Range and Range headers that came
         self.budget: list[int] = []
         self.mounts = self.ranged = True
+        self.refuses = 0  # the status that a manifest gets, instead of being taken
         registry = self
 
         class Answer(BaseHTTPRequestHandler):
@@ -130,6 +131,9 @@ class _Exchange:
         if self._wire.command == "PUT":
             body = bytearray()
             self._body(body)
+            if self._registry.refuses:
+                self._say(self._registry.refuses)
+                return
             for key in (name, _digest(body)):
                 self._registry.manifests[repository, key] = bytes(body)
             self._say(201)

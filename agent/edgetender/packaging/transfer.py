@@ -13,6 +13,11 @@ Say = Callable[[str], None]
 _PAUSES_S = (1.0, 2.0, 4.0, 8.0, 15.0)  # a person waits: who wants to wait longer calls again, and it goes on
 
 
+def _for_good(status: int | None) -> bool:
+    """A registry that says no to the request itself says so again; not where it stands elsewhere, or is busy."""
+    return status is not None and 400 <= status < 500 and status not in {408, 416, 429}  # noqa: PLR2004
+
+
 class Reached:
     """How far a transfer of several blobs is: a progress function, that asks *also* the next one.
 
@@ -58,7 +63,7 @@ def kept_up(
         except RegistryUnreachable as error:
             failures = 1 if reached.before() > best else failures + 1
             best = max(best, reached.before())
-            if not reached.moved or failures > len(_PAUSES_S):
+            if not reached.moved or failures > len(_PAUSES_S) or _for_good(error.status):
                 raise
             pause_s = max(_PAUSES_S[failures - 1], error.retry_after_s or 0)
             say(f"{error}; going on in {pause_s:.0f} s")

@@ -39,14 +39,16 @@ def refused(
             return ImageMissing(f"{said}: it has no such {missing}; was it pushed there under this name?")
         case 429:
             return RegistryUnreachable(
-                f"{said}: too many requests; it is asked again later", retry_after_s=wait_s
+                f"{said}: too many requests; it is asked again later", retry_after_s=wait_s, status=status
             )
         case _ if status >= 500:  # noqa: PLR2004
             return RegistryUnreachable(
-                f"{said}: it is not well; it is asked again later", retry_after_s=wait_s
+                f"{said}: it is not well; it is asked again later", retry_after_s=wait_s, status=status
             )
         case _:
-            return RegistryUnreachable(f"{said}, which no registry should; is it one?", retry_after_s=wait_s)
+            return RegistryUnreachable(
+                f"{said}, which no registry should; is it one?", retry_after_s=wait_s, status=status
+            )
 
 
 def error_code(body: bytes) -> str:
