@@ -26,6 +26,7 @@ class Ground:
 
     engine: FakeEngine
     hollow: set[str] = field(default_factory=set)
+    hollow_once: set[str] = field(default_factory=set)
     settled: int = 0
     read: list[str] = field(default_factory=list)
 
@@ -34,7 +35,9 @@ class Ground:
 
     def flaw(self, image: str) -> str | None:
         self.read.append(image)
-        return "layer sha256:0123 is damaged or missing" if image in self.hollow else None
+        damaged = image in self.hollow | self.hollow_once
+        self.hollow_once.discard(image)
+        return "layer sha256:0123 is damaged or missing" if damaged else None
 
 
 class Device:
@@ -127,11 +130,24 @@ def test_a_hollow_image_is_taken_away_with_what_was_made_of_it_and_pulled_anew(d
     assert device.marks.settled == {NEXT}
 
 
+def test_after_a_cut_what_was_pulled_is_read_too_for_it_may_have_found_hollow_layers(device: Device):
+    device.boot()
+    device.ground.hollow_once.add(NEXT)
+    effects = len(device.raw.effects)
+    device.pull(NEXT)
+    assert [verb for verb, _ in device.raw.effects[effects:]] == ["pull", "remove_image", "pull"]
+    assert NEXT in device.engine.images()
+    device.marks.end()
+    device.boot()
+    device.pull(SCORER)  # such layers lie there until somebody finds them
+    assert device.ground.read[-1] == SCORER
+
+
 def test_a_repair_that_changed_nothing_is_none(device: Device):
     device.raw.world.images.add(NEXT)
     device.ground.hollow.add(NEXT)
     device.boot()
-    with pytest.raises(ImageCorrupt, match="its old layers"):
+    with pytest.raises(ImageCorrupt, match="old layers"):
         device.pull(NEXT)
     assert NEXT not in device.engine.images()
 

@@ -30,7 +30,7 @@ class ScriptedEngine(Held):
         super().__init__()
         self._ready = _TcpServer(("127.0.0.1", 0), _ready(self))
         self.port = self._ready.server_port
-        self._api = _UnixServer(str(socket), _api(self))
+        self._api = UnixServer(str(socket), _api(self))
         for server in (self._ready, self._api):
             threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
 
@@ -56,7 +56,7 @@ class _Patient(socketserver.ThreadingMixIn):
             super().finish_request(request, client_address)  # type: ignore[misc]
 
 
-class _UnixServer(_Patient, socketserver.UnixStreamServer):
+class UnixServer(_Patient, socketserver.UnixStreamServer):
     pass
 
 
@@ -64,7 +64,7 @@ class _TcpServer(_Patient, HTTPServer):
     pass
 
 
-class _Quiet(BaseHTTPRequestHandler):
+class Answering(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = False
     engine: ClassVar[Held]
@@ -88,8 +88,8 @@ class _Quiet(BaseHTTPRequestHandler):
         pass
 
 
-def _ready(engine: Held) -> type[_Quiet]:
-    class Ready(_Quiet):
+def _ready(engine: Held) -> type[Answering]:
+    class Ready(Answering):
         """The containers' own answers, and the registry's."""
 
         def do_HEAD(self) -> None:
@@ -106,10 +106,10 @@ def _ready(engine: Held) -> type[_Quiet]:
     return Ready
 
 
-def _api(engine: Held) -> type[_Quiet]:  # one small method per request
+def _api(engine: Held) -> type[Answering]:  # one small method per request
     counter = itertools.count()
 
-    class Api(_Quiet):
+    class Api(Answering):
         """The requests that the daemon makes, by `<method>_<first word of the path>`."""
 
         def setup(self) -> None:

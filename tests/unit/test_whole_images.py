@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import os
 import tarfile
+import threading
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from edgetender.engine.settling import settle
-from edgetender.engine.whole import damage
+from edgetender.engine.whole import DockerImages, damage
+from edgetender.errors import DiskFull, EngineDown, NotFound
+from tests.faults.docker_api import Answering, UnixServer
 
 LAYER = b"a layer, unpacked" * 1000
 DIGEST = "sha256:" + hashlib.sha256(LAYER).hexdigest()
@@ -68,3 +74,59 @@ def test_a_root_that_is_closed_to_us_is_synced_by_what_is_above_it(tmp_path: Pat
         settle(str(closed))
     finally:
         os.seteuid(0)
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[type[Answering]]:
+    """Hands out one image as its class attributes say: a status and a body."""
+
+    class Engine(Answering):
+        status, body = 200, archive({"f00/layer.tar": LAYER}).getvalue()
+        asked = 0
+
+        def do_GET(self) -> None:  # noqa: N802  # the library's name
+            if self.path.endswith("/version"):
+                self.answer(200, {"Version": "20.10.24", "ApiVersion": "1.41", "MinAPIVersion": "1.12"})
+            elif self.path.endswith("/info"):
+                self.answer(200, {"DockerRootDir": str(tmp_path)})
+            elif self.path.endswith("/json"):
+                self.answer(200, {"RootFS": {"Layers": [DIGEST]}})
+            else:
+                Engine.asked += 1
+                self.answer(self.status, self.body)
+
+    with UnixServer(str(tmp_path / "engine"), Engine) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        yield Engine
+        server.shutdown()
+        thread.join()
+
+
+def test_an_engine_hands_out_a_whole_image_once_and_a_damaged_one_twice(engine: Any, tmp_path: Path):
+    images = DockerImages(f"unix://{tmp_path}/engine")
+    assert images.flaw("probe") is None
+    assert engine.asked == 1
+    engine.status, engine.body = 500, b'{"message":"file integrity checksum failed for \\"bin/sh\\""}'
+    assert images.flaw("probe") == 'file integrity checksum failed for "bin/sh"'
+    assert engine.asked == 3
+    images.settle()
+    images.close()
+
+
+@pytest.mark.parametrize(
+    ("status", "words", "expected"),
+    [
+        (500, "write /var/lib/docker/tmp/x: no space left on device", DiskFull),
+        (503, "shutting down", EngineDown),
+        (404, "No such image", NotFound),
+    ],
+)
+def test_what_says_nothing_of_the_image_condemns_none(
+    engine: Any, tmp_path: Path, status: int, words: str, expected: type[Exception]
+):
+    engine.status, engine.body = status, json.dumps({"message": words}).encode()
+    images = DockerImages(f"unix://{tmp_path}/engine")
+    with pytest.raises(expected):
+        images.flaw("probe")
+    images.close()

@@ -29,6 +29,9 @@ class Marks(Protocol):
     def unclean(self) -> bool: ...
 
     @property
+    def cut(self) -> bool: ...
+
+    @property
     def settled(self) -> frozenset[str]: ...
 
     def settle(self, image: str) -> None: ...
@@ -83,17 +86,22 @@ class ProvenEngine:
         progress: Callable[[PullProgress], bool],
     ) -> None:
         name = str(reference)
-        repaired = self._doubted(name) and name in self._engine.images()
-        if repaired:
+        if self._doubted(name) and name in self._engine.images():
             if name not in self._hollow and self._is_whole(name):
                 return
             self._take_away(name)
         self._engine.pull(reference, credential, progress)
         self._ground.settle()
-        if repaired and not self._is_whole(name):  # another name, or another image, kept the layers
-            raise ImageCorrupt(
-                f"cannot repair {name}: the engine took its old layers; remove what shares them"
-            )
+        if self._marks.cut and not self._is_whole(
+            name
+        ):  # it took layers that lay about, of a pull that was cut
+            self._take_away(name)
+            self._engine.pull(reference, credential, progress)
+            self._ground.settle()
+            if not self._is_whole(name):  # another image names them
+                raise ImageCorrupt(
+                    f"cannot repair {name}: the engine took old layers; remove what shares them"
+                )
         self._trust(name)
 
     def prove(self, wanted: Callable[[], Iterable[str]], stopping: threading.Event) -> None:

@@ -9,9 +9,10 @@ from typing import IO, Any, cast
 from urllib.parse import quote
 
 from edgetender.engine.connection import Connection
+from edgetender.engine.outcomes import refusal
 from edgetender.engine.settling import settle
 from edgetender.engine.stream import Stream, message_in
-from edgetender.errors import EngineDown, EngineRefused
+from edgetender.errors import EngineDown, EngineRefused, NotFound, Transient
 
 _CHUNK = 1 << 20
 _QUIET_TICKS = 240  # half a second each: a slow card needs long before the first byte of a large layer
@@ -46,7 +47,9 @@ class DockerImages:
                 ) from error
 
     def flaw(self, image: str) -> str | None:
-        """What of *image* is missing or damaged, None for nothing. Reads all of it. Raises EngineDown, NotFound.
+        """What of *image* is missing or damaged, None for nothing. Reads all of it.
+
+        Raises EngineDown, NotFound, and DiskFull: engines put it together on their disk before they hand it out.
 
         What seems damaged is read again: an engine that is ended meanwhile breaks off, too.
         """
@@ -64,6 +67,11 @@ class DockerImages:
             body = _Body(stream.chunks(), what)
             begun = body.wait()
             if stream.refused():
+                said = refusal(what, stream.status or 0, message_in(begun))
+                if isinstance(
+                    said, Transient | NotFound
+                ):  # the engine unpacks it for this, and may lack the room
+                    raise said
                 return message_in(begun) or "the engine cannot hand it out"
             return damage(cast(IO[bytes], body), layers)
 

@@ -22,9 +22,10 @@ _MOST_BYTES = 1024 * 1024
 
 
 class BootMarks:
-    """Marks of the boot called *boot*. *unclean* is whether the one before ended without a word. From any thread.
+    """Marks of the boot called *boot*. From any thread.
 
-    Where there is no file nothing is known, and nothing is doubted: the device is new.
+    *unclean* is whether the boot before ended without a word, *cut* whether one ever did. Where there is no file
+    nothing is known, and nothing is doubted: the device is new.
     """
 
     def __init__(self, path: Path, boot: int) -> None:
@@ -32,6 +33,8 @@ class BootMarks:
         before = _read(path)
         same = before is not None and before["boot"] == boot != NO_BOOT
         self.unclean = before is not None and (bool(before["unclean"]) if same else not before["ended"])
+        # layers that no image names any more may lie about from then on, hollow, for a pull to take
+        self.cut = self.unclean or (before is not None and bool(before["cut"]))
         self._settled = frozenset(before["settled"]) if before is not None else frozenset()
         self._write(ended=False)
 
@@ -69,6 +72,7 @@ class BootMarks:
             "boot": self._boot,
             "ended": ended,
             "unclean": self.unclean,
+            "cut": self.cut,
             "settled": sorted(self._settled),
         }
         try:
@@ -103,4 +107,4 @@ def _read(path: Path) -> dict[str, Any] | None:
         return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         pass
-    return {"boot": NO_BOOT, "ended": False, "unclean": True, "settled": []}
+    return {"boot": NO_BOOT, "ended": False, "unclean": True, "cut": True, "settled": []}
