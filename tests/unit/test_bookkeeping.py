@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import pytest
 
+from edgetender.decide.backoff import due_at
 from edgetender.decide.bookkeeping import EARLIER_IMAGES, forget, intend, note_deaths, record, record_pull
 from edgetender.decide.exits import describe_exit
 from edgetender.decide.resolving import pinned_image
 from edgetender.decide.stride import pull_key, run_key
-from edgetender.errors import DiskFull, EngineDown, EngineRefused, ImageMissing, PullStalled
+from edgetender.errors import (
+    DiskFull,
+    EngineDown,
+    EngineRefused,
+    ImageMissing,
+    PullStalled,
+    RegistryUnreachable,
+)
 from edgetender.model.ledger import Attempt, Death, Demotion, Ledger
 from edgetender.model.observed import Observed, Status
 from edgetender.model.plan import Create, Outcome, Plan, Pull, PullOutcome, Remove, Start, Stop
@@ -96,6 +104,17 @@ def test_every_failed_pull_counts_and_one_that_ends_well_clears_the_count(error)
         ledger = record_pull(ledger, PullOutcome(WANTED, None, error), NOON)
     assert ledger.attempts[pull_key(WANTED.reference)] == Attempt(2, NOON, error.code, str(error))
     assert record_pull(ledger, PullOutcome(WANTED, SCORER), NOON).attempts == {}
+
+
+@pytest.mark.parametrize(("asked_s", "least"), [(30, 30), (10**6, 3600), (None, 0.5)])
+def test_a_registry_that_asks_to_be_left_alone_is_within_reason(asked_s, least):
+    error = RegistryUnreachable("cannot resolve: too many requests", retry_after_s=asked_s)
+    ledger = record_pull(holding(None, ONE), PullOutcome(WANTED, None, error), NOON)
+    key = pull_key(WANTED.reference)
+    assert least <= (due_at(key, ledger.attempts[key]) - NOON).total_seconds() <= max(least, 1) * 1.1
+    again = RegistryUnreachable("cannot resolve: no route")
+    ledger = record_pull(ledger, PullOutcome(WANTED, None, again), NOON)
+    assert ledger.attempts[key].asked_s == 0
 
 
 def test_a_tag_is_resolved_once_per_manifest():

@@ -9,6 +9,7 @@ from edgetender.model.ledger import Attempt
 
 FIRST_S = 1.0
 CAP_S = 300.0
+MOST_ASKED_S = 3600.0  # what a far side may ask for: a wrong header must not hold a device up for days
 FORGET_AFTER_S = 600.0  # of good health in a row (as IoT Edge's and Kubernetes' back-offs do)
 _MAX_EXPONENT = 16  # clamped before the power is taken: 2**1024 overflows a float
 
@@ -20,15 +21,21 @@ def delay_s(name: str, failures: int) -> float:
     devices and modules that failed together do not return together.
     """
     exact = min(CAP_S, FIRST_S * 2.0 ** min(max(failures, 1) - 1, _MAX_EXPONENT))
-    spread = zlib.crc32(f"{name}#{failures}".encode()) / 0xFFFFFFFF
-    return exact * (0.75 + 0.25 * spread)
+    return exact * (0.75 + 0.25 * _spread(name, failures))
 
 
 def due_at(name: str, attempt: Attempt) -> datetime:
-    """The moment from which *name* may be tried again."""
-    return attempt.last_at + timedelta(seconds=delay_s(name, attempt.failures + attempt.excused))
+    """The moment from which *name* may be tried again: not before the far side wants it, within reason."""
+    count = attempt.failures + attempt.excused
+    # a whole fleet was asked to wait for as long: up to a tenth more, so that it does not return as one
+    asked_s = min(attempt.asked_s, MOST_ASKED_S) * (1.0 + 0.1 * _spread(name, count))
+    return attempt.last_at + timedelta(seconds=max(delay_s(name, count), asked_s))
 
 
 def is_due(name: str, attempt: Attempt | None, now: datetime) -> bool:
     """Whether to try now. A clock that ran backwards counts as time enough: waiting for it could take years."""
     return attempt is None or now < attempt.last_at or now >= due_at(name, attempt)
+
+
+def _spread(name: str, failures: int) -> float:
+    return zlib.crc32(f"{name}#{failures}".encode()) / 0xFFFFFFFF

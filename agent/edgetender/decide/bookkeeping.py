@@ -11,7 +11,7 @@ from edgetender.decide.backoff import FORGET_AFTER_S
 from edgetender.decide.exits import describe_exit
 from edgetender.decide.resolving import Resolution, resolution_key
 from edgetender.decide.stride import front_key, image_key, is_done, pull_key, run_key
-from edgetender.errors import AgentError, DiskFull, Transient
+from edgetender.errors import AgentError, DiskFull, RegistryUnreachable, Transient
 from edgetender.model.ledger import Attempt, Death, Ledger
 from edgetender.model.observed import Container, Observed, Status
 from edgetender.model.plan import (
@@ -241,9 +241,10 @@ def _held_back(ledger: Ledger, key: str, error: AgentError, now: datetime) -> Le
 
 
 def _failed(ledger: Ledger, key: str, error: AgentError, now: datetime, *, excused: bool = False) -> Ledger:
-    return replace(
-        ledger, attempts=_counted(ledger.attempts, key, error.code, str(error), now, excused=excused)
-    )
+    attempts = _counted(ledger.attempts, key, error.code, str(error), now, excused=excused)
+    if isinstance(error, RegistryUnreachable) and error.retry_after_s:
+        attempts[key] = replace(attempts[key], asked_s=error.retry_after_s)
+    return replace(ledger, attempts=attempts)
 
 
 def _counted(

@@ -35,7 +35,8 @@ class Attempt:
     """Failures in a row of one thing (`pull:<reference>`, `run:<module>:<spec>`); the newest is described.
 
     *excused* are failures nobody is at fault for (a full disk, an engine that went away): they count for the
-    back-off and never against a variant or a candidate.
+    back-off and never against a variant or a candidate. *asked_s* is for how long the far side wants to be left
+    alone (a registry's Retry-After).
     """
 
     failures: int
@@ -43,6 +44,7 @@ class Attempt:
     code: str
     reason: str
     excused: int = 0
+    asked_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
