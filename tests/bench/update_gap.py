@@ -9,13 +9,17 @@ from __future__ import annotations
 
 import contextlib
 import json
+import multiprocessing
 import os
 import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from multiprocessing.queues import SimpleQueue
+from multiprocessing.synchronize import Event
 from pathlib import Path
+from typing import Any
 
 from demo.parts.load import Load
 from demo.parts.process import free_port
@@ -34,13 +38,14 @@ BODY = b"[[1, 2, 3, 4, 5, 6, 7, 8, 9, 10]]"
 class Kinds:
     """Clients that keep their connection and clients that do not, and how long each switch was."""
 
-    kept: Load
-    fresh: Load
+    port: int
     windows: list[tuple[float, float]] = field(default_factory=list)
 
-    def go_on(self, requests: int) -> None:
-        for load in (self.kept, self.fresh):
-            load.go_on(requests)
+    def __post_init__(self) -> None:
+        self.kept, self.fresh = (
+            Load(self.port, body=BODY, kept=4, fresh=0, per_s=PER_S),
+            Load(self.port, body=BODY, kept=0, fresh=4, per_s=PER_S),
+        )
 
     def show(self, what: str) -> None:
         print(f"   {what}")
@@ -76,23 +81,37 @@ def measure() -> None:
 
 @contextlib.contextmanager
 def _load(port: int) -> Iterator[Kinds]:
+    """Clients in a process of their own: in this one they would wait for what an update costs its interpreter."""
     until(lambda: http_probe("127.0.0.1", port, "/", 1) is None, "an answer", within_s=20)
-    with (
-        Load(port, body=BODY, kept=4, fresh=0, per_s=PER_S) as kept,
-        Load(port, body=BODY, kept=0, fresh=4, per_s=PER_S) as fresh,
-    ):
-        both = Kinds(kept, fresh)
-        both.go_on(PER_S)
+    forked = multiprocessing.get_context("fork")
+    over, told = forked.Event(), forked.SimpleQueue()
+    both = Kinds(port)
+    clients = forked.Process(target=_ask_on, args=(both, over, told))
+    clients.start()
+    try:
+        time.sleep(1)
         yield both
+        over.set()
+        for load in (both.kept, both.fresh):
+            load.asked, load.failures, load._moments, load._took = told.get()
+    finally:
+        over.set()
+        clients.join(20)
 
 
-def _updated(load: Kinds, updates: int, update: Callable[[int], None]) -> Kinds:
+def _ask_on(both: Kinds, over: Event, told: SimpleQueue[Any]) -> None:
+    with both.kept, both.fresh:
+        over.wait()
+    for load in (both.kept, both.fresh):
+        told.put((load.asked, load.failures, load._moments, load._took))
+
+
+def _updated(load: Kinds, updates: int, update: Callable[[int], None]) -> None:
     for number in range(2, updates + 2):
         began = time.monotonic()
         update(number)
         load.windows.append((began, time.monotonic()))
-        load.go_on(PER_S // 4)
-    return load
+        time.sleep(0.25)
 
 
 def _by_front(bench: Lab, updates: int, env: dict[str, str]) -> Kinds:
@@ -114,7 +133,8 @@ def _by_front(bench: Lab, updates: int, env: dict[str, str]) -> Kinds:
         serving.append(new)
 
     with _load(port) as load:
-        return _updated(load, updates, update)
+        _updated(load, updates, update)
+    return load
 
 
 def _drained(bench: Lab, module: str, member: Member) -> bool:
@@ -134,7 +154,8 @@ def _by_hand(bench: Lab, updates: int, env: dict[str, str]) -> Kinds:
         serving.append(bench.server(module, NONE, port, version=number, **env))
 
     with _load(port) as load:
-        return _updated(load, updates, update)
+        _updated(load, updates, update)
+    return load
 
 
 def _by_compose(bench: Lab, updates: int, env: dict[str, str]) -> Kinds:
@@ -158,4 +179,5 @@ def _by_compose(bench: Lab, updates: int, env: dict[str, str]) -> Kinds:
 
     up(1)
     with _load(port) as load:
-        return _updated(load, updates, up)
+        _updated(load, updates, up)
+    return load
