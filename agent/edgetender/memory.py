@@ -14,6 +14,7 @@ from edgetender.model.ledger import Decision, Delivery, HistoryEntry, Ledger, Sl
 from edgetender.model.manifest import Manifest
 from edgetender.model.observed import Observed
 from edgetender.model.reading import read_manifest
+from edgetender.model.trace import MEMBER, parted
 from edgetender.ports import Store, Trust
 
 log = logging.getLogger(__name__)
@@ -48,7 +49,7 @@ class Memory:
 
     def take_deliveries(self, ledger: Ledger, observed: Observed) -> Ledger:
         """Decide what has arrived; the ledger after it, as it was when that cannot be written down."""
-        deliveries = self._store.deliveries()
+        deliveries = tuple(map(_with_trace_apart, self._store.deliveries()))
         if not deliveries:
             return ledger
         before, versions = ledger, {entry.version: entry for entry in self._store.history()}
@@ -65,6 +66,8 @@ class Memory:
         self.ledger = ledger
         for delivery, decision in zip(deliveries, decisions, strict=True):
             said = {"source": delivery.source, "code": decision.code, "version": decision.version}
+            if delivery.trace:
+                said[MEMBER] = delivery.trace
             log.info("%s decided", delivery.kind, extra={"fields": said | {"why": decision.description}})
         return ledger
 
@@ -145,3 +148,11 @@ class Memory:
         floor = kept_floor(ledger)
         if self._trust is not None and floor != (self._floor or Floor()) and self._trust.keep(floor):
             self._floor = floor
+
+
+def _with_trace_apart(delivery: Delivery) -> Delivery:
+    """Before anybody looks at a manifest: who began it is no part of what is signed, hashed and compared."""
+    if delivery.kind != "manifest":
+        return delivery
+    body, trace = parted(delivery.body)
+    return replace(delivery, body=body, trace=trace)

@@ -32,6 +32,7 @@ from edgetender.model.ledger import Ledger, Slot
 from edgetender.model.observed import Observed
 from edgetender.model.plan import Plan, PullOutcome
 from edgetender.model.target import ContainerSpec, HealthSpec, Target
+from edgetender.model.trace import MEMBER
 from edgetender.observing import Observer
 from edgetender.ports import Engine, Front, Store, Trust
 from edgetender.tidier import Tidier
@@ -216,7 +217,8 @@ class Reconciler:
             return after, verdict.until
         if not self._close(ledger, after, verdict):
             return ledger, None  # a verdict that is not on disk is none; the next cycle comes to it again
-        log.info("verdict", extra={"fields": {"verdict": str(verdict), "version": slot.version}})
+        said = {"verdict": str(verdict), "version": slot.version}
+        log.info("verdict", extra={"fields": said | ({MEMBER: slot.trace} if slot.trace else {})})
         return after, now
 
     def _close(self, before: Ledger, after: Ledger, verdict: Verdict) -> bool:

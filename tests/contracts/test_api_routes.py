@@ -86,6 +86,7 @@ def test_history_is_newest_first_and_as_long_as_asked(api):
         "finishedAt": "2026-11-24T10:01:00.000Z",
         "result": "running",
         "changes": "~scorer +ocr",
+        "traceparent": None,
     }
     assert document["versions"][0]["finishedAt"] is None
     assert len(api.ask("/v1/history?limit=1").document["versions"]) == 1

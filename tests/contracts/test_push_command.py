@@ -9,10 +9,17 @@ from typing import Any
 import pytest
 import yaml
 
+from edgetender.codec import canonical
+from edgetender.fleet.push import DeviceLink
+from edgetender.model.trace import carrying, is_traceparent, trace_id
+from edgetender.model.upstream import Message
+from edgetender.transports.mqtt import MqttTransport
+from edgetender.transports.settings import MqttSettings
 from tests.builders.answers import verdict
 from tests.builders.manifests import image
 from tests.builders.shell import Shell
 from tests.builders.signing import Keys, signed_root
+from tests.services.far_side import Inbox, settled
 from tests.services.mqtt_listener import Listener
 
 pytestmark = pytest.mark.broker
@@ -23,6 +30,7 @@ MANIFEST: dict[str, Any] = {
     "version": 15,
     "modules": {"scorer": {"image": image("scorer")}},
 }
+PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 REFUSAL = ("version", "manifest.rollback", "version 15 is lower than 16")
 
 
@@ -67,6 +75,34 @@ def test_a_pushed_manifest_is_kept_for_a_device_that_is_away(push, broker):
     with Listener(broker.port, "away") as device:
         kept = device.wait("desired")
         assert (json.loads(kept.body), kept.retained) == (MANIFEST, True)
+
+
+@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
+def test_the_trace_that_a_push_begins_arrives_with_the_manifest(broker, protocol):
+    with DeviceLink(
+        MqttSettings("127.0.0.1", broker.port, tls=False, protocol=protocol), "traced", listens=False
+    ) as link:
+        link.push(canonical(MANIFEST), timeout_s=5, traceparent=PARENT)
+    inbox = Inbox()
+    transport = MqttTransport(MqttSettings("127.0.0.1", broker.port, tls=False), "traced")
+    transport.open(inbox.accept, inbox.wake)
+    inbox.wait(carrying(canonical(MANIFEST), PARENT))
+    settled(transport, connected=True)
+    with Listener(broker.port, "traced") as device:
+        event = canonical({"type": "deployment.applied", "traceparent": PARENT})
+        transport.send(Message("event/deployment.applied", event), timeout_s=5)
+        told = dict(device.wait("event/deployment.applied").properties["UserProperty"])
+    transport.close()
+    assert (told["traceparent"], told["type"]) == (PARENT, "edgetender.event.deployment.applied")
+
+
+def test_who_follows_a_push_is_told_its_trace(push, broker):
+    said = push("followed", "--follow", "--timeout", "1s", "-o", "json")
+    parent = json.loads(said.out)["traceparent"]
+    assert f"followed  trace {trace_id(parent)}\n" in said.err
+    with Listener(broker.port, "followed") as device:
+        kept = device.wait("desired")
+    assert dict(kept.properties["UserProperty"])["traceparent"] == parent
 
 
 @pytest.mark.parametrize(
@@ -115,7 +151,9 @@ def test_for_scripts_stdout_is_one_document(push, broker):
         said = push("scripted", "--follow", "--timeout", "20s", "-o", "json")
         answer.join()
     assert said.code == 1
-    assert json.loads(said.out) == {
+    document = json.loads(said.out)
+    assert is_traceparent(document.pop("traceparent"))
+    assert document == {
         "apiVersion": "edgetender/v1", "kind": "Push", "device": "scripted", "version": 15, "outcome": "refused",
         "code": 409, "description": "lower", "modules": {"scorer": "starting"},
         "problems": [{"path": REFUSAL[0], "code": REFUSAL[1], "message": REFUSAL[2]}],

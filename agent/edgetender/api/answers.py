@@ -46,6 +46,7 @@ def history(entries: Iterable[HistoryEntry]) -> dict[str, Any]:
                 "finishedAt": _moment(entry.finished_at),
                 "result": entry.result,
                 "changes": entry.changes,
+                "traceparent": entry.trace or None,
             }
             for entry in entries
         ],

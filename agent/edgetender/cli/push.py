@@ -13,8 +13,9 @@ from edgetender.cli.manifest_file import FILE, ManifestFile
 from edgetender.cli.output import Exit, Session, options, say, say_problems
 from edgetender.codec import canonical
 from edgetender.errors import NotFound
-from edgetender.fleet.push import DeviceLink, Outcome, Report
+from edgetender.fleet.push import DeviceLink, Outcome, Report, new_traceparent
 from edgetender.model.reading import manifest_of
+from edgetender.model.trace import trace_id
 from edgetender.transports.settings import MqttSettings
 
 _VERDICTS = {
@@ -140,7 +141,7 @@ def deliver(
 
     *manifest* is what is in it. With *follow* the code is the device's verdict. Raises LinkDown.
     """
-    version = manifest["version"]
+    version, trace = manifest["version"], new_traceparent()
     last: Report | None = None
     style = session.style()
 
@@ -149,14 +150,16 @@ def deliver(
         session.print_lines([line]) if session.for_people else say(line)
 
     with DeviceLink(settings, device, listens=follow) as link:
-        link.push(body, timeout_s=timeout_s)
+        link.push(body, timeout_s=timeout_s, traceparent=trace)
         show(f"{manifest['deployment']} version {version} pushed")
+        if follow:
+            show(f"trace {trace_id(trace)}")
         for report in link.reports(version, timeout_s=timeout_s) if follow else ():
             if (line := _line(report)) != (_line(last) if last else None):
                 show(line)
             last = report
     code = _verdict(last, device, timeout_s) if follow else Exit.OK
-    return code, _answer(device, version, last)
+    return code, _answer(device, version, last) | {"traceparent": trace}
 
 
 def _verdict(last: Report | None, device: str, timeout_s: float) -> Exit:

@@ -38,6 +38,14 @@ def admit(delivery: Delivery, ledger: Ledger, examined: Examined = AS_IT_IS) -> 
     two authors who do not know of each other. What was condemned here is not tried again by redelivery.
     *examined* is what trust said of it; what runs already goes on when its time is over.
     """
+    admission = _admission(delivery, ledger, examined)
+    if admission.seen or not delivery.trace:
+        return admission
+    slot = replace(admission.slot, trace=delivery.trace) if admission.slot is not None else None
+    return replace(admission, desired=replace(admission.desired, trace=delivery.trace), slot=slot)
+
+
+def _admission(delivery: Delivery, ledger: Ledger, examined: Examined) -> Admission:
     read = _read(delivery, ledger, examined)
     if isinstance(read, Admission):
         return read

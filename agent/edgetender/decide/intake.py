@@ -165,7 +165,7 @@ def _rollback(
         condemned=condemned,
         settling_since=None,
         passage=Passage(slot.sha256, hurry=True),  # a person who goes back does not mean tonight
-        desired=Desired(left.version if left else None, 417, by, now),
+        desired=Desired(left.version if left else None, 417, by, now, trace=left.trace if left else ""),
     )
     return Intake(after, Decision(delivery.id, 200, by, entry.version), tuple(history))
 
@@ -207,4 +207,5 @@ def entry_of(slot: Slot, result: str, what: str = "") -> HistoryEntry:
         what,
         slot.body,
         slot.epoch,
+        slot.trace,
     )

@@ -16,6 +16,7 @@ from edgetender.model.ledger import Death, Ledger
 from edgetender.model.observed import Container, Observed, PullProgress, Readiness, Status
 from edgetender.model.plan import Plan
 from edgetender.model.target import ContainerSpec, Target
+from edgetender.model.trace import MEMBER
 
 
 class ModuleState(StrEnum):
@@ -202,20 +203,24 @@ def events_between(
     was = {report.name: report for report in before}
     for report in after:
         previous = was.pop(report.name, None)
+        begun = _begun_by(report, old, new)
         if previous is None or previous.state is not report.state or previous.version != report.version:
-            said = {
+            said: dict[str, object] = {
                 "module": report.name,
+                "version": report.version,
                 "state": report.state.value,
                 "why": report.why,
                 "code": report.code,
             }
-            events.append(("module.state", said | {"from": previous.state.value if previous else None}))
+            said["from"] = previous.state.value if previous else None
+            events.append(("module.state", said | begun))
         if report.restarts > (previous.restarts if previous else 0):
-            events.append(("module.restarted", {"module": report.name, "restarts": report.restarts}))
+            restarted = {"module": report.name, "restarts": report.restarts}
+            events.append(("module.restarted", restarted | begun))
         if report.death is not None and (previous is None or previous.death != report.death) and before:
             death = report.death
             ended = {"module": report.name, "exitCode": death.exit_code, "reason": death.reason}
-            events.append(("module.ended", ended | {"log": list(death.log)}))
+            events.append(("module.ended", ended | {"log": list(death.log)} | begun))
     events += holds_between(old, new)
     events += [("module.removed", {"module": name}) for name in was]
     if new.desired is not None and new.desired != old.desired:
@@ -224,8 +229,19 @@ def events_between(
         )
         verdict: dict[str, object] = {"version": new.desired.version, "code": new.desired.code}
         reasons = {"reasons": list(refusals(old, new))} if kind == "refused" else {}
-        events.append((f"deployment.{kind}", verdict | {"description": new.desired.description} | reasons))
+        told = verdict | {"description": new.desired.description} | reasons | _traced(new.desired.trace)
+        events.append((f"deployment.{kind}", told))
     return tuple(events)
+
+
+def _begun_by(report: ModuleReport, old: Ledger, new: Ledger) -> dict[str, object]:
+    """The trace of the version on trial, for what its containers do, and for the one that is not made yet."""
+    slots = (slot for slot in (new.candidate, old.candidate) if slot is not None)
+    return _traced(next((one.trace for one in slots if report.version in (None, one.version)), ""))
+
+
+def _traced(parent: str) -> dict[str, object]:
+    return {MEMBER: parent} if parent else {}
 
 
 def holds_between(old: Ledger, new: Ledger) -> list[tuple[str, dict[str, object]]]:

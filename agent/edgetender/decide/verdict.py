@@ -205,7 +205,12 @@ def _desired(ledger: Ledger, version: int, code: int, description: str, now: dat
     """What is reported changes only while it speaks of *version*: a refused newer one stays visible."""
     if ledger.desired is not None and ledger.desired.version not in (version, None):
         return ledger.desired
-    return Desired(version, code, description, now)
+    return Desired(version, code, description, now, trace=_trace(ledger, version))
+
+
+def _trace(ledger: Ledger, version: int) -> str:
+    slots = (ledger.candidate, ledger.accepted)
+    return next((slot.trace for slot in slots if slot is not None and slot.version == version), "")
 
 
 def _failed_for_good(spec: ContainerSpec, container: Container, ledger: Ledger) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import queue
+import secrets
 import threading
 import time
 import uuid
@@ -14,6 +15,7 @@ from types import TracebackType
 from typing import Self
 
 from edgetender.errors import LinkDown, Problem
+from edgetender.model.trace import MEMBER, carrying, traceparent
 from edgetender.transports.mqtt_connection import Connection
 from edgetender.transports.publication import Party, Publication, root_topic
 from edgetender.transports.refusals import ProtocolRefused
@@ -22,6 +24,7 @@ from edgetender.transports.settings import MqttSettings
 CONNECT_S = 20.0
 STALE_S = 5.0  # a verdict from before the push counts when no newer one follows within this
 _APPLYING = 406
+_MQTT_5 = 5
 _CODES = {200: "running", 206: "rolled back", 400: "invalid", 406: "applying", 417: "rolled back"}
 
 
@@ -52,6 +55,11 @@ class Report:
         if self.code == _APPLYING and self.waits:
             return Outcome.WAITING
         return Outcome(_CODES.get(self.code, "refused"))
+
+
+def new_traceparent() -> str:
+    """Of a trace that begins here."""
+    return traceparent(secrets.token_hex(16), secrets.token_hex(8))
 
 
 def report_of(body: bytes) -> Report | None:
@@ -98,6 +106,7 @@ class DeviceLink:
         self._settled = threading.Event()
         self._connection: Connection | None = None
         self._failure: LinkDown | None = None
+        self._level = 0  # of the protocol, as paho counts
         self._thread = threading.Thread(target=self._run, name="push", daemon=True)
 
     def __enter__(self) -> Self:
@@ -116,12 +125,18 @@ class DeviceLink:
             self._connection.leave(None, timeout_s=0.0)
         self._thread.join(CONNECT_S)
 
-    def push(self, manifest: bytes, *, timeout_s: float) -> None:
-        """Return once the broker keeps *manifest* as the device's desired state. Raises LinkDown."""
+    def push(self, manifest: bytes, *, timeout_s: float, traceparent: str = "") -> None:
+        """Return once the broker keeps *manifest* as the device's desired state. Raises LinkDown.
+
+        *traceparent* goes beside it, and within it where MQTT 3.1.1 is spoken.
+        """
         if self._connection is None:
             raise LinkDown("cannot push: not connected")
-        schema = (("schema", "edgetender/v1"),)
-        publication = Publication(f"{self._root}/desired", manifest, retain=True, attributes=schema)
+        beside = {"schema": "edgetender/v1"} | ({MEMBER: traceparent} if traceparent else {})
+        body = manifest if self._level == _MQTT_5 else carrying(manifest, traceparent)
+        publication = Publication(
+            f"{self._root}/desired", body, retain=True, attributes=tuple(beside.items())
+        )
         self._connection.publish(publication, timeout_s=timeout_s)
 
     def reports(self, version: int, *, timeout_s: float) -> Iterator[Report]:
@@ -189,6 +204,7 @@ class DeviceLink:
             self._settled.set()
 
     def _connect(self, level: int) -> None:
+        self._level = level
         connection = Connection(
             self._settings, level, self._party, on_up=self._is_up, on_message=self._remember
         )

@@ -28,6 +28,7 @@ class Slot:
     received_at: datetime
     epoch: int = 0  # of the trust root it was signed under; 0: it was not signed
     without: tuple[str, ...] = ()  # modules that stay as they were before, each with its reason
+    trace: str = ""  # the traceparent it was pushed with
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +113,7 @@ class Desired:
     description: str
     at: datetime
     problems: tuple[tuple[str, str, str], ...] = ()  # path, code, message
+    trace: str = ""  # as the slot's
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +197,7 @@ class Delivery:
     source: str  # mqtt, folder, cli (uid 0), ...
     body: bytes
     received_at: datetime
+    trace: str = ""  # the traceparent that came with it, apart from the body
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,3 +225,4 @@ class HistoryEntry:
     changes: str = ""
     body: str = ""
     epoch: int = 0  # as the slot's
+    trace: str = ""  # as the slot's

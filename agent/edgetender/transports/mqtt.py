@@ -12,6 +12,7 @@ from edgetender import __version__
 from edgetender.clock import Clock, SystemClock, rfc3339
 from edgetender.codec import MAX_BYTES, sha256_hex
 from edgetender.errors import LinkDown
+from edgetender.model.trace import MEMBER, parted
 from edgetender.model.upstream import Link, Message
 from edgetender.ports import Commands
 from edgetender.transports.keeper import LinkKeeper
@@ -164,6 +165,8 @@ class MqttTransport:
                 "source": self._root,
                 "type": f"edgetender.{message.topic.replace('/', '.')}",
             }
+            if kind == "event" and (parent := parted(message.body)[1]):
+                attributes[MEMBER] = parent  # the distributed tracing extension's
         return Publication(
             f"{self._root}/{message.topic}",
             message.body,

@@ -14,7 +14,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from edgetender.errors import LinkDown
-from edgetender.transports.mqtt_words import asked_of, code_of, words_of
+from edgetender.transports.mqtt_words import asked_of, body_of, code_of, words_of
 from edgetender.transports.publication import Asked, Party, Publication
 from edgetender.transports.refusals import ProtocolRefused, PublicationRefused
 from edgetender.transports.settings import MqttSettings
@@ -271,7 +271,7 @@ class Connection:
         root = self._party.commands[:-1]
         if self._on_command is not None and root and message.topic.startswith(root):
             self._on_command(asked_of(message, root))
-        elif not self._on_message(message.topic, bytes(message.payload)):
+        elif not self._on_message(message.topic, body_of(message)):
             # paho 1.6 acknowledges whatever comes back from here; only a dead socket keeps it from doing so
             self._why = "a message could not be taken and is left unacknowledged"
             self._hang_up()

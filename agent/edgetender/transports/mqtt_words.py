@@ -7,6 +7,7 @@ from typing import Any
 
 import paho.mqtt.client as paho
 
+from edgetender.model.trace import MEMBER, carrying
 from edgetender.transports.publication import Asked
 
 
@@ -28,3 +29,10 @@ def asked_of(message: paho.MQTTMessage, root: str) -> Asked:
         correlation=bytes(getattr(beside, "CorrelationData", b"")),
         retained=bool(message.retain),
     )
+
+
+def body_of(message: paho.MQTTMessage) -> bytes:
+    """What *message* says, with the trace context that MQTT 5 may say beside it."""
+    beside = getattr(message, "properties", None)
+    said: dict[str, str] = dict(getattr(beside, "UserProperty", ()))
+    return carrying(bytes(message.payload), said.get(MEMBER, ""))
