@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from tests.builders.shell import Shell
@@ -32,6 +34,15 @@ def lonely(capsys, tmp_path, monkeypatch):
     (tmp_path / "config.toml").write_text(f'device = "line3-cam7"\n[api]\nsocket = "{tmp_path}/admin.sock"\n')
     monkeypatch.chdir(tmp_path)
     return Shell(capsys)
+
+
+@pytest.fixture
+def utc(monkeypatch):
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
 
 
 @pytest.fixture

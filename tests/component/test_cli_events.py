@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import time
-
-import pytest
 
 from tests.builders.answers import module, status
 from tests.builders.golden import same
@@ -18,15 +15,6 @@ HAPPENED = [
      "reason": "exited with code 3", "log": ["loading", "no such file \x1b[31mmodel.onnx"]},
     {"id": "1-3", "type": "check.failed", "device": "line3-cam7", "at": "2026-11-24T12:00:00.000Z", "check": "dns", "said": "hub.example: no answer", "repair": "getent hosts hub.example"},
 ]  # fmt: skip
-
-
-@pytest.fixture
-def utc(monkeypatch):
-    monkeypatch.setenv("TZ", "UTC")
-    time.tzset()
-    yield
-    monkeypatch.undo()
-    time.tzset()
 
 
 def test_events_are_told_with_what_they_say_oldest_first(shell, house, utc):

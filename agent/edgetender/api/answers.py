@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -20,6 +20,7 @@ from edgetender.errors import (
 from edgetender.model.facts_json import plain
 from edgetender.model.hardware import Hardware
 from edgetender.model.ledger import Decision, HistoryEntry
+from edgetender.model.trace import MEMBER
 
 API_VERSION = "edgetender/v1"
 
@@ -34,23 +35,31 @@ def hardware(found: Hardware) -> dict[str, Any]:
 
 
 def history(entries: Iterable[HistoryEntry]) -> dict[str, Any]:
-    return envelope(
-        "History",
-        versions=[
-            {
-                "version": entry.version,
-                "deployment": entry.deployment,
-                "sha256": entry.sha256,
-                "source": entry.source,
-                "receivedAt": rfc3339(entry.received_at),
-                "finishedAt": _moment(entry.finished_at),
-                "result": entry.result,
-                "changes": entry.changes,
-                "traceparent": entry.trace or None,
-            }
-            for entry in entries
-        ],
-    )
+    return envelope("History", versions=[_version(entry) for entry in entries])
+
+
+def version(entry: HistoryEntry, events: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """All of one version; of *events* those that are about it, or that its push began."""
+    mine = [
+        dict(one)
+        for one in events
+        if one.get("version") == entry.version or (entry.trace and one.get(MEMBER) == entry.trace)
+    ]
+    return envelope("Version", **_version(entry), kept=bool(entry.body), signed=entry.epoch > 0, events=mine)
+
+
+def _version(entry: HistoryEntry) -> dict[str, Any]:
+    return {
+        "version": entry.version,
+        "deployment": entry.deployment,
+        "sha256": entry.sha256,
+        "source": entry.source,
+        "receivedAt": rfc3339(entry.received_at),
+        "finishedAt": _moment(entry.finished_at),
+        "result": entry.result,
+        "changes": entry.changes,
+        "traceparent": entry.trace or None,
+    }
 
 
 def config(entries: Iterable[tuple[str, Any, str]]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from edgetender.model.manifest import MAX_VERSION
 from edgetender.pages import asset
 
 _MAX_LINES = 100_000
+_ALL = 1_000  # more than is kept
 _DIGITS = 19  # 2^63 - 1, the highest number of a row, has as many
 
 
@@ -71,6 +72,16 @@ def _facts(house: House, _: Call) -> Answer:
 
 def _history(house: House, call: Call) -> Answer:
     return answers.history(house.history(_whole(call, "limit", 50)))
+
+
+def _version(house: House, call: Call) -> Answer:
+    """With its events, as far as they are kept."""
+    asked, entries = call.path["version"], house.history(_ALL)
+    found = next((entry for entry in entries if str(entry.version) == asked), None)
+    if found is None:
+        known = ", ".join(str(entry.version) for entry in entries) or "none"
+        raise NotFound(f"cannot show version {asked}: no such version in the history (there are: {known})")
+    return answers.version(found, house.events(_ALL, follow=False))
 
 
 def _config(house: House, _: Call) -> Answer:
@@ -239,6 +250,7 @@ ROUTES = (
     Route("GET", "/v1/explain/{module}", Access.READ, _explain),
     Route("POST", "/v1/explain/{module}", Access.READ, _explain),
     Route("GET", "/v1/history", Access.READ, _history),
+    Route("GET", "/v1/history/{version}", Access.READ, _version),
     Route("GET", "/v1/config", Access.READ, _config),
     Route("GET", "/v1/logs/{module}", Access.READ, _logs),
     Route("GET", "/v1/events", Access.READ, _events),

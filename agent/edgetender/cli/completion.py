@@ -37,6 +37,16 @@ def check_ids(_: click.Context, __: click.Parameter, incomplete: str) -> list[st
     return [name for one in CHECKS if (name := one.replace("_", "-")).startswith(incomplete)]
 
 
+def versions(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+    """The versions in the history of the agent that runs here, newest first; none where no agent answers."""
+    session = context.find_object(Session) or Session()
+    try:
+        found = [str(one["version"]) for one in session.client().document("/v1/history")["versions"]]
+    except AgentError:
+        return []
+    return [one for one in found if one.startswith(incomplete)]
+
+
 def module_names(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
     """The modules of the agent that runs here, for the word being typed; none where no agent answers."""
     session = context.find_object(Session) or Session()

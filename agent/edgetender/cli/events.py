@@ -11,7 +11,7 @@ import click
 from edgetender.cli.output import Exit, Session, Style, options
 
 _COLORS = {"failed": "red", "refused": "red", "rolled_back": "red", "ended": "yellow", "restarted": "yellow"}
-_ELSEWHERE = ("id", "type", "device", "at", "log")
+_ELSEWHERE = ("id", "type", "device", "at", "log", "traceparent")
 
 
 @click.command()

@@ -3,28 +3,44 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
 import click
 
+from edgetender.cli.completion import versions
+from edgetender.cli.events import event_lines
 from edgetender.cli.output import Exit, Session, Style, options, table
 from edgetender.cli.words import ago
+from edgetender.model.trace import trace_id
 
 _HEADS = ("VERSION", "WHEN", "SOURCE", "RESULT", "CHANGES")
 
 
 @click.command()
 @options
+@click.argument("version", type=click.IntRange(1), required=False, shell_complete=versions)
+@click.option(
+    "--events", is_flag=True, help="With a version: also what happened to it, as far as that is kept."
+)
 @click.option("-n", "--limit", type=click.IntRange(1, 10_000), default=20, show_default=True)
 @click.pass_obj
-def history(session: Session, limit: int) -> Exit:
-    """List the versions this device has had, newest first."""
-    body = session.client().get(f"/v1/history?limit={limit}")
-    if session.for_people:
-        session.print_lines(history_lines(json.loads(body), session.now(), session.style()))
-    else:
+def history(session: Session, version: int | None, events: bool, limit: int) -> Exit:
+    """List the versions this device has had, newest first; or tell all of one VERSION."""
+    if events and version is None:
+        raise click.UsageError("--events is of one version: edgetender history VERSION --events")
+    one = f"/{version}" if version is not None else f"?limit={limit}"
+    body = session.client().get(f"/v1/history{one}")
+    if not session.for_people:
         session.print_body(body)
+        return Exit.OK
+    document, now, style = json.loads(body), session.now(), session.style()
+    if version is None:
+        session.print_lines(history_lines(document, now, style))
+    else:
+        session.print_lines(version_lines(document, now, style))
+        session.print_lines(events_of(document, style) if events else ())
     return Exit.OK
 
 
@@ -41,3 +57,29 @@ def history_lines(document: Any, now: datetime, style: Style) -> list[str]:
         for entry in document["versions"]
     ]
     return table(rows, _HEADS) if rows else ["no version has come here yet"]
+
+
+def version_lines(one: Any, now: datetime, style: Style) -> list[str]:
+    """One version in full as a person reads it."""
+    verdict, _, why = one["result"].partition(": ")
+    ended = one["finishedAt"]
+    rows = [
+        ("result", verdict + (f", {ago(ended, now)} ({ended})" if ended else "")),
+        *([("why", why)] if why else []),
+        ("received", f"{ago(one['receivedAt'], now)} ({one['receivedAt']})"),
+        ("source", f"{one['source']}, {'signed' if one['signed'] else 'not signed'}"),
+        ("changes", one["changes"] or "-"),
+        ("sha256", one["sha256"]),
+        ("trace", trace_id(one["traceparent"] or "") or "-"),
+        ("kept", f"yes: edgetender rollback --to {one['version']}" if one["kept"] else "no, too old"),
+    ]
+    told = table([(name, style.words(text)) for name, text in rows], indent="  ")
+    return [f"{one['deployment']} version {one['version']}", *told]
+
+
+def events_of(one: Any, style: Style) -> Iterator[str]:
+    """What happened to that version as a person reads it, oldest first."""
+    if not one["events"]:
+        yield "no event of it is kept: the newest 256 are, since the agent started"
+    for event in one["events"]:
+        yield from event_lines(event, style)

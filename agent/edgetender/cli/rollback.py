@@ -6,13 +6,20 @@ import json
 
 import click
 
+from edgetender.cli.completion import versions
 from edgetender.cli.output import Exit, Session, options
 from edgetender.cli.waiting import accepted, decided, finish, followed
 
 
 @click.command()
 @options
-@click.option("--to", type=click.IntRange(1), metavar="VERSION", help="Default: the one before.")
+@click.option(
+    "--to",
+    type=click.IntRange(1),
+    metavar="VERSION",
+    shell_complete=versions,
+    help="Default: the one before.",
+)
 @click.option("--wait/--no-wait", default=True, help="Whether to wait until the version is accepted.")
 @click.option("--timeout", type=click.FloatRange(0), default=600, show_default=True, metavar="SECONDS")
 @click.pass_obj
