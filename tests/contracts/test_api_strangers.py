@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from tests.fakes.house import FakeHouse
 from tests.services.api import served
 from tests.services.strangers import STRANGER, as_root, ask_all_as_stranger, foreign_group
 
-PLACES = {"{name}": "live.js", "{module}": "scorer", "{id}": "1"}
+PLACES = {"name": "live.js", "module": "scorer"}
 FORBIDDEN = "403"
 
 
@@ -21,9 +22,7 @@ def asked(*kinds: Access) -> list[str]:
     """A request for each route that is for these."""
     found = []
     for route in ROUTES:
-        path = route.path
-        for place, value in PLACES.items():
-            path = path.replace(place, value)
+        path = re.sub(r"{(\w+)}", lambda place: PLACES.get(place[1], "1"), route.path)
         if route.access in kinds and route.path not in ("/v1/live", "/v1/events"):
             found.append(f"{route.method} {path}")
     return found
@@ -58,10 +57,12 @@ def test_who_may_look_may_not_order(open_folder: Path):
         reading = api.path.with_name("ro.sock")
         assert (reading.stat().st_mode & 0o777, reading.stat().st_gid) == (0o660, readers.gr_gid)
         looked = ask_all_as_stranger(reading, LOOK, readers.gr_gid)
-        assert FORBIDDEN not in looked
-        assert (
-            looked.count("200") >= len(looked) - 2
-        )  # a plan and an explanation of nothing are faults of the asker
+        assert set(looked) <= {
+            "200",
+            "400",
+            "404",
+        }  # nothing to plan, no such version: the asker's own faults
+        assert looked.count("200") > len(looked) / 2
         assert set(ask_all_as_stranger(reading, ORDER, readers.gr_gid)) == {FORBIDDEN}
         assert set(ask_all_as_stranger(api.path, LOOK + ORDER, readers.gr_gid)) == {"no way in"}
         assert set(ask_all_as_stranger(reading, ORDER, readers.gr_gid, orders.gr_gid)) == {FORBIDDEN}

@@ -6,6 +6,7 @@ The same 3,000 cases at each run; `EDGETENDER_EFFORT=67` makes them 201,000 othe
 from __future__ import annotations
 
 import json
+import re
 import time
 import tomllib
 from collections.abc import Callable
@@ -85,7 +86,7 @@ def _read_api(body: bytes) -> None:
         if route.path in ("/v1/live", "/v1/page"):
             continue
         call = Call(
-            MappingProxyType({"module": text, "name": text, "id": text}),
+            MappingProxyType(dict.fromkeys(re.findall(r"{(\w+)}", route.path), text)),
             MappingProxyType({"limit": text, "tail": text, "since": text}),
             body,
             "cli (uid 0)",
