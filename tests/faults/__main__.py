@@ -1,7 +1,7 @@
 # ruff: noqa: T201  # it talks on the terminal
 """Run the fault sweeps: a slice by default, --all of them, or one fault again that was found.
 
-python -m tests.faults [--all] [--seed N] [NAME ...]       NAME: kill, random, disk, power, docker
+python -m tests.faults [--all | --count N] [--seed N] [NAME ...]     NAME: steps, kill, random, disk, power, docker
 python -m tests.faults --story update --point "write 31 before"
 """
 
@@ -21,8 +21,8 @@ from tests.faults.mutants import MUTANTS
 from tests.faults.scenarios import STORIES, Lived, Point
 
 SEED = 20261125
-SLICE = {"kill": 40, "random": 16, "disk": 12, "power": 200, "docker": 3}
-ALL = {"kill": None, "random": 1000, "disk": None, "power": None, "docker": 20}
+SLICE = {"steps": 20, "kill": 24, "random": 16, "disk": 12, "power": 200, "docker": 3}
+ALL = {"steps": None, "kill": None, "random": 1000, "disk": None, "power": None, "docker": 20}
 
 
 def main() -> int:
@@ -86,13 +86,13 @@ def _run(name: str, zygote: Zygote, size: int | None, seed: int, workers: int) -
         return _power(zygote, size, seed)
     draw = random.Random(seed)
     tasks = sweep.random_tasks(size or 0, seed) if name == "random" else []
-    if name in ("kill", "disk"):
+    if name in ("steps", "kill", "disk"):
         measures = sweep.measured(zygote)
         if broken := [one for one in measures.values() if one.violations]:
             print(f"  broken without any fault: {broken}")
             return len(broken)
-        if name == "kill":
-            tasks = [task for story in STORIES for task in sweep.tasks_of(measures[story.name], story)]
+        if name in ("steps", "kill"):
+            tasks = sweep.steps(measures) if name == "steps" else sweep.writes(measures)
         else:
             tasks = sweep.disk_tasks(measures, errno.ENOSPC) + sweep.disk_tasks(measures, errno.EIO)
         draw.shuffle(tasks)

@@ -135,6 +135,8 @@ stall_timeout_s = 10
         status = self.status()
         if status is None or status["candidate"] is not None or status["version"] != version:
             return False
+        if not status["modules"]:  # nothing was looked at yet
+            return False
         there = [(one["Labels"][MODULE], one["State"]) for one in self.containers()]
         return there == [("scorer", "running")] and all(one["ready"] for one in status["modules"])
 

@@ -8,7 +8,7 @@ import random
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -130,11 +130,29 @@ class DiskFails(Point):
         return f"errno {self.errno} at writes {self.number}-{self.number + self.times - 1}"
 
 
-def tasks_of(measure: Lived, story: Story) -> list[Task]:
-    """Every write and every change of a story that was *measured* undisturbed, and a little beyond."""
-    writes: Iterator[Point] = (AtWrite(number) for number in range(1, len(measure.writes) + 3))
-    changes = (AtChange(n, after=after) for n in range(1, measure.changes + 1) for after in (False, True))
-    return [(story, point) for point in (*writes, *changes, AtAnswer())]
+def steps(measures: dict[str, Lived]) -> list[Task]:
+    """Before and after each change of the engine in each story, and at each answer."""
+    return [
+        (story, point)
+        for story in STORIES
+        for point in (
+            *(
+                AtChange(n, after)
+                for n in range(1, measures[story.name].changes + 1)
+                for after in (False, True)
+            ),
+            AtAnswer(),
+        )
+    ]
+
+
+def writes(measures: dict[str, Lived]) -> list[Task]:
+    """Before each write of each story, and a little beyond."""
+    return [
+        (story, AtWrite(number))
+        for story in STORIES
+        for number in range(1, len(measures[story.name].writes) + 3)
+    ]
 
 
 def random_tasks(count: int, seed: int, longest_s: float = 0.9) -> list[Task]:
