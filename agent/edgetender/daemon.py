@@ -26,8 +26,10 @@ from edgetender.engine.http_probe import http_probe
 from edgetender.eventlog import EventLog
 from edgetender.grounding import GroundedEngine
 from edgetender.house import DaemonHouse
+from edgetender.ingest.doors import Doors
 from edgetender.lifetime import Daemon
 from edgetender.linking import (
+    doors_of,
     exporter_of,
     labels_of,
     policies_of,
@@ -48,8 +50,9 @@ from edgetender.probes.kernel_events import KernelEvents, listen
 from edgetender.publisher import Publisher
 from edgetender.puller import Puller
 from edgetender.receiving import Inbox
-from edgetender.reconciler import Reconciler
+from edgetender.reconciler import Cycle, Reconciler
 from edgetender.registry.images import RegistryImages
+from edgetender.registry.survey import WAIT_S, Surveyor
 from edgetender.sampler import Sampler
 from edgetender.sinks.prometheus import PrometheusSink
 from edgetender.sinks.upstream import UpstreamSink
@@ -107,7 +110,8 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
         settings.credentials.directory, systemd_directory=credentials_directory(os.environ), received=received
     )
     secrets = credentials.folders(settings.credentials.handed)
-    docker = DockerEngine(settings.engine.socket, settings.device, secrets=secrets)
+    doors = doors_of(settings, outbox, clock)
+    docker = DockerEngine(settings.engine.socket, settings.device, secrets=secrets, doors=doors)
     engine = GroundedEngine(docker, settings, flags.wake.set)
     detector = Detector(
         Eyes(settings, engine, clock, lambda: (front_fact(settings),)),
@@ -178,7 +182,7 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
         puller=puller,
         clock=clock,
         hardware=hardware,
-        publish=publisher.publish,
+        publish=_publishing(publisher, doors),
         wake=flags.wake,
         stopping=flags.stopping,
         interval_s=notifier.pause_s(settings.engine.interval_s),
@@ -204,6 +208,12 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
         clock=clock,
         store=store,
         deliver=inbox.deliver,
+        survey=Surveyor(
+            RegistryImages(registries_of(settings), timeout_s=WAIT_S),
+            credentials,
+            clock,
+            lambda: (architecture(hardware()), level(hardware())),
+        ),
         engine=engine,
         publisher=publisher,
         hardware=hardware,
@@ -223,15 +233,15 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
     )
     exporter = exporter_of(settings, credentials, metrics, flags.stopping)
     api.bind()
-    pulls = settings.pull.concurrent
     devices = KernelEvents(detector.poke, listen if settings.hardware.root == Path("/") else None)
     workers = [
         Worker("events", lambda: watch(engine, flags, detector.poke), flags.crash),
-        *(Worker(f"puller-{number}", puller.work, flags.crash) for number in range(pulls)),
-        Worker("proof", lambda: engine.work(store.ledger, hardware, flags.stopping), flags.crash),
+        *(Worker(f"puller-{number}", puller.work, flags.crash) for number in range(settings.pull.concurrent)),
         Worker("fronts", lambda: front.watch(flags.wake.set, flags.stopping), flags.crash),
+        Worker("proof", lambda: engine.work(store.ledger, hardware, flags.stopping), flags.crash),
         Worker("prober", prober.work, flags.crash),
         Worker("uplink", uplink.work, flags.crash),
+        Worker("ingest", doors.run, flags.crash),
         Worker("sampler", sampler.work, flags.crash),
         Worker("detector", detector.work, flags.crash),
         Worker("devices", devices.work, flags.crash),
@@ -250,8 +260,9 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
     endings: list[Callable[[], None]] = [
         store.close,
         outbox.close,
+        doors.stop,
         transport.close,
-        lambda: puller.close(pulls),
+        lambda: puller.close(settings.pull.concurrent),
         prober.close,
         uplink.wake,
         detector.poke,
@@ -270,3 +281,13 @@ def _telling(notifier: Notifier, uplink: Uplink) -> Callable[[str], None]:
         uplink.wake()
 
     return told
+
+
+def _publishing(publisher: Publisher, doors: Doors) -> Callable[[Cycle], None]:
+    """After each cycle, before what it found is told."""
+
+    def publish(cycle: Cycle) -> None:
+        doors.keep(cycle.observed)
+        publisher.publish(cycle)
+
+    return publish

@@ -1,4 +1,4 @@
-"""Which transport and which collector does the configuration ask for? Only those are imported."""
+"""What does the configuration ask for, of transports, collectors and more? Only those are imported."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Literal, cast
 
+from edgetender.clock import Clock
 from edgetender.config.settings import Settings
 from edgetender.errors import ConfigInvalid, NotFound, Problem
+from edgetender.ingest.doors import Doors, Limits
 from edgetender.metrics import Metrics
 from edgetender.model.upstream import StreamPolicy, default_policy
-from edgetender.ports import Credentials, Transport
+from edgetender.ports import Credentials, Outbox, Transport
 from edgetender.registry.images import RegistrySettings
 from edgetender.registry.relay import Relay
 from edgetender.transports import load
@@ -39,6 +41,12 @@ def policies_of(settings: Settings) -> Callable[[str], StreamPolicy]:
         for name, one in settings.streams.items()
     }
     return lambda stream: configured.get(stream) or default_policy(stream)
+
+
+def doors_of(settings: Settings, outbox: Outbox, clock: Clock) -> Doors:
+    """Where modules' messages come in."""
+    limits = Limits(settings.messages.per_second, settings.messages.max_bytes)
+    return Doors(settings.messages.directory, outbox, clock, limits)
 
 
 def relay_of(settings: Settings, stopping: threading.Event) -> Relay | None:

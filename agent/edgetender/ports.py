@@ -275,7 +275,11 @@ class Outbox(Protocol):
         """Queue *body* unless it is what was acknowledged last; return whether anything is to be sent."""
         ...
 
-    def append(self, topic: str, body: bytes, now: datetime, *, expiry_s: int | None = None) -> None: ...
+    def append(
+        self, topic: str, body: bytes, now: datetime, *, expiry_s: int | None = None, durable: bool = False
+    ) -> bool:
+        """Queue it. *durable*, or of a durable stream, it is on the disk on return; False: a full disk took it not."""
+        ...
 
     def head(self, limit: int = 20) -> tuple[Message, ...]:
         """What is to be sent next: state first, then messages, oldest first."""

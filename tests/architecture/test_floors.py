@@ -21,7 +21,7 @@ LOOP = {
     "snapshot", "publisher", "eventlog", "trends", "waking", "detector", "tidier",
 }  # fmt: skip
 HANDS = {
-    "logs", "systemd", "lock", "delays", "engine", "registry", "transports", "probes", "sinks", "store", "trust",
+    "logs", "systemd", "lock", "delays", "engine", "ingest", "registry", "transports", "probes", "sinks", "store", "trust",
 }  # fmt: skip
 HOUSE = {
     "config", "api", "house", "receiving", "linking", "grounding", "checks", "detecting", "commands", "lifetime",
@@ -52,7 +52,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "checks": WORDS | HANDS | PORTS | {"config", "decide", "eventlog"},
     "support": WORDS | {"api", "checks", "config", "engine"},  # the labels of what is ours
     "grounding": WORDS | PORTS | {"config", "engine", "store", "checks"},
-    "linking": WORDS | PORTS | {"config", "transports", "registry", "sinks", "metrics"},
+    "linking": WORDS | PORTS | {"config", "transports", "ingest", "registry", "sinks", "metrics"},
     "detecting": WORDS | PORTS | {"config", "probes"},
     "receiving": WORDS | PORTS | {"convert"},
     "house": WORDS | PORTS | {"decide", "config", "publisher", "eventlog", "checks"},

@@ -24,6 +24,7 @@ pids = 200
 modules = 3
 accelerators = false
 volumes = ["models"]
+streams = ["alarms"]
 credentials = ["line"]
 """
 LIMITS = {"memory": "256MiB", "cpus": 1.0, "pids": 100}
@@ -85,6 +86,9 @@ FORBIDDEN: dict[str, tuple[dict[str, Any], str]] = {
     "a capability in another case": ({"capabilities": ["setuid"]}, "capabilities[0]"),
     "a secret of the device": ({"secrets": ["broker"]}, "secrets[0]"),
     "a file as a secret": ({"secrets": ["../../etc/shadow"]}, "secrets[0]"),
+    "another stream": ({"streams": {"audit": "durable"}}, "streams.audit"),
+    "another device's topic as a stream": ({"streams": {"../../cam8/reported": "durable"}}, "streams.../../cam8/reported"),
+    "a kind of stream that there is not": ({"streams": {"alarms": "retained"}}, "streams.alarms"),
     "an accelerator": (
         {"image": None, "variants": [{"name": "gpu", "image": SCORER, "requires": {"accelerator": "nvidia"}}]},
         "variants[0].requires.accelerator",

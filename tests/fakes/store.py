@@ -123,7 +123,9 @@ class FakeOutbox:
         self._states[topic] = (Message(topic, body, retain=True, id=self._id()), False)
         return True
 
-    def append(self, topic: str, body: bytes, now: datetime, *, expiry_s: int | None = None) -> None:
+    def append(
+        self, topic: str, body: bytes, now: datetime, *, expiry_s: int | None = None, durable: bool = False
+    ) -> bool:
         stream = stream_of(topic)
         policy = self._policies(stream)
         lifetime = policy.max_age_s if expiry_s is None else min(policy.max_age_s, expiry_s)
@@ -134,12 +136,13 @@ class FakeOutbox:
         self._accepted[stream] += 1
         if queued.size > min(self._max_bytes, policy.max_bytes):
             self._dropped[stream, "oversized"] += 1
-            return
+            return True
         self._queue.append(queued)
         while sum(each.size for each in self._queue if each.stream == stream) > policy.max_bytes:
             self._drop(next(each for each in self._queue if each.stream == stream), "stream_full")
         while sum(each.size for each in self._queue) > self._max_bytes:
             self._drop(min(self._queue, key=self._rank), "quota")
+        return True
 
     def head(self, limit: int = 20) -> tuple[Message, ...]:
         for each in [each for each in self._queue if each.until <= self._clock.monotonic()]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 from edgetender.engine.create_args import create_body
-from edgetender.engine.labels import container_name
+from edgetender.engine.labels import container_name, streams_of
 from edgetender.model.target import ContainerSpec, HealthSpec, Mount, PublishedPort
 
 PLAIN = ContainerSpec("scorer", "cpu", "registry.example/scorer@sha256:" + "a" * 64)
@@ -89,6 +90,22 @@ def test_a_read_only_container_writes_to_memory() -> None:
 
     assert config["ReadonlyRootfs"] is True
     assert config["Tmpfs"] == {"/tmp": "size=64m,mode=1777", "/run": "size=64m,mode=1777"}
+
+
+def test_a_container_that_sends_messages_is_shown_its_socket_and_told_where_it_is() -> None:
+    sending = replace(PLAIN, streams=(("alarms", "durable"), ("figures", "standard")))
+    body = create_body(sending, 1, "line3-cam7", messages=Path("/run/edgetender/messages/one/messages.sock"))
+    assert body["HostConfig"]["Mounts"] == [
+        {
+            "Type": "bind",
+            "Source": "/run/edgetender/messages/one",
+            "Target": "/run/edgetender",
+            "ReadOnly": True,
+        }
+    ]
+    assert body["Env"] == ["EDGETENDER_MESSAGES=/run/edgetender/messages.sock"]
+    assert streams_of(body["Labels"]) == sending.streams
+    assert sending.digest != PLAIN.digest
 
 
 def test_what_older_specs_do_not_say_leaves_their_containers_alone() -> None:

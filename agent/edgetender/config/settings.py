@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 from edgetender.config import ADMIN_SOCKET, DIRECTORY, READ_ONLY, values
 from edgetender.config.fetching import PullSettings
+from edgetender.config.ingesting import MessagesSettings
 from edgetender.config.lines import dotted
 from edgetender.config.updating import UpdateSettings
 
@@ -173,7 +174,8 @@ class OutboxSettings:
 
 @dataclass(frozen=True, slots=True)
 class StreamSettings:
-    """How one stream waits: `event` is that of all events, `device` and `modules` the agent's own telemetry.
+    """How one stream waits: `event` is that of all events, `device` and `modules` the agent's own telemetry, and
+    `"MODULE/STREAM"` what a module sends.
 
     A durable stream is on the disk before its producer goes on, a standard one within 10 s or 256 KiB.
     """
@@ -248,6 +250,7 @@ class Settings:
     telemetry: TelemetrySettings = field(default_factory=TelemetrySettings)
     outbox: OutboxSettings = field(default_factory=OutboxSettings)
     streams: Mapping[str, StreamSettings] = field(default_factory=dict)
+    messages: MessagesSettings = field(default_factory=MessagesSettings)
     checks: ChecksSettings = field(default_factory=ChecksSettings)
     pull: PullSettings = field(default_factory=PullSettings)
     update: UpdateSettings = field(default_factory=UpdateSettings)

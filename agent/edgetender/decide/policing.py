@@ -47,6 +47,10 @@ def _module(path: str, module: Module, policy: Policy, *, tags: bool) -> Iterato
         if secret not in policy.allowed.secrets:
             said = f"{secret!r} is not for modules here: allowed.secrets of the policy does not list it"
             yield Problem(f"{path}.secrets[{index}]", "policy.secret", said)
+    for stream in module.streams:
+        if policy.allowed.streams is not None and stream not in policy.allowed.streams:
+            said = f"{stream!r} is not for modules here: allowed.streams of the policy does not list it"
+            yield Problem(f"{path}.streams.{stream}", "policy.stream", said)
     yield from _ports(path, module, policy)
     yield from _limits(f"{path}.resources", module, policy)
     volumes = policy.allowed.volumes

@@ -259,6 +259,7 @@ def _spec(
         read_only=module.read_only,
         capabilities=tuple(sorted(set(module.capabilities))),
         secrets=tuple(sorted(set(module.secrets))),
+        streams=tuple(sorted(module.streams.items())),
         gpu=wants_nvidia(variant),
         injection=injection,
         restart=module.restart,

@@ -18,18 +18,25 @@ from edgetender.model.manifest import DEFAULT_PIDS
 from edgetender.model.target import ContainerSpec
 
 _SECRETS = "/run/secrets"
+_MESSAGES = "/run/edgetender"
 _SCRATCH = "size=64m,mode=1777"  # Docker adds noexec, nosuid and nodev
 # Two modules' logs fit on a small card: 30 MB each, then the oldest go.
 _LOGS = {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "3"}}
 
 
 def create_body(
-    spec: ContainerSpec, version: int, device: str, place: Place | None = None, secrets: Path | None = None
+    spec: ContainerSpec,
+    version: int,
+    device: str,
+    place: Place | None = None,
+    secrets: Path | None = None,
+    messages: Path | None = None,
 ) -> dict[str, Any]:
     """Return the JSON body. Restarting is the agent's business, so the engine's own policy is `no`.
 
     With a *place* it lives there, behind a front, and publishes nothing itself. *secrets* is the folder on this
-    device with those it is shown; where that lies is the agent's word, never a manifest's.
+    device with those it is shown, *messages* the socket it sends messages to; where these lie is the
+    agent's word, never a manifest's.
     """
     body: dict[str, Any] = {
         "Image": spec.image,
@@ -45,9 +52,13 @@ def create_body(
         body["HostConfig"]["NetworkMode"] = place.network
         settings = {"IPAMConfig": {"IPv4Address": place.address}}
         body["NetworkingConfig"] = {"EndpointsConfig": {place.network: settings}}
-    if secrets is not None:
-        mount = {"Type": "bind", "Source": str(secrets), "Target": _SECRETS, "ReadOnly": True}
-        body["HostConfig"]["Mounts"].append(mount)
+    shown = ((secrets, _SECRETS), (messages.parent if messages is not None else None, _MESSAGES))
+    for source, target in shown:
+        if source is not None:
+            mount = {"Type": "bind", "Source": str(source), "Target": target, "ReadOnly": True}
+            body["HostConfig"]["Mounts"].append(mount)
+    if messages is not None:
+        body["Env"].append(f"EDGETENDER_MESSAGES={_MESSAGES}/{messages.name}")
     if spec.command is not None:
         body["Cmd"] = list(spec.command)
     return body

@@ -24,8 +24,8 @@ from edgetender.clock import Clock, SystemClock
 from edgetender.engine import logs, network, pull, readings
 from edgetender.engine.connection import Connection
 from edgetender.engine.create_args import create_body
-from edgetender.engine.handing import Secrets
-from edgetender.engine.labels import DEVICE, ROLE, SECRETS, SPEC, container_name
+from edgetender.engine.handing import Doors, Secrets
+from edgetender.engine.labels import DEVICE, MODULE, ROLE, SECRETS, SPEC, STREAMS, container_name, streams_of
 from edgetender.engine.outcomes import refusal
 from edgetender.engine.stream import Stream, message_in
 from edgetender.errors import EngineDown, EngineRefused, FrontDown, NotFound, RegistryUnreachable
@@ -57,12 +57,13 @@ class DockerEngine:
         timeout_s: float = 30.0,
         clock: Clock | None = None,
         secrets: Secrets | None = None,
+        doors: Doors | None = None,
     ) -> None:
-        """Without *secrets* no container is made that wants one."""
+        """Without *secrets* no container is made that wants one, without *doors* none that sends messages."""
         self._connection = Connection(socket, timeout_s)
         self._asking = self._connection.asking
         self._address, self._device, self._timeout_s = socket, device, timeout_s
-        self._clock, self._secrets = clock or SystemClock(), secrets
+        self._clock, self._secrets, self._doors = clock or SystemClock(), secrets, doors
         self._memory_bytes: int | None = None
 
     def close(self) -> None:
@@ -83,7 +84,8 @@ class DockerEngine:
     def create(self, spec: ContainerSpec, version: int) -> str:
         name, what = container_name(spec), f"create a container for {spec.module}"
         place = self._place(what) if spec.front != NONE else None
-        body = create_body(spec, version, self._device, place, self._handed(name, spec.secrets))
+        shown = self._handed(name, spec.secrets), self._door(name, spec.module, spec.streams)
+        body = create_body(spec, version, self._device, place, *shown)
         for _ in range(3):  # what held the name may go while we look at it
             with self._asking(what) as client:
                 try:
@@ -111,8 +113,10 @@ class DockerEngine:
     def start(self, container: str) -> None:
         with self._asking(f"start container {container[:12]}") as client:
             ours = self._require_ours(client, container)
-            if SECRETS in ours["Config"]["Labels"]:  # they were in memory: a device that came up has none yet
-                self._handed(ours["Name"].lstrip("/"), ours["Config"]["Labels"][SECRETS].split(","))
+            marks, name = ours["Config"]["Labels"], ours["Name"].lstrip("/")
+            if SECRETS in marks:  # they were in memory: a device that came up has none yet
+                self._handed(name, marks[SECRETS].split(","))
+            self._door(name, marks.get(MODULE, ""), streams_of(marks))
             if ours["State"].get("Paused"):
                 client.unpause(container)
                 return
@@ -137,6 +141,8 @@ class DockerEngine:
             ours = self._require_ours(client, container)
             if self._secrets is not None and SECRETS in ours["Config"]["Labels"]:
                 self._secrets.clear(ours["Name"].lstrip("/"))
+            if self._doors is not None and STREAMS in ours["Config"]["Labels"]:
+                self._doors.close(ours["Name"].lstrip("/"))
             try:
                 client.remove_container(container, v=True, force=True)  # v: anonymous volumes, not named ones
             except docker.errors.APIError as error:
@@ -272,6 +278,14 @@ class DockerEngine:
         if self._secrets is None:
             raise EngineRefused(f"cannot hand secrets to {folder}: there is no place for them here")
         return self._secrets.lay(folder, names)
+
+    def _door(self, name: str, module: str, streams: Sequence[tuple[str, str]]) -> Path | None:
+        """Where the socket lies that the container *name* sends messages to."""
+        if not streams:
+            return None
+        if self._doors is None:
+            raise EngineRefused(f"cannot take messages from {name}: there is no place for them here")
+        return self._doors.open(name, module, streams)
 
     def _require_ours(self, client: docker.APIClient, container: str) -> Mapping[str, Any]:
         inspected = self._inspected(client, container)

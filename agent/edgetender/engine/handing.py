@@ -1,4 +1,4 @@
-"""What does the engine need so that a container gets the secrets of this device? A folder that it may be shown."""
+"""What does the engine need to hand a container more than its image? Folders that it may be shown."""
 
 from __future__ import annotations
 
@@ -18,5 +18,20 @@ class Secrets(Protocol):
         ...
 
     def clear(self, folder: str) -> None:
+        """Remove it; gone already is done. Never raises."""
+        ...
+
+
+class Doors(Protocol):
+    """Sockets for messages, by container. Threads: one."""
+
+    def open(self, name: str, module: str, streams: Sequence[tuple[str, str]]) -> Path:
+        """Listen to the container *name*, for *streams* (name, kind); return the socket, alone in its folder.
+
+        Done already is done. Raises EngineRefused where it cannot be made.
+        """
+        ...
+
+    def close(self, name: str) -> None:
         """Remove it; gone already is done. Never raises."""
         ...

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from edgetender.model.target import ContainerSpec
 
 DEVICE = "io.edgetender.device"
@@ -11,6 +13,7 @@ VERSION = "io.edgetender.version"
 SPEC = "io.edgetender.spec"
 IMAGE = "io.edgetender.image"
 SECRETS = "io.edgetender.secrets"  # by name, with commas; absent: none
+STREAMS = "io.edgetender.streams"  # name=kind, with commas; absent: none
 ROLE = "io.edgetender.role"  # absent: a module's container
 FRONT = "io.edgetender.front"  # on a front: the digest of what it was made of
 MECHANISM = "io.edgetender.mechanism"
@@ -22,6 +25,7 @@ _PREFIX = "edgetender-"
 
 def labels_of(spec: ContainerSpec, version: int, device: str) -> dict[str, str]:
     """Everything `Container` is read back from, were the agent's own state lost."""
+    optional = {SECRETS: ",".join(spec.secrets), STREAMS: ",".join(map("=".join, spec.streams))}
     return {
         DEVICE: device,
         MODULE: spec.module,
@@ -29,7 +33,13 @@ def labels_of(spec: ContainerSpec, version: int, device: str) -> dict[str, str]:
         VERSION: str(version),
         SPEC: spec.digest,
         IMAGE: spec.image,
-    } | ({SECRETS: ",".join(spec.secrets)} if spec.secrets else {})
+    } | {label: names for label, names in optional.items() if names}
+
+
+def streams_of(marks: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """Name and kind of the streams that a container with these labels may send messages on."""
+    pairs = (one.partition("=") for one in marks.get(STREAMS, "").split(",") if one)
+    return tuple((name, kind) for name, _, kind in pairs)
 
 
 def container_name(spec: ContainerSpec) -> str:

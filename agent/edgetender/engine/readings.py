@@ -28,6 +28,7 @@ def container(inspected: Mapping[str, Any]) -> Container:
         name=inspected["Name"].removeprefix("/"),
         module=marks.get(labels.MODULE, ""),
         spec=marks.get(labels.SPEC, ""),
+        streams=labels.streams_of(marks),
         version=int(version) if version.isascii() and version.isdigit() else 0,
         image=marks.get(labels.IMAGE) or config["Image"],
         status=status,

@@ -170,6 +170,9 @@ class Module(Wire):
     command: tuple[str, ...] | None = Field(None, description="instead of the image's own CMD")
     env: Environment = Field(default_factory=dict, description="environment variables; 64KiB at most")
     secrets: tuple[Name, ...] = Field((), max_length=16, description="files /run/secrets/NAME")
+    streams: dict[Name, Literal["durable", "standard"]] = Field(
+        default_factory=dict, max_length=16, description="of messages it sends through the agent, by name"
+    )
     ports: tuple[Port, ...] = Field((), max_length=64, description="what is published on the device")
     volumes: tuple[Volume, ...] = Field((), max_length=64, description="what is kept across versions")
     resources: Resources = Field(default_factory=Resources, description="limits")

@@ -62,6 +62,7 @@ class Container:
     finished_at: datetime | None = None
     address: str | None = None  # on the engine's network; None when it is not running
     publishes: bool = False  # it holds host ports itself
+    streams: tuple[tuple[str, str], ...] = ()  # name and kind of those it may send messages on
     health: Health = field(default_factory=Health)
 
     @property

@@ -67,6 +67,9 @@ class Allowed(Wire):
     accelerators: bool = Field(default=True, description="whether modules may have one")
     volumes: tuple[str, ...] | None = Field(None, description="by name; absent: all")
     secrets: tuple[str, ...] = Field((), description="what modules may read, by name; none but these")
+    streams: tuple[str, ...] | None = Field(
+        None, description="on which modules may send messages, by name; absent: all"
+    )
     credentials: tuple[str, ...] | None = Field(None, description="by name; absent: all")
 
 

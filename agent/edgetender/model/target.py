@@ -97,6 +97,7 @@ class ContainerSpec:
     read_only: bool = False
     capabilities: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
+    streams: tuple[tuple[str, str], ...] = ()  # name and kind of those it may send messages on
     gpu: bool = False
     restart: str = "always"
     stop_grace_s: float = 10.0
@@ -123,6 +124,7 @@ class ContainerSpec:
             "read_only",
             "capabilities",
             "secrets",
+            "streams",
         ):  # unused, they leave older containers alone
             if not form[younger]:
                 del form[younger]

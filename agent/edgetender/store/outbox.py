@@ -104,31 +104,30 @@ class SqliteOutbox:
                 self._wait_at_most()
             return self._states.pending(topic)
 
-    def append(self, topic: str, body: bytes, now: datetime, *, expiry_s: int | None = None) -> None:
-        """Queue it; of a durable stream it is on the disk when this returns, else *group_s* later at the latest.
-
-        That limit is kept by whoever calls next: `append`, `head`, or `flush_due`. A standard message does not
-        wait for a commit that is under way.
-        """
-        stream = stream_of(topic)
-        policy = self._policies(stream)
+    def append(
+        self, topic: str, body: bytes, now: datetime, *, expiry_s: int | None = None, durable: bool = False
+    ) -> bool:
+        """As the port says; else it is on the disk *group_s* later, if somebody calls `head` or `flush_due` then."""
+        policy = self._policies(stream := stream_of(topic))
+        durable = durable or policy.durable
         since_boot = self._clock.monotonic()
         lifetime_s = policy.max_age_s if expiry_s is None else min(policy.max_age_s, expiry_s)
-        until = since_boot - self._born + lifetime_s
         broker_s = policy.expiry_s if expiry_s is None else expiry_s
         with self._numbering:  # numbers in the order of arrival
             row = Row(
-                stream, next(self._numbers), topic, body, broker_s, until, now.timestamp(), self._boot, since_boot
+                stream, next(self._numbers), topic, body, broker_s, since_boot - self._born + lifetime_s,
+                now.timestamp(), self._boot, since_boot,
             )  # fmt: skip
             self._arrived.append(row)
             self._arrived_bytes += row.size
             crowded = self._arrived_bytes > _YOUNG_BYTES
-        if not self._lock.acquire(blocking=policy.durable or crowded):
-            return  # who holds it takes this in, or who comes next
+        if not self._lock.acquire(blocking=durable or crowded):
+            return True  # who holds it takes this in, or who comes next
         try:
             self._take_in()
-            if (policy.durable and row.id > self._settled) or self._is_due() or self._is_crowded():
+            if (durable and row.id > self._settled) or self._is_due() or self._is_crowded():
                 self._flush()
+            return self.trouble is None or not durable
         finally:
             self._lock.release()
 

@@ -1,0 +1,1 @@
+"""The ingest room: what modules send, on its way into the outbox."""

@@ -1,0 +1,274 @@
+"""What modules send: acknowledged once the outbox has it, bounded, and from no one but who it says it is."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import socket
+import sqlite3
+import stat
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edgetender.errors import EngineRefused
+from edgetender.ingest.doors import Doors, Limits
+from edgetender.ingest.request import Refused, head_of, messages_in
+from edgetender.model.observed import Container, Observed, Status
+from edgetender.store.outbox import SqliteOutbox
+from tests.fakes.clock import FakeClock
+from tests.fakes.store import FakeOutbox
+from tests.services.sending import LINES, exchange, post
+
+STREAMS = (("alarms", "durable"), ("figures", "standard"))
+
+
+class Site:
+    """The doors of a device, open; *outbox* is what they fill."""
+
+    def __init__(self, root: Path, *, outbox: FakeOutbox | SqliteOutbox | None = None) -> None:
+        self.clock, self.root = FakeClock(), root
+        self.outbox = outbox or FakeOutbox()
+        self.doors = Doors(root, self.outbox, self.clock, Limits(per_second=10.0, max_bytes=1024))
+        self.thread = threading.Thread(target=self.doors.run)
+        self.thread.start()
+
+    def open(self, module: str = "scorer", name: str = "") -> Path:
+        return self.doors.open(name or f"edgetender-{module}-1", module, STREAMS)
+
+    def stop(self) -> None:
+        self.doors.stop()
+        self.thread.join(10)
+        assert not self.thread.is_alive()
+
+    @property
+    def queued(self) -> list[tuple[str, bytes]]:
+        return [(message.topic, message.body) for message in self.outbox.head(1000)]
+
+
+@pytest.fixture
+def root() -> Iterator[Path]:
+    place = Path(
+        tempfile.mkdtemp(prefix="edgetender-")
+    )  # a socket's address is short, pytest's paths are not
+    yield place / "messages"
+    shutil.rmtree(place)
+
+
+@contextmanager
+def serving(root: Path, *, outbox: FakeOutbox | SqliteOutbox | None = None) -> Iterator[Site]:
+    site = Site(root, outbox=outbox)
+    try:
+        yield site
+    finally:
+        site.stop()
+
+
+@pytest.fixture
+def site(root: Path) -> Iterator[Site]:
+    with serving(root) as site:
+        yield site
+
+
+def test_a_message_goes_up_under_its_module_s_name_with_the_time_it_was_taken(site: Site) -> None:
+    said = post(site.open(), "alarms", b' {"level": 3, "text": "\xc3\xbc"} ')
+    assert (said.status, said.document) == (202, {"accepted": 1})
+    assert site.queued == [
+        (
+            "telemetry/scorer/alarms",
+            b'{"at":"2026-11-24T12:00:00.000Z","data":{"level": 3, "text": "\xc3\xbc"}}',
+        )
+    ]
+
+
+def test_each_line_of_json_lines_is_a_message_in_its_order(site: Site) -> None:
+    said = post(site.open(), "figures", b"1\n\n2\r\n[3]\n", LINES)
+    assert said.document == {"accepted": 3}
+    assert [json.loads(body)["data"] for _, body in site.queued] == [1, 2, [3]]
+
+
+def test_what_a_durable_stream_was_told_202_for_is_on_the_disk_with_one_commit(
+    root: Path, tmp_path: Path
+) -> None:
+    outbox = SqliteOutbox(tmp_path / "queue.db", clock=FakeClock(), group_s=3600.0)
+    with serving(root, outbox=outbox) as site:
+        path = site.open()
+        assert post(path, "figures", b"0").status == 202
+        other = sqlite3.connect(tmp_path / "queue.db")
+        assert other.execute("SELECT count(*) FROM queued").fetchone() == (0,)
+        before = other.execute("PRAGMA data_version").fetchone()[0]
+        assert post(path, "alarms", b"1\n2\n3\n", LINES).status == 202
+        after = other.execute("PRAGMA data_version").fetchone()[0]
+        assert other.execute("SELECT count(*) FROM queued").fetchone() == (4,)
+        assert after - before == 1
+        other.close()
+    figures = {one.name: one for one in outbox.figures().streams}
+    assert (figures["scorer/alarms"].accepted, figures["scorer/figures"].accepted) == (3, 1)
+    outbox.close()
+
+
+class FullOutbox(FakeOutbox):
+    """Keeps in memory what the disk does not take."""
+
+    def append(self, *given: object, **named: object) -> bool:
+        super().append(*given, **named)  # type: ignore[arg-type]
+        return not named["durable"]
+
+
+def test_a_durable_message_that_a_full_disk_did_not_take_is_not_acknowledged(root: Path) -> None:
+    with serving(root, outbox=FullOutbox()) as site:
+        said = post(site.open(), "alarms", b"1")
+        assert (said.status, said.code, said.retry_s) == (503, "disk.full", 30)
+        assert post(site.open(), "figures", b"1").status == 202
+
+
+def test_who_sends_is_known_by_the_door_and_other_streams_are_behind_none(site: Site) -> None:
+    mine, other = site.open("scorer"), site.open("camera")
+    assert post(mine, "alarms", b"1").status == 202
+    assert post(other, "alarms", b"1").status == 202
+    for forged in ("device", "../device", "camera/alarms", "alarms/x", "", "alarms?module=camera"):
+        assert post(mine, forged, b"1").code == "stream.unknown"
+    assert post(mine, "", b"1", target="/v1/status").code == "request.path"
+    assert [topic for topic, _ in site.queued] == ["telemetry/scorer/alarms", "telemetry/camera/alarms"]
+
+
+def test_a_module_that_sends_too_much_waits_and_another_does_not(site: Site) -> None:
+    mine, other = site.open("scorer"), site.open("camera")
+    assert post(mine, "figures", b"1\n" * 95, LINES).status == 202
+    refused = post(mine, "alarms", b"1\n" * 10, LINES)  # all its streams together
+    assert (refused.status, refused.code, refused.retry_s) == (429, "module.rate", 1)
+    assert post(mine, "alarms", b"1\n" * 5, LINES).status == 202  # what was refused took nothing
+    assert post(other, "figures", b"1").status == 202
+    assert post(mine, "alarms", b"1").status == 429
+    site.clock.advance(1)
+    assert post(mine, "alarms", b"1\n" * 10, LINES).status == 202
+    assert len(site.queued) == 111
+
+
+def test_two_containers_of_a_module_share_what_it_may_send(site: Site) -> None:
+    old, new = site.open("scorer", "edgetender-scorer-1"), site.open("scorer", "edgetender-scorer-2")
+    assert post(old, "figures", b"1\n" * 100, LINES).status == 202
+    assert post(new, "figures", b"1").status == 429
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "status", "code"),
+    [
+        (b"{", {}, 400, "message.malformed"),
+        (b"1\n{\n", LINES, 400, "message.malformed"),
+        (b"NaN", {}, 400, "message.malformed"),
+        (b"", {}, 400, "message.malformed"),
+        (b"\n", LINES, 400, "message.none"),
+        (b'"' + b"x" * 1024 + b'"', {}, 413, "message.large"),
+        (b"1\n" * 101, LINES, 413, "request.large"),
+        (b"1", {"Content-Length": "99999999"}, 413, "request.large"),
+        (b"1", {"Transfer-Encoding": "chunked"}, 411, "request.length"),
+        (b"1", {"X-Large": "x" * 9000}, 431, "request.large"),
+    ],
+)
+def test_what_cannot_be_taken_is_refused_whole(
+    site: Site, body: bytes, headers: dict[str, str], status: int, code: str
+) -> None:
+    said = post(site.open(), "alarms", body, headers)
+    assert (said.status, said.code) == (status, code)
+    assert site.queued == []
+
+
+def test_messages_are_posted(site: Site) -> None:
+    assert post(site.open(), "alarms", b"", method="GET").status == 405
+
+
+def test_curl_waits_for_a_word_before_a_long_body_and_gets_it(site: Site) -> None:
+    head = b"POST /v1/messages/alarms HTTP/1.1\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\n"
+    assert exchange(site.open(), head + b"1").startswith(
+        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 202 Accepted"
+    )
+
+
+def test_garbage_and_silence_cost_a_module_its_own_connections_alone(site: Site) -> None:
+    mine, other = site.open("scorer"), site.open("camera")
+    assert exchange(mine, b"\x16\x03\x01\r\n\r\n").startswith(b"HTTP/1.1 400 ")
+    assert exchange(mine, b"") == b""
+    silent = []
+    for _ in range(8):
+        silent.append(socket.socket(socket.AF_UNIX))
+        silent[-1].connect(str(mine))
+    assert post(mine, "alarms", b"1").code == "agent.busy"
+    assert post(other, "alarms", b"1").status == 202
+    for one in silent:
+        one.close()
+
+
+@given(st.binary(max_size=200))
+def test_no_head_is_an_exception(words: bytes) -> None:
+    for head in (words, b"POST /v1/messages/alarms HTTP/1.1\r\n" + words):
+        with contextlib.suppress(Refused):
+            assert head_of(head, dict(STREAMS)).stream == "alarms"
+
+
+@given(st.lists(st.binary(max_size=30), max_size=5).map(b"\n".join), st.booleans())
+def test_what_is_taken_is_json_by_itself_and_between_others(body: bytes, lines: bool) -> None:
+    try:
+        found = messages_in(body, lines=lines, max_bytes=100, most=4)
+    except Refused:
+        return
+    assert 1 <= len(found) <= 4
+    assert len(json.loads(b"[" + b",".join(found) + b"]")) == len(found)
+
+
+def test_each_user_of_the_container_reaches_the_socket_and_nobody_else_on_the_device(site: Site) -> None:
+    before = os.umask(0o077)  # the daemon's
+    try:
+        path = site.open()
+    finally:
+        os.umask(before)
+    modes = [stat.S_IMODE(one.stat().st_mode) for one in (site.root, path.parent, path)]
+    assert modes == [0o700, 0o755, 0o666]
+    assert [one.name for one in path.parent.iterdir()] == [path.name]
+
+
+def container(name: str, status: Status = Status.RUNNING) -> Container:
+    return Container(name, name, "scorer", "spec", 7, "image", status, streams=STREAMS)
+
+
+def test_after_a_restart_of_the_agent_containers_that_run_send_on(root: Path) -> None:
+    with serving(root) as first:
+        path = first.open(name="one")
+        folder = path.parent.stat().st_ino  # what the container was shown
+    with serving(root) as second:
+        second.doors.keep(Observed(containers=(container("one"),)))
+        assert path.parent.stat().st_ino == folder
+        assert post(path, "alarms", b"1").status == 202
+
+
+def test_the_door_of_a_container_that_went_is_gone(site: Site) -> None:
+    site.doors.keep(Observed(containers=(container("one"), container("two", Status.EXITED))))
+    assert [one.name for one in site.root.iterdir()] == ["one"]
+    fresh = site.open(name="fresh")
+    site.doors.keep(Observed(engine_down="no answer"))
+    assert post(site.root / "one" / fresh.name, "alarms", b"1").status == 202
+    site.doors.keep(Observed())
+    assert [one.name for one in site.root.iterdir()] == ["fresh"]  # made, and not looked at yet
+    site.doors.close("fresh")
+    with pytest.raises(OSError):
+        post(fresh, "alarms", b"1")
+
+
+def test_a_place_that_cannot_be_written_says_so(site: Site) -> None:
+    site.root.rmdir() if site.root.exists() else None
+    site.root.write_text("in the way")
+    with pytest.raises(EngineRefused, match="may this user write to"):
+        site.open()
+
+
+def test_a_name_longer_than_a_socket_s_address_is_none_too_long(site: Site) -> None:
+    path = site.open(name="n" * 120)
+    assert stat.S_ISSOCK(path.stat().st_mode)
