@@ -11,14 +11,15 @@ from edgetender.checks.finding import Result
 from edgetender.clock import Clock
 from edgetender.config.settings import Settings
 from edgetender.decide.insight import insight
-from edgetender.decide.planning import plan_document
+from edgetender.decide.planning import plan_document, questions
 from edgetender.decide.replay import explained, facts_document
-from edgetender.errors import NotFound
+from edgetender.errors import AgentError, NotFound
 from edgetender.eventlog import EventLog
 from edgetender.model.hardware import Hardware
+from edgetender.model.image import Surveyed
 from edgetender.model.ledger import Decision, HistoryEntry
 from edgetender.model.plan import Plan
-from edgetender.model.target import Target
+from edgetender.model.target import ImageWanted, Target
 from edgetender.ports import Engine, Store
 from edgetender.publisher import Publisher
 
@@ -33,6 +34,7 @@ class DaemonHouse:
         clock: Clock,
         store: Store,
         deliver: Callable[[str, str, bytes], int],
+        survey: Callable[[Iterable[ImageWanted]], Surveyed],
         engine: Engine,
         publisher: Publisher,
         hardware: Callable[[], Hardware],
@@ -45,21 +47,32 @@ class DaemonHouse:
         self._settings, self._clock, self._store, self._engine = settings, clock, store, engine
         self._publisher, self._hardware, self._exposition, self._wake = publisher, hardware, exposition, wake
         self._checker, self._events = checker, events
-        self._deliver, self._trends = deliver, trends
+        self._deliver, self._trends, self._survey = deliver, trends, survey
 
     def status(self) -> dict[str, Any]:
         return self._publisher.status()
 
     def plan(self, body: bytes) -> dict[str, Any]:
         snapshot = self._publisher.snapshot()
+        observed = snapshot.observed if snapshot else None
+        ledger, hardware = self._store.ledger(), self._hardware()
+        asked = questions(body, ledger, hardware, observed)
         return plan_document(
             body,
-            self._store.ledger(),
-            self._hardware(),
-            snapshot.observed if snapshot else None,
+            ledger,
+            hardware,
+            observed,
             self._settings.update.rules,
             self._clock.now(),
+            self._survey(asked),
+            self._free_bytes() if asked else None,
         )
+
+    def _free_bytes(self) -> int | None:
+        try:
+            return self._engine.free_bytes()
+        except AgentError:  # the plan is worth having without it
+            return None
 
     def submit(self, kind: str, source: str, body: bytes) -> int:
         delivery = self._deliver(kind, source, body)

@@ -13,7 +13,7 @@ from typing import Protocol
 from edgetender.clock import Clock
 from edgetender.decide.implied import traits_of
 from edgetender.errors import DiskFull, Permanent, Transient
-from edgetender.model.image import NEAR, Credential, ImageFacts, ImageReference
+from edgetender.model.image import NEAR, Credential, ImageFacts, ImageReference, room_bytes
 from edgetender.model.observed import PullProgress
 from edgetender.model.plan import PullOutcome
 from edgetender.model.target import ImageWanted
@@ -22,10 +22,7 @@ from edgetender.ports import Credentials, Engine, Images
 
 log = logging.getLogger(__name__)
 
-# A compressed layer and what it unpacks to lie on the disk together for a while (durability.md §7).
-_UNPACK_FACTOR = 2.2
 _ENGINE_CHOOSES = ("", "v5", "v6", "v7", "v8")
-_RESERVE_BYTES = 512 * 1024 * 1024
 
 
 class Relay(Protocol):
@@ -167,7 +164,7 @@ class Puller:
     def _check_disk(self, name: str, download_bytes: int, asked_bytes: int) -> None:
         """Refuse before the first byte what would fill the disk."""
         free = self._engine.free_bytes()
-        needed = max(int(download_bytes * _UNPACK_FACTOR) + _RESERVE_BYTES, asked_bytes)
+        needed = room_bytes(download_bytes, asked_bytes)
         if free is not None and free < needed:
             raise DiskFull(
                 f"cannot pull {name}: it needs about {size_text(needed)} on the engine's disk, "

@@ -66,7 +66,27 @@ def verdict(code: int, description: str, *problems: tuple[str, str, str]) -> dic
 
 def change(name: str, what: str, **more: Any) -> dict[str, Any]:
     """A module of the plan document."""
-    return {"name": name, "change": what, "variant": None, "why": "", "details": []} | more
+    return {"name": name, "change": what, "variant": None, "why": "", "details": [], "rollout": ""} | more
+
+
+def pull(
+    name: str,
+    image: str,
+    mib: int | None = None,
+    of: int | None = None,
+    layers: tuple[int, int] = (0, 0),
+    why: str = "",
+) -> dict[str, Any]:
+    """An image that the plan would fetch; *layers* are those that are here, and all."""
+    sizes = {"bytes": mib and mib * 1024**2, "totalBytes": of and of * 1024**2}
+    return {
+        "module": name,
+        "image": image,
+        **sizes,
+        "layersCached": layers[0],
+        "layers": layers[1],
+        "why": why,
+    }
 
 
 def detail(what: str, before: str | None, after: str | None) -> dict[str, Any]:
@@ -82,5 +102,7 @@ def plan(*modules: dict[str, Any], **more: Any) -> dict[str, Any]:
         "version": 15,
         "runningVersion": 14,
         "modules": list(modules),
+        "pulls": [],
+        "disk": None,
         "notes": [],
     } | more

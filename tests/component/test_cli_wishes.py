@@ -9,7 +9,7 @@ import pytest
 from edgetender.errors import ManifestInvalid, ManifestRefused, Problem
 from edgetender.model.ledger import Decision
 from tests.builders import answers
-from tests.builders.answers import change, detail, module, status, verdict
+from tests.builders.answers import change, detail, module, pull, status, verdict
 from tests.builders.golden import same
 from tests.builders.manifests import image
 from tests.services.terminal import Terminal
@@ -61,11 +61,13 @@ def test_a_plan_says_what_changes_and_why(shell, house):
         change("scorer", "change", variant="cpu", why="tensorrt: no NVIDIA driver is loaded", details=[
             detail("env.SCORE_THRESHOLD", "0.55", "0.60"), detail("image", image("scorer", "a"), image("scorer", "b")),
             detail("health.path", None, "/ready"), detail("restart", "always", None),
-        ]),
+        ], rollout="start beside, switch by proxy; ready within 30s, and well for 10s; no gap"),
         change("labels", "add", variant="cuda"),
         change("legacy-ocr", "remove", why="the manifest has no such module"),
         change("steady", "keep"),
-        notes=[f"needs a pull: {image('scorer', 'b')}"],
+        pulls=[pull("scorer", image("scorer", "b"), 312, 1900, (6, 9)), pull("labels", image("labels"), why="no answer")],
+        disk={"needBytes": 6 * 1024**3, "haveBytes": 5 * 1024**3},
+        notes=[f"needs a pull: {image('scorer', 'b')}", "would wait 9h 12m, until 2026-11-28T02:00:00.000Z: night only"],
     )  # fmt: skip
     same("plan", shell.run("plan", "-f", "line3.yaml").transcript())
     assert json.loads(house.asked[0][1])["version"] == 15

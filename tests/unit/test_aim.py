@@ -180,7 +180,7 @@ def test_a_plan_says_what_the_version_would_wait_for_and_until_when():
     night = Rules(apply=(window_of("0 2 * * sat for 4h", lambda _: UTC),))
     told = plan_document(body(TWO), holding(ONE), AMD64, here(SCORER), night, NOON)
     assert told["notes"][-1] == (
-        "would wait until 2026-11-28T02:00:00.000Z: apply is for 0 2 * * sat for 4h (override: --now)"
+        "would wait 3d 14h, until 2026-11-28T02:00:00.000Z: apply is for 0 2 * * sat for 4h (override: --now)"
     )
     held = holding(ONE, holds={"": Hold("cli (uid 0)", NOON, None, "fair")})
     told = plan_document(body(TWO), held, AMD64, here(SCORER), night, NOON)

@@ -12,6 +12,7 @@ import click
 from edgetender.cli.manifest_file import FILE, ManifestFile
 from edgetender.cli.output import Exit, Session, Style, options, table
 from edgetender.cli.waiting import following
+from edgetender.cli.words import size
 
 _SIGNS = {"add": ("+", "green"), "change": ("~", "yellow"), "remove": ("-", "red")}
 
@@ -43,8 +44,13 @@ def plan_lines(document: Any, style: Style) -> Iterator[str]:
     against = "against nothing accepted yet" if running is None else f"against running version {running}"
     yield f"Manifest {document['deployment']} version {document['version']}  {against}"
     modules = [module for module in document["modules"] if module["change"] in _SIGNS]
-    yield from table([row for module in modules for row in _rows(module, style)], indent="  ")
-    yield from (f"{style.paint('!', 'yellow')} {style.short(note)}" for note in document["notes"])
+    pulls = {one["module"]: one for one in document["pulls"]}
+    rows = [row for module in modules for row in _rows(module, pulls.get(module["name"]), style)]
+    yield from table(rows, indent="  ")
+    yield from _disk(document["disk"], style)
+    told = {f"needs a pull: {pulls[m['name']]['image']}" for m in modules if m["name"] in pulls}
+    notes = [note for note in document["notes"] if note not in told]
+    yield from (f"{style.paint('!', 'yellow')} {style.short(note)}" for note in notes)
     count = {change: sum(module["change"] == change for module in modules) for change in _SIGNS}
     if modules:
         yield f"Plan: {count['add']} to add, {count['change']} to change, {count['remove']} to remove."
@@ -52,16 +58,33 @@ def plan_lines(document: Any, style: Style) -> Iterator[str]:
         yield "Plan: nothing to change."
 
 
-def _rows(module: Any, style: Style) -> Iterator[tuple[str, str, str]]:
+def _disk(disk: Any, style: Style) -> Iterator[str]:
+    if disk is not None:
+        enough = disk["needBytes"] <= disk["haveBytes"]
+        mark = style.mark("√", "[ok]", "green") if enough else style.mark("\u00d7", "[xx]", "red")
+        short = "" if enough else "; see edgetender check disk-space"
+        yield f"{mark} disk: needs {size(disk['needBytes'])}, {size(disk['haveBytes'])} are free{short}"
+
+
+def _rows(module: Any, pull: Any, style: Style) -> Iterator[tuple[str, str, str]]:
     """One row for each thing that changes; the module's sign and name stand before the first."""
     sign, color = _SIGNS[module["change"]]
     head = f"{style.paint(sign, color)} {module['name']}"
     why = f"({module['why']})" if module["why"] else ""
     first = ("variant", f"{module['variant']}  {why}") if module["variant"] else ("", why)
     details = [(detail["what"], _step(detail)) for detail in module["details"]]
+    details += [("pull", _pull(pull))] if pull else []
+    details += [("rollout", module["rollout"])] if module["rollout"] else []
     for what, text in [first, *details] if any(first) or not details else details:
         yield head, what, style.short(text)
         head = ""
+
+
+def _pull(pull: Any) -> str:
+    if pull["bytes"] is None:
+        return f"needed; size unknown: {pull['why']}"
+    cached = f"{pull['layersCached']} of {pull['layers']} layers are here"
+    return f"{size(pull['bytes'])} of {size(pull['totalBytes'])}; {cached}"
 
 
 def _step(detail: Any) -> str:

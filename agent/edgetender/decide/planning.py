@@ -9,14 +9,37 @@ from typing import Any
 from edgetender.clock import rfc3339
 from edgetender.codec import canonical, decode, sha256_hex
 from edgetender.decide.changes import ModuleChange, changes
+from edgetender.decide.forecast import disk, missing, pulls, rollouts
 from edgetender.decide.gating import gate
 from edgetender.decide.resolving import Resolution, resolve
 from edgetender.model.gate import ALWAYS, Rules
 from edgetender.model.hardware import Hardware
+from edgetender.model.image import Surveyed
 from edgetender.model.ledger import Ledger, Slot
 from edgetender.model.manifest import SCHEMA, Manifest
 from edgetender.model.observed import Observed
 from edgetender.model.reading import manifest_of, read_manifest
+from edgetender.model.target import ImageWanted
+from edgetender.model.units import duration_text
+
+NOT_ASKED = Surveyed()
+
+
+def questions(
+    body: bytes, ledger: Ledger, hardware: Hardware, observed: Observed | None
+) -> tuple[ImageWanted, ...]:
+    """The images whose registries say what the way there would cost. Raises ManifestInvalid.
+
+    Whoever may ask for a plan shall not choose where this device's passwords go: only registries that a version
+    taken here uses are asked, each with the credential that version names.
+    """
+    manifest = manifest_of(document := decode(body))
+    slot = _slot(manifest, canonical(document), ledger)
+    here = _taken(ledger, hardware)
+    mine = {(one.parsed.registry, one.credential) for one in here}
+    wanted = missing(resolve(slot, manifest, hardware, ledger), ledger, observed)
+    asked = [one for one in wanted if (one.parsed.registry, one.credential) in mine]
+    return (*asked, *here) if asked else ()
 
 
 def plan_document(
@@ -26,10 +49,12 @@ def plan_document(
     observed: Observed | None,
     rules: Rules = ALWAYS,
     now: datetime | None = None,
+    surveyed: Surveyed = NOT_ASKED,
+    free_bytes: int | None = None,
 ) -> dict[str, Any]:
     """What the manifest in *body* would change against what is accepted. Raises ManifestInvalid.
 
-    With *now* also what it would wait for by *rules* and holds.
+    With *now* also what it would wait for by *rules* and holds; *surveyed* are the answers to `questions`.
     """
     document = decode(body)
     manifest = manifest_of(document)
@@ -40,6 +65,9 @@ def plan_document(
     resolution = resolve(slot, manifest, hardware, ledger)
     chosen = {c.module: c for c in resolution.considered if c.verdict == "chosen"}
     blocked = dict(resolution.blocked)
+    wanted = missing(resolution, ledger, observed)
+    told = pulls(wanted, _taken(ledger, hardware), surveyed)
+    rollout = rollouts(manifest, resolution, hardware)
     return {
         "apiVersion": SCHEMA,
         "kind": "Plan",
@@ -53,14 +81,22 @@ def plan_document(
                 "variant": chosen[change.module].variant if change.module in chosen else None,
                 "why": blocked.get(change.module) or _because(change, chosen.get(change.module)),
                 "details": [{"what": f.field, "from": f.before, "to": f.after} for f in change.fields],
+                "rollout": rollout.get(change.module, "") if change.action == "change" else "",
             }
             for change in found
         ],
-        "notes": _notes(
-            manifest, sha256_hex(text), ledger, observed, [w.reference for w in resolution.wanted]
-        )
+        "pulls": told,
+        "disk": disk(wanted, told, free_bytes),
+        "notes": _notes(manifest, sha256_hex(text), ledger, [one.reference for one in wanted])
         + (_waits(resolution, ledger, hardware, observed, rules, now) if now is not None else []),
     }
+
+
+def _taken(ledger: Ledger, hardware: Hardware) -> tuple[ImageWanted, ...]:
+    """The images of the versions that were taken here."""
+    slots = [slot for slot in (ledger.accepted, ledger.candidate) if slot is not None]
+    found = (resolve(slot, read_manifest(slot.body.encode()), hardware, ledger).wanted for slot in slots)
+    return tuple({one.reference: one for wanted in found for one in wanted}.values())
 
 
 def _waits(
@@ -76,9 +112,13 @@ def _waits(
     coming = replace(ledger, candidate=resolution.slot)
     found = gate(coming, rules, observed.locks if observed else {}, resolution, before, now)
     shut = {one.why: one for one in (found.download, found.apply) if one is not None}
-    until = {why: f" until {rfc3339(one.until)}" if one.until else "" for why, one in shut.items()}
+    until = {
+        why: f" {duration_text((one.until - now).total_seconds())}, until {rfc3339(one.until)}"
+        for why, one in shut.items()
+        if one.until
+    }
     hint = "" if "hold.operator" in {one.code for one in shut.values()} else " (override: --now)"
-    return [f"would wait{until[why]}: {why}{hint}" for why in shut]
+    return [f"would wait{until.get(why, '')}: {why}{hint}" for why in shut]
 
 
 def _slot(manifest: Manifest, text: bytes, ledger: Ledger) -> Slot:
@@ -92,9 +132,7 @@ def _because(change: ModuleChange, chosen: Any) -> str:
     return chosen.because if chosen is not None else ""
 
 
-def _notes(
-    manifest: Manifest, sha256: str, ledger: Ledger, observed: Observed | None, wanted: list[str]
-) -> list[str]:
+def _notes(manifest: Manifest, sha256: str, ledger: Ledger, wanted: list[str]) -> list[str]:
     notes = []
     if sha256 in ledger.condemned:
         gone = ledger.condemned[sha256]
@@ -105,6 +143,4 @@ def _notes(
         )
     elif manifest.version == ledger.floor and sha256 != ledger.floor_sha256:
         notes.append(f"would be refused: version {ledger.floor} is known with other content")
-    missing = [r for r in dict.fromkeys(wanted) if observed is not None and r not in observed.images]
-    notes += [f"needs a pull: {reference}" for reference in missing]
-    return notes
+    return notes + [f"needs a pull: {reference}" for reference in wanted]

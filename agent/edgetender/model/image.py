@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from edgetender.secret import Secret
 
@@ -21,6 +23,9 @@ _REFERENCE = re.compile(
 _SHA256 = re.compile(r"sha256:[0-9a-f]{64}")
 _MAX_REFERENCE, _MAX_NAME = 512, 255
 HUB = "docker.io"
+# A compressed layer and what it unpacks to lie on the disk together for a while (durability.md §7).
+_UNPACK_FACTOR = 2.2
+_RESERVE_BYTES = 512 * 1024 * 1024
 NEAR = "edgetender-"  # begins the repository of what the engine fetches from this machine, for a moment
 
 
@@ -141,3 +146,16 @@ class ImageTraits:
     sass: tuple[str, ...] = ()
     ptx: tuple[str, ...] = ()
     download_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Surveyed:
+    """What registries said of images, by the reference that was asked for; *unknown* says why one did not."""
+
+    facts: Mapping[str, ImageFacts] = field(default_factory=lambda: MappingProxyType({}))
+    unknown: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+
+def room_bytes(download_bytes: int, asked_bytes: int) -> int:
+    """What must be free to fetch so many compressed bytes; *asked_bytes* where the manifest knows of more."""
+    return max(int(download_bytes * _UNPACK_FACTOR) + _RESERVE_BYTES, asked_bytes)
