@@ -137,6 +137,7 @@ socket = "{self.engine}"
 {transport}
 [telemetry]
 interval_s = {INTERVAL_S}
+report = "all"
 
 [trust]
 mode = "signed"

@@ -36,6 +36,7 @@ from edgetender.linking import (
     registries_of,
     relay_of,
     transport_of,
+    upstream_of,
 )
 from edgetender.lock import EngineLock, StateLock
 from edgetender.logs import Format, configure
@@ -55,7 +56,6 @@ from edgetender.registry.images import RegistryImages
 from edgetender.registry.survey import WAIT_S, Surveyor
 from edgetender.sampler import Sampler
 from edgetender.sinks.prometheus import PrometheusSink
-from edgetender.sinks.upstream import UpstreamSink
 from edgetender.store.outbox import SqliteOutbox
 from edgetender.store.state import SqliteStore
 from edgetender.systemd import Notifier, credentials_directory
@@ -147,7 +147,7 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
     prober = Prober(http_probe, clock, flags.wake.set, http_exchange)
     uplink = Uplink(transport, outbox, flags.stopping, per_second=settings.outbox.per_second, clock=clock)
     trends = Trends(clock)
-    sinks: list[Sink] = [UpstreamSink(outbox), PrometheusSink(metrics), trends]
+    sinks: list[Sink] = [upstream_of(settings, outbox, clock), PrometheusSink(metrics), trends]
     sampler = Sampler(
         HostFigures(settings.state_dir),
         engine,

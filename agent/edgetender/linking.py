@@ -14,9 +14,11 @@ from edgetender.errors import ConfigInvalid, NotFound, Problem
 from edgetender.ingest.doors import Doors, Limits
 from edgetender.metrics import Metrics
 from edgetender.model.upstream import StreamPolicy, default_policy
-from edgetender.ports import Credentials, Outbox, Transport
+from edgetender.ports import Credentials, Outbox, Sink, Transport
 from edgetender.registry.images import RegistrySettings
 from edgetender.registry.relay import Relay
+from edgetender.sinks.upstream import UpstreamSink
+from edgetender.thinning import Thinned
 from edgetender.transports import load
 from edgetender.transports.iothub_twin import Artifact
 from edgetender.transports.none import NoTransport
@@ -47,6 +49,12 @@ def doors_of(settings: Settings, outbox: Outbox, clock: Clock) -> Doors:
     """Where modules' messages come in."""
     limits = Limits(settings.messages.per_second, settings.messages.max_bytes)
     return Doors(settings.messages.directory, outbox, clock, limits)
+
+
+def upstream_of(settings: Settings, outbox: Outbox, clock: Clock) -> Sink:
+    """Where samples go that are for the cloud."""
+    sink, wanted = UpstreamSink(outbox), settings.telemetry
+    return sink if wanted.report == "all" else Thinned(sink, clock, wanted.heartbeat_s)
 
 
 def relay_of(settings: Settings, stopping: threading.Event) -> Relay | None:

@@ -18,7 +18,7 @@ WORDS = {"model", "errors", "codec", "clock", "secret", "__version__"}
 PORTS = {"ports", "metrics"}
 LOOP = {
     "reconciler", "memory", "executor", "observing", "puller", "prober", "uplink", "sampler", "worker",
-    "snapshot", "publisher", "eventlog", "trends", "waking", "detector", "tidier",
+    "snapshot", "publisher", "eventlog", "thinning", "trends", "waking", "detector", "tidier",
 }  # fmt: skip
 HANDS = {
     "logs", "systemd", "lock", "delays", "engine", "ingest", "registry", "transports", "probes", "sinks", "store", "trust",
@@ -52,7 +52,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "checks": WORDS | HANDS | PORTS | {"config", "decide", "eventlog"},
     "support": WORDS | {"api", "checks", "config", "engine"},  # the labels of what is ours
     "grounding": WORDS | PORTS | {"config", "engine", "store", "checks"},
-    "linking": WORDS | PORTS | {"config", "transports", "ingest", "registry", "sinks", "metrics"},
+    "linking": WORDS | PORTS | {"config", "transports", "ingest", "registry", "sinks", "metrics", "thinning"},
     "detecting": WORDS | PORTS | {"config", "probes"},
     "receiving": WORDS | PORTS | {"convert"},
     "house": WORDS | PORTS | {"decide", "config", "publisher", "eventlog", "checks"},

@@ -80,7 +80,7 @@ class Agent:
         config = self.folder / "config.toml"
         config.write_text(
             f'device = "{self.client_id.partition("/")[0]}"\nstate_dir = "{self.folder}/state"\n'
-            f'[engine]\nsocket = "{self.engine}"\n[telemetry]\ninterval_s = 1\n[trust]\nmode = "open"\n'
+            f'[engine]\nsocket = "{self.engine}"\n[telemetry]\ninterval_s = 1\nreport = "all"\n[trust]\nmode = "open"\n'
             f'[credentials]\ndirectory = "{credentials}"\n'
             f'[api]\nsocket = "{self.folder}/admin.sock"\nlisten = "127.0.0.1:{free_port()}"\n'
             f'[transport]\nkind = "iothub"\npassword_credential = "hub"\nca = "{self.hub.ca}"\n{self.more}'

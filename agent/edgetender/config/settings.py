@@ -148,6 +148,12 @@ class TelemetrySettings:
     """The figures of the device and of its containers; with otlp, every metric goes to a collector as well."""
 
     interval_s: Annotated[float, values.seconds(0.1), "between two samples"] = 60.0
+    report: Annotated[
+        str,
+        values.one_of("changes", "all"),
+        "which samples go up: those in which a figure moved far, or each",
+    ] = "changes"
+    heartbeat_s: Annotated[float, values.seconds(1), "without a change, one goes up so often"] = 3600.0
     azure_labels: Annotated[
         Flag, "metrics have IoT Edge's labels too: iothub, edge_device and instance_number"
     ] = False
