@@ -33,6 +33,11 @@ class Document:
             path = path[: max(path.rfind("."), path.rfind("["), 0)]
         return self._positions.get("")
 
+    def text_at(self, path: str) -> str | None:
+        """The text at *path*; None where there is none."""
+        found = _at_path(self.value, path)
+        return found if isinstance(found, str) else None
+
 
 def load_document(source: Path | bytes, name: str = "") -> Document:
     """Read *source*: JSON if *name* ends so or the text begins with a brace, else YAML.
@@ -58,6 +63,41 @@ def load_document(source: Path | bytes, name: str = "") -> Document:
         return Document(name, decode(canonical(value)), reading.positions)  # the wire's own rules, once more
     except UnicodeEncodeError:
         _refuse("yaml.encoding", "holds a lone surrogate; that is no Unicode text")
+
+
+def lengthened(text: str, document: Document, ends: Mapping[str, str]) -> str:
+    """*text*, of which *document* was read, with these *ends* behind the values of their paths; comments stay.
+
+    Only for texts that stand on one line with their keys; others are left as they are: read it again and compare.
+    """
+    lines = text.splitlines(keepends=True)
+    for path, end in ends.items():
+        value, place = document.text_at(path), document.position_of(path)
+        if place is None or value is None:
+            continue
+        line = lines[place[0] - 1]
+        start = line.find(value, place[1] - 1 + len(path.rpartition(".")[2]))
+        rest = line[start + len(value) :]
+        if start >= 0 and not rest.startswith(end):  # an alias leads to one place twice
+            lines[place[0] - 1] = line[: start + len(value)] + end + rest
+    return "".join(lines)
+
+
+def _at_path(value: Any, path: str) -> Any:
+    """What stands at *path*; None for nothing. A key may hold dots."""
+    if not path:
+        return value
+    match value:
+        case dict():
+            for key, inner in value.items():
+                rest = path.removeprefix(key)
+                if path.startswith(key) and rest[:1] in ("", ".", "["):
+                    found = _at_path(inner, rest.removeprefix("."))
+                    if found is not None:
+                        return found
+        case list() if (at := re.match(r"\[(\d+)\]\.?", path)) is not None and int(at[1]) < len(value):
+            return _at_path(value[int(at[1])], path[at.end() :])
+    return None
 
 
 def _read(source: Path | bytes, name: str) -> tuple[bytes, str]:

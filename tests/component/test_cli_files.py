@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import socket
 
@@ -29,8 +30,17 @@ schema: edgetender/v1
 deployment: line3
 version: 15
 modules:
-  scorer: {{image: "{image("scorer")}"}}
-  ocr: {{image: "{image("ocr")}"}}
+  scorer: {{image: "{image("scorer")}", resources: {{memory: 1GiB}}, health: {{docker: true}}}}
+  ocr: {{image: "{image("ocr")}", resources: {{memory: 1GiB}}, restart: never}}
+"""
+CARELESS = """\
+schema: edgetender/v1
+deployment: line3
+version: 15
+modules:
+  scorer:
+    image: registry.example/scorer:latest
+    ports: ["0.0.0.0:6789:5001"]
 """
 CONFIG = """\
 device = "line3 cam7"
@@ -59,6 +69,19 @@ def test_all_faults_are_told_at_once_each_with_file_line_and_column(lonely, writ
 
 def test_a_sound_manifest_is_said_to_be_one(lonely, written):
     same("validate-valid", lonely.run("validate", written("line3.yaml", SOUND)).transcript())
+
+
+def test_what_one_regrets_later_is_a_warning_with_its_place_and_no_failure(lonely, written):
+    same("validate-warnings", lonely.run("validate", written("line3.yaml", CARELESS)).transcript())
+    said = json.loads(lonely.run("validate", "line3.yaml", "-o", "json").out)
+    assert said["valid"]
+    assert [one["line"] for one in said["files"][0]["warnings"]] == [6, 5, 5, 7]
+
+
+def test_digests_are_written_only_into_a_manifest_that_is_a_file(lonely, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(SOUND.encode())))
+    said = lonely.run("validate", "-", "--resolve")
+    assert (said.code, "no manifest in a file of yours" in said.err) == (2, True)
 
 
 def test_json_is_located_as_yaml_is(lonely, written):

@@ -85,6 +85,30 @@ def test_a_tag_is_signed_with_the_digest_it_stands_for_and_stays_for_people(sign
     assert modules["third"] == module()  # its registry is asked nothing: it does not even exist
 
 
+def test_validate_writes_the_digest_behind_the_tag_and_leaves_the_rest_as_it_was(sign, capsys, login, digest):
+    text = f"# line 3\nschema: edgetender/v1\ndeployment: line3\nversion: 1\nmodules:\n  scorer:\n    image: {login.address}/scorer:1  # the newest\n"
+    Path("line3.yaml").write_text(text)
+    Path("line3.yaml").chmod(0o640)
+
+    said = Shell(capsys).run("validate", "line3.yaml", "--resolve", "--store", "store")
+
+    assert said.code == 0, said.err
+    assert Path("line3.yaml").read_text() == text.replace("scorer:1 ", f"scorer:1@{digest} ")
+    assert Path("line3.yaml").stat().st_mode & 0o777 == 0o640
+    assert f"line3.yaml:7: modules.scorer.image is {digest}\n" in said.err
+    assert "[image.tag]" not in said.err
+
+
+def test_where_it_cannot_be_written_the_file_stays_and_the_digest_is_told(sign, capsys, login, digest):
+    text = f"schema: edgetender/v1\ndeployment: line3\nversion: 1\nmodules:\n  scorer:\n    image:\n      {login.address}/scorer:1\n"
+    Path("line3.yaml").write_text(text)
+
+    said = Shell(capsys).run("validate", "line3.yaml", "--resolve", "--store", "store")
+
+    assert (said.code, Path("line3.yaml").read_text()) == (Exit.INVALID, text)
+    assert f"put @{digest} behind it by hand" in said.err
+
+
 def test_the_images_of_an_iot_edge_deployment_are_looked_up_as_well(sign, login, digest):
     document = edge_deployment(scorer=edge_module(f"{login.address}/scorer:1"))
 

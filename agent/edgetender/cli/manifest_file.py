@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ import click
 from edgetender.api.client import Answered
 from edgetender.cli.output import Exit, say
 from edgetender.codec import MAX_BYTES, canonical
-from edgetender.errors import Problem, WithProblems
+from edgetender.errors import ManifestInvalid, Permanent, Problem, WithProblems
 
 if TYPE_CHECKING:
     from edgetender.documents import Document
@@ -41,6 +41,40 @@ class ManifestFile:
             stdin = self.name == "stdin"
             self._document = load_document(sys.stdin.buffer.read(MAX_BYTES + 1) if stdin else self._file)
         return self._document
+
+    @property
+    def file(self) -> Path | None:
+        """None for stdin."""
+        return None if self.name == "stdin" else self._file
+
+    def lengthened(self, ends: Mapping[str, str]) -> ManifestFile:
+        """The file anew, after *ends* were written behind the values of their paths, its comments kept.
+
+        Raises ManifestInvalid, with the file left as it is, for those that do not stand on a line with their keys;
+        Permanent where it cannot be written.
+        """
+        from edgetender.documents import lengthened, load_document
+        from edgetender.trust.owned import replace_file
+
+        document, text = self.document(), self._file.read_text("utf-8")
+        written = lengthened(text, document, ends)
+        found = load_document(written.encode(), str(self._file))
+        left = tuple(
+            Problem(path, "image.tag", f"cannot be written here; put {end} behind it by hand")
+            for path, end in ends.items()
+            if not str(found.text_at(path)).endswith(end)
+        )
+        if left:
+            raise ManifestInvalid(left)
+        if _without(canonical(found.value), ends) != _without(canonical(document.value), ends):
+            raise Permanent(f"cannot write {self._file}: more than its tags would change; write them by hand")
+        try:
+            replace_file(self._file.resolve(), written.encode(), mode=self._file.stat().st_mode & 0o777)
+        except OSError as error:
+            raise Permanent(
+                f"cannot write {self._file}: {error.strerror}; what it says is unchanged"
+            ) from error
+        return ManifestFile(self._file)
 
     @property
     def is_iotedge(self) -> bool:
@@ -111,3 +145,9 @@ class ManifestFile:
                 raise
             self.say(error.problems)
             raise click.exceptions.Exit(Exit.INVALID) from error
+
+
+def _without(body: bytes, ends: Mapping[str, str]) -> bytes:
+    for end in ends.values():
+        body = body.replace(end.encode(), b"")
+    return body

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,6 +16,9 @@ from edgetender.clock import rfc3339
 from edgetender.model.quantity import parse_duration
 from edgetender.model.signed import DEFAULT_VALIDITY
 from edgetender.model.units import duration_text
+
+if TYPE_CHECKING:
+    from edgetender.model.image import ImageReference
 
 _PATH = click.Path(path_type=Path)
 
@@ -113,7 +116,12 @@ def sign(
 def resolved(manifest: dict[str, Any], store: Path | None) -> dict[str, Any]:
     """A valid manifest, its tags looked up with the logins in *store*. Raises ManifestInvalid, Transient."""
     from edgetender.fleet.pinning import pinned
-    from edgetender.model.image import ImageReference
+
+    return pinned(manifest, digests_by(store))
+
+
+def digests_by(store: Path | None) -> Callable[[ImageReference], str]:
+    """What registries say that an image is now, asked with the logins in *store*."""
     from edgetender.packaging.workspace import Workspace
 
     logins = Workspace(store).logins
@@ -122,7 +130,7 @@ def resolved(manifest: dict[str, Any], store: Path | None) -> dict[str, Any]:
         with logins.get(reference.registry).open() as registry:
             return registry.digest(reference)
 
-    return pinned(manifest, digest_of)
+    return digest_of
 
 
 def require_images_signed(
@@ -132,7 +140,6 @@ def require_images_signed(
     from edgetender.fleet.image_signatures import require_signed
     from edgetender.fleet.keyring import read
     from edgetender.fleet.pinning import check_images
-    from edgetender.model.image import ImageReference
     from edgetender.packaging.workspace import Workspace
     from edgetender.trust.code_signing import Authority
     from edgetender.trust.public_keys import PublicKey

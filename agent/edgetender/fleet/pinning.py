@@ -18,13 +18,13 @@ def tags(manifest: Document) -> dict[str, ImageReference]:
     return {where: reference for where, reference in found.items() if reference.digest is None}
 
 
-def pinned(manifest: Document, digest_of: Callable[[ImageReference], str]) -> Document:
-    """*manifest* with a digest behind every tag, which stays for people: `registry/repository:1.0@sha256:…`.
+def digests(manifest: Document, digest_of: Callable[[ImageReference], str]) -> dict[str, str]:
+    """What the tags of *manifest*, a valid one, mean today, by their paths.
 
     *digest_of* is asked once for each image. Raises ManifestInvalid with every image that it refuses for good,
     and at once what it raises where later may be better.
     """
-    wanted, result = tags(manifest), deepcopy(manifest)
+    wanted = tags(manifest)
     known: dict[ImageReference, str | Permanent] = {}
     for reference in wanted.values():
         if reference not in known:
@@ -39,9 +39,18 @@ def pinned(manifest: Document, digest_of: Callable[[ImageReference], str]) -> Do
     )
     if problems:
         raise ManifestInvalid(problems)
+    return {where: str(known[reference]) for where, reference in wanted.items()}
+
+
+def pinned(manifest: Document, digest_of: Callable[[ImageReference], str]) -> Document:
+    """*manifest* with a digest behind every tag, which stays for people: `registry/repository:1.0@sha256:…`.
+
+    Raises as `digests` does.
+    """
+    found, wanted, result = digests(manifest, digest_of), tags(manifest), deepcopy(manifest)
     for where, holder in _images(result):
-        if where in wanted:
-            holder["image"] = f"{wanted[where]}@{known[wanted[where]]}"
+        if where in found:
+            holder["image"] = f"{wanted[where]}@{found[where]}"
     return result
 
 
