@@ -24,6 +24,7 @@ from edgetender.ingest.doors import Doors, Limits
 from edgetender.ingest.request import Refused, head_of, messages_in
 from edgetender.model.observed import Container, Observed, Status
 from edgetender.store.outbox import SqliteOutbox
+from edgetender_scoring.stream import Stream
 from tests.fakes.clock import FakeClock
 from tests.fakes.store import FakeOutbox
 from tests.services.sending import LINES, exchange, post
@@ -182,6 +183,17 @@ def test_what_cannot_be_taken_is_refused_whole(
     assert site.queued == []
 
 
+def test_who_is_refused_before_its_body_was_read_reads_why(site: Site) -> None:
+    path = site.open()
+    head = b"POST /v1/messages/other HTTP/1.1\r\nContent-Length: 200000\r\n\r\n"
+    with socket.socket(socket.AF_UNIX) as link:
+        link.connect(str(path))
+        link.sendall(head)
+        assert link.recv(12) == b"HTTP/1.1 404"
+        link.sendall(b"x" * 200_000)
+        assert b"stream.unknown" in link.recv(65536)
+
+
 def test_messages_are_posted(site: Site) -> None:
     assert post(site.open(), "alarms", b"", method="GET").status == 405
 
@@ -233,6 +245,13 @@ def test_each_user_of_the_container_reaches_the_socket_and_nobody_else_on_the_de
     modes = [stat.S_IMODE(one.stat().st_mode) for one in (site.root, path.parent, path)]
     assert modes == [0o700, 0o755, 0o666]
     assert [one.name for one in path.parent.iterdir()] == [path.name]
+
+
+def test_the_scoring_server_s_records_are_taken(site: Site) -> None:
+    assert Stream(site.open(), "figures").append(b'{"input": [1], "output": [2]}\n')
+    assert not Stream(site.open(), "other").append(b"{}")
+    ((_, body),) = site.queued
+    assert json.loads(body)["data"] == {"input": [1], "output": [2]}
 
 
 def container(name: str, status: Status = Status.RUNNING) -> Container:

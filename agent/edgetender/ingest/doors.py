@@ -32,7 +32,7 @@ SOCKET = "messages.sock"
 BURST_S = 10.0
 _HEAD_BYTES = 8 * 1024
 _CONNECTIONS = 8  # of one container, at once
-_PATIENCE_S = 10.0
+_PATIENCE_S, _LINGER_S = 10.0, 1.0
 _WRITERS = 4  # threads that may wait for the disk; who waits with others shares a commit
 _DURABLE_EXPIRY_S = 7 * 86400
 _FOLDER, _FILE = 0o755, 0o666  # for whichever user the image runs as; on the device, *root* keeps others out
@@ -199,25 +199,34 @@ class Doors:
     ) -> None:
         door.open += 1
         try:
-            async with asyncio.timeout(_PATIENCE_S):
-                count = await self._taken(door, reader, writer)
-            said = answer(HTTPStatus.ACCEPTED, {"accepted": count})
-        except Refused as refused:
-            said = refused.answer
-        except TimeoutError:
-            said = Refused(408, "request.slow", f"not done within {_PATIENCE_S:g} s").answer
-        except (asyncio.IncompleteReadError, ConnectionError):
-            said = b""
-        except Exception:  # our own bug, or a damaged disk: the module asks again, the agent goes on
-            log.exception("messages not taken", extra={"fields": {"module": door.module}})
-            said = Refused(500, "agent.fault", "a fault of the agent's own", retry_s=30).answer
+            said, whole = await self._answered(door, reader, writer)
+            with contextlib.suppress(ConnectionError, TimeoutError):
+                async with asyncio.timeout(_PATIENCE_S):
+                    writer.write(said)
+                    await writer.drain()
+                if not whole and door.open <= _CONNECTIONS:
+                    await _hear_out(reader, writer)
         finally:
             door.open -= 1
-        with contextlib.suppress(ConnectionError, TimeoutError):
-            writer.write(said)
+            writer.close()
+
+    async def _answered(
+        self, door: _Door, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> tuple[bytes, bool]:
+        """What is said to one request, and whether it was read to its end."""
+        try:
             async with asyncio.timeout(_PATIENCE_S):
-                await writer.drain()
-        writer.close()
+                count = await self._taken(door, reader, writer)
+            return answer(HTTPStatus.ACCEPTED, {"accepted": count}), True
+        except Refused as refused:
+            return refused.answer, False
+        except TimeoutError:
+            return Refused(408, "request.slow", f"not done within {_PATIENCE_S:g} s").answer, False
+        except (asyncio.IncompleteReadError, ConnectionError):
+            return b"", True
+        except Exception:  # our own bug, or a damaged disk: the module asks again, the agent goes on
+            log.exception("messages not taken", extra={"fields": {"module": door.module}})
+            return Refused(500, "agent.fault", "a fault of the agent's own", retry_s=30).answer, False
 
     async def _taken(self, door: _Door, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> int:
         """How many messages one request brought; they are where their stream's kind says. Raises Refused."""
@@ -258,3 +267,11 @@ class Doors:
             topic = f"telemetry/{door.module}/{stream}"
             safe = self._outbox.append(topic, body, now, expiry_s=expiry_s, durable=last)
         return safe
+
+
+async def _hear_out(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Let who was refused finish its sentence: its next write would fail, and it would not read why."""
+    writer.write_eof()
+    async with asyncio.timeout(_LINGER_S):
+        while await reader.read(65536):
+            pass

@@ -1,4 +1,4 @@
-"""What has been scored in production? A sample of requests and answers, in rotating files of bounded size."""
+"""What has been scored in production? A sample of requests and answers, in rotating files or to the cloud."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from edgetender_scoring.message import Request
+from edgetender_scoring.stream import Stream
 
 log = logging.getLogger("edgetender_scoring")
 
@@ -24,16 +25,28 @@ _END_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Collect:
-    """Where to, how much: *sample* is the part of the requests (0 to 1), *most* the bytes of all files."""
+    """Where to, how much: *sample* is the part of the requests (0 to 1), *most* the bytes of all files.
+
+    With a *stream*, *place* is the socket that takes it.
+    """
 
     place: Path
     sample: float = 1.0
     most: int = 100_000_000
     answers: bool = True
+    stream: str = ""
+
+    @property
+    def keeper(self) -> _Files | Stream:
+        """What takes the records; a folder is made."""
+        if self.stream:
+            return Stream(self.place, self.stream)
+        self.place.mkdir(parents=True, exist_ok=True)
+        return _Files(self.place, self.most)
 
 
 class Collector:
-    """Writes `data-N.jsonl` files on a thread of its own; what it cannot keep up with is dropped and counted."""
+    """Keeps records on a thread of its own; what it cannot keep up with is dropped and counted."""
 
     def __init__(self, what: Collect, seed: int | None = None) -> None:
         import random  # late: few collect, and it takes memory
@@ -44,14 +57,18 @@ class Collector:
         self._taken = self._done = 0  # bytes: each is written by one thread only
         self._refused = self._failed = 0
         self.written = 0
-        what.place.mkdir(parents=True, exist_ok=True)
-        self._files = _Files(what.place, what.most)
+        self._keeper = what.keeper
         self._thread = threading.Thread(target=self._work, name="collector", daemon=True)
         self._thread.start()
 
     @property
+    def sends(self) -> bool:
+        """Whether to the cloud, not into files."""
+        return bool(self._what.stream)
+
+    @property
     def dropped(self) -> int:
-        """Records that were in the sample and are in no file."""
+        """Records that were in the sample and were not kept."""
         return self._refused + self._failed
 
     def note(self, request: Request, status: int, answer: bytes, model: str, version: str) -> None:
@@ -76,6 +93,7 @@ class Collector:
     def close(self) -> None:
         """Write what waits, for a short time."""
         self._queue.put(None)
+        self._keeper.end()
         self._thread.join(_END_S)
 
     def _work(self) -> None:
@@ -86,7 +104,7 @@ class Collector:
             if self._what.answers:
                 record["output"] = _shown(answer)
             try:
-                kept = self._files.append(json.dumps(record, ensure_ascii=False).encode() + b"\n")
+                kept = self._keeper.append(json.dumps(record, ensure_ascii=False).encode() + b"\n")
             except OSError as error:
                 kept = False
                 if not self._failed:
@@ -95,7 +113,7 @@ class Collector:
                 self.written += 1
             else:
                 self._failed += 1
-        self._files.close()
+        self._keeper.close()
 
 
 def _shown(data: bytes) -> Any:
@@ -143,6 +161,9 @@ class _Files:
             path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600
         )  # people's data may be in it
         self._size = 0
+
+    def end(self) -> None:
+        """Nothing here waits."""
 
     def close(self) -> None:
         if self._file is not None:

@@ -53,7 +53,7 @@ class Metrics:
         abandoned: int,
         named: tuple[str, str] | None,
         models: Sequence[Model],
-        collector: Collector | None = None,
+        collectors: Sequence[Collector] = (),
     ) -> bytes:
         lines = [
             *_head("info", "gauge", "The server that answers."),
@@ -75,10 +75,12 @@ class Metrics:
             ("threads_abandoned", abandoned, "Threads stuck in a call past its time limit."),
         ):
             lines += [*_head(name, "gauge", text), f"edgetender_scoring_{name} {value}"]
-        if collector is not None:
+        for one in collectors:
+            kept, dropped = ("sent", "send_dropped") if one.sends else ("collected", "collect_dropped")
+            verb = kept if one.sends else "written"
             for name, value, text in (
-                ("collected_total", collector.written, "Records of production data written."),
-                ("collect_dropped_total", collector.dropped, "Records of the sample that were not written."),
+                (f"{kept}_total", one.written, f"Records of production data {verb}."),
+                (f"{dropped}_total", one.dropped, f"Records of the sample that were not {verb}."),
             ):
                 lines += [*_head(name, "counter", text), f"edgetender_scoring_{name} {value}"]
         if models or named is not None:

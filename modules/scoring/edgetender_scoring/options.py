@@ -17,9 +17,9 @@ NAMES = frozenset(
         "HOST", "BODY_LIMIT_MB", "GRACE_S", "IDLE_S", "STRICT_INPUT", "MODEL_CONTROL", "FAST_JSON",
         "ACCELERATOR", "PROVIDERS", "INTRA_OP_THREADS", "ARENA", "MAX_BATCH", "BATCH_WAIT_MS", "GPU_MEMORY_MB",
         "ENGINE_CACHE", "KEYS_FILE", "TLS_CERT", "TLS_KEY", "COLLECT_DIR", "COLLECT_SAMPLE", "COLLECT_MAX_MB",
-        "GOLDEN",
+        "SEND_STREAM", "SEND_SAMPLE", "GOLDEN",
     )
-)  # fmt: skip
+) | {"EDGETENDER_MESSAGES"}  # fmt: skip
 _GOLDEN = ("report", "require")
 _SMALL_BYTES = 2 << 30  # with less memory the arena is off: it keeps what the largest request once took
 
@@ -101,3 +101,18 @@ def collect(said: Mapping[str, str], root: Path, faults: list[str]) -> Collect |
     most = int(number(f"{PREFIX}COLLECT_MAX_MB", said, faults, 100, 0.001) * 1_000_000)
     answers = is_true(said, "APP_INSIGHTS_LOG_RESPONSE_ENABLED", default=True)
     return Collect(Path(place), sample, most, answers) if place else None
+
+
+def send(said: Mapping[str, str], faults: list[str]) -> Collect | None:
+    """What is to be sent to the cloud, and by which socket."""
+    stream, place = said.get(f"{PREFIX}SEND_STREAM"), said.get("EDGETENDER_MESSAGES")
+    sample = number(f"{PREFIX}SEND_SAMPLE", said, faults, 1, 0, 1)
+    if stream is None:
+        return None
+    if place is None:
+        faults.append(
+            f"{PREFIX}SEND_STREAM: the agent shows no socket; name the stream in the manifest: streams"
+        )
+        return None
+    answers = is_true(said, "APP_INSIGHTS_LOG_RESPONSE_ENABLED", default=True)
+    return Collect(Path(place), sample, answers=answers, stream=stream)

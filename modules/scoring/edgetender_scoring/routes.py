@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from urllib.parse import parse_qs
 
 from edgetender_scoring import message
@@ -43,12 +43,12 @@ class Application:
         metrics: Metrics,
         access: AccessLog,
         keys: Keys | None = None,
-        collector: Collector | None = None,
+        collectors: Sequence[Collector] = (),
         body_limit: int = 100_000_000,
     ) -> None:
         self._envelope, self._served, self._pool = envelope, served, pool
         self._metrics, self._access = metrics, access
-        self._keys, self._collector = keys, collector
+        self._keys, self._collectors = keys, collectors
         self._unpacker = Unpacker(body_limit)
         self._v2 = OpenInference(served, pool, self.ready, self._inferred)
         self.draining = False
@@ -133,8 +133,8 @@ class Application:
         named = self._served.named
         if named is not None:
             self._metrics.inferred(*named, outcome.status)
-        if self._collector is not None:
-            self._collector.note(request, outcome.status, outcome.body, *(named or ("", "")))
+        for collector in self._collectors:
+            collector.note(request, outcome.status, outcome.body, *(named or ("", "")))
         ran = "" if outcome.exec_ms is None else f"x-ms-run-fn-exec-ms: {outcome.exec_ms:.3f}\r\n"
         block = f"{ran}x-ms-run-function-failed: {outcome.failed}\r\n{common}"
         response = Response(outcome.status, outcome.body, outcome.content_type, outcome.headers, block)
@@ -191,7 +191,7 @@ class Application:
             queued=pool.queued,
             threads=pool.threads,
             abandoned=pool.abandoned,
-            collector=self._collector,
+            collectors=self._collectors,
             named=self._served.named,
             models=[] if self._served.repository is None else self._served.repository.models,
         )
@@ -199,8 +199,8 @@ class Application:
 
     def _inferred(self, request: Request, response: Response, model: str, version: str) -> Response:
         self._metrics.inferred(model, version, response.status)
-        if self._collector is not None:
-            self._collector.note(request, response.status, response.body, model, version)
+        for collector in self._collectors:
+            collector.note(request, response.status, response.body, model, version)
         return self._count(request, response)
 
     def _count(self, request: Request, response: Response) -> Response:

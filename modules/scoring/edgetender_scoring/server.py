@@ -95,9 +95,10 @@ class _Server:
         served = Served() if self._script is None else _served(settings, self._script)
         keys = None if settings.keys is None else Keys(settings.keys)
         certificate = None if settings.tls is None else Certificate(settings.tls)
-        collector = None if settings.collect is None else Collector(settings.collect)
+        wanted = (settings.collect, settings.send)
+        collectors = tuple(Collector(one) for one in wanted if one is not None)
         application = Application(
-            envelope, served, pool, metrics, access, keys, collector, settings.body_limit
+            envelope, served, pool, metrics, access, keys, collectors, settings.body_limit
         )
         doors: list[tuple[socket.socket, Answering]] = [(_listen(settings.host, settings.port), application)]
         if settings.health_port is not None:
@@ -138,7 +139,7 @@ class _Server:
             await _accept_rest(loop, spare, connect, tls)
         await self._drain(loop)
         access.flush()
-        if collector is not None:
+        for collector in collectors:
             collector.close()
         if failed is not None:
             raise failed

@@ -74,6 +74,7 @@ class Settings:
     keys: Path | None
     tls: Files | None
     collect: Collect | None
+    send: Collect | None
     unknown_keys: tuple[str, ...]
 
 
@@ -140,6 +141,7 @@ def read(flags: Flags, environ: Mapping[str, str], cwd: Path) -> Settings:
         keys=Path(said[f"{PREFIX}KEYS_FILE"]) if f"{PREFIX}KEYS_FILE" in said else None,
         tls=options.tls(said, faults),
         collect=options.collect(said, root, faults),
+        send=options.send(said, faults),
         unknown_keys=tuple(sorted(written.keys() - KNOWN)),
     )
     if faults:
