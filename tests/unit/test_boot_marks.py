@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,23 @@ def test_what_is_damaged_or_gone_is_no_longer_settled(path: Path):
     assert BootMarks(path, 1).settled == {"b"}
     marks.keep(frozenset({"c"}))
     assert BootMarks(path, 1).settled == frozenset()
+
+
+def test_pulls_that_end_together_are_all_remembered(path: Path):
+    marks = BootMarks(path, 1)
+    images = [f"image-{number}" for number in range(40)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(marks.settle, images))
+    assert marks.settled == set(images)
+    assert BootMarks(path, 1).settled == set(images)
+
+
+def test_a_pull_that_ends_after_the_agent_did_takes_nothing_back(path: Path):
+    BootMarks(path, 1)
+    marks = BootMarks(path, 2)
+    marks.end()
+    marks.settle("image")
+    assert not BootMarks(path, 3).unclean
 
 
 @pytest.mark.parametrize("damage", [b"", b"{", b'{"boot": 1}', bytes(200)])

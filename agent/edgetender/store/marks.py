@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,8 @@ class BootMarks:
         # layers that no image names any more may lie about from then on, hollow, for a pull to take
         self.cut = self.unclean or (before is not None and bool(before["cut"]))
         self._settled = frozenset(before["settled"]) if before is not None else frozenset()
-        self._write(ended=False)
+        self._ended = False
+        self._write()
 
     @property
     def settled(self) -> frozenset[str]:
@@ -45,32 +47,34 @@ class BootMarks:
 
     def settle(self, image: str) -> None:
         """It is on the disk."""
-        self._change(self._settled | {image})
+        self._change(lambda settled: settled | {image})
 
     def keep(self, here: frozenset[str]) -> None:
         """Of those that are not *here* any more there is nothing to say."""
-        self._change(self._settled & here)
+        self._change(lambda settled: settled & here)
 
     def doubt(self, image: str) -> None:
         """It is not whole."""
-        self._change(self._settled - {image})
+        self._change(lambda settled: settled - {image})
 
     def end(self) -> None:
         """The agent ends as it should; what comes until the next boot is the kernel's care."""
         with self._lock:
-            self._write(ended=True)
+            self._ended = True
+            self._write()
 
-    def _change(self, settled: frozenset[str]) -> None:
+    def _change(self, to: Callable[[frozenset[str]], frozenset[str]]) -> None:
+        # by what is there once the lock is ours: it waits for the disk, and meanwhile another pull may have ended
         with self._lock:
-            if settled != self._settled:
+            if (settled := to(self._settled)) != self._settled:
                 self._settled = settled
-                self._write(ended=False)
+                self._write()
 
-    def _write(self, *, ended: bool) -> None:
+    def _write(self) -> None:
         """What a full disk does not take is written with the next change; until then it counts as not said."""
         said = {
             "boot": self._boot,
-            "ended": ended,
+            "ended": self._ended,
             "unclean": self.unclean,
             "cut": self.cut,
             "settled": sorted(self._settled),
