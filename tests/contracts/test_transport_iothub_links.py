@@ -47,7 +47,8 @@ def test_a_refusal_while_it_comes_back_does_not_end_it_for_good(iothub: HubSide)
     iothub.transport.send(Message("event/x", b"{}"), timeout_s=5)
 
 
-def test_a_certificate_opens_too(iothub: HubSide) -> None:
+def opened_by_certificate(iothub: HubSide) -> Any:
+    """Opens as another device, which the hub knows by its certificate; returns its files."""
     hub: Any = iothub.hub
     hub.trust(hub.ca.read_text())
     hub.register("line3-x509", by_authority=True)
@@ -56,7 +57,28 @@ def test_a_certificate_opens_too(iothub: HubSide) -> None:
     iothub.opened_again(
         device="line3-x509", host=hub.address, secret=None, certificate=pair.certificate, key=pair.key
     )
+    return pair
+
+
+def test_a_certificate_opens_too(iothub: HubSide) -> None:
+    opened_by_certificate(iothub)
     iothub.transport.send(Message("event/x", b"{}"), timeout_s=5)
+
+
+def test_a_certificate_that_is_renewed_while_the_link_stands_is_shown_at_once(
+    iothub: HubSide, caplog: pytest.LogCaptureFixture
+) -> None:
+    hub: Any = iothub.hub
+    pair = opened_by_certificate(iothub)
+    since = iothub.transport.link().since
+    other = hub.authority.issue("line3-other")  # a wrong one, so that it is seen which is shown
+    pair.certificate.write_bytes(other.certificate.read_bytes())
+    pair.key.write_bytes(other.key.read_bytes())
+    assert "refuses" in iothub.detail("refuses")
+    [why] = [record.fields["why"] for record in caplog.records if record.message == "link down"]  # type: ignore[attr-defined]
+    assert "its certificate was renewed" in why
+    hub.authority.issue("line3-x509")
+    assert settled(iothub.transport, connected=True).since > since
 
 
 def test_a_bare_key_needs_the_host_beside_it(iothub: HubSide) -> None:

@@ -33,6 +33,7 @@ MESSAGE_BYTES = 256 * 1024
 METERED_BYTES = 4096  # a hub charges for each begun one of these, properties included
 _AROUND_BYTES = 160  # what stands around the body: kind, count, message id, content type and encoding
 _IDLE_S = 30.0
+_RENEWED_S = 5.0  # so often a certificate's files are looked at
 _NO_CLOCK_YET = 2024  # a device without a battery starts in 1970, and every token and certificate fails
 
 
@@ -150,19 +151,21 @@ class IotHubTransport:
         """Return when closed. Raises LinkDown when it ended otherwise."""
         connection.connect()
         self._patched = False
+        idle_s = _IDLE_S if self._settings.certificate is None else _RENEWED_S
         twin = connection.twin()  # after the subscription: what is patched meanwhile is read again
         self._reports.known(twin.get("reported") or {})
         self._keeper.is_up()
         self._take(twin.get("desired") or {})
         while not connection.over:
             self._stirred.clear()
+            connection.end_if_renewed()
             self._reports.flush(connection)
             if self._patched or time.monotonic() >= self._again_at:
                 self._patched = False
                 self._take(connection.twin().get("desired") or {})
             elif not connection.over:
                 again_s = max(0.0, self._again_at - time.monotonic())
-                self._stirred.wait(min(_IDLE_S, self._reports.due_s(), again_s))
+                self._stirred.wait(min(idle_s, self._reports.due_s(), again_s))
         if not self._keeper.closing.is_set():
             raise LinkDown(connection.why())
 

@@ -23,6 +23,7 @@ from azure.iot.device.exceptions import CredentialError  # type: ignore[import-n
 
 from edgetender.errors import LinkDown
 from edgetender.transports.settings import IotHubSettings, group_member_key
+from edgetender.transports.tls import Identity
 
 # it tells in its log, with tracebacks, what it also raises and what we tell once with the reason
 logging.getLogger("azure.iot.device").setLevel(logging.CRITICAL)
@@ -53,6 +54,9 @@ class HubConnection:
         self._why = ""
         self.refused = False  # the hub does not know us, or no more
         self._up_at = 0.0
+        self._identity = Identity(
+            settings.ca, settings.certificate, settings.key
+        )  # before the SDK reads them
         try:
             self._client = _client(settings)
         except Exception as error:  # it has its own kind for each of its parts
@@ -62,6 +66,11 @@ class HubConnection:
     @property
     def over(self) -> bool:
         return self._over.is_set()
+
+    def end_if_renewed(self) -> None:
+        """End it where other files than those it was made with identify this device now, and can be used."""
+        if self._settings.certificate is not None and self._identity.renewed():
+            self.end("its certificate was renewed; it connects anew with it")
 
     def connect(self) -> None:
         """Return once the hub has taken us and tells us of patches, methods and messages. Raises LinkDown."""
