@@ -200,6 +200,7 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
         clock=clock,
         events=events,
         levels=metrics.checks,
+        ends=metrics.certificates,
         interval_s=settings.checks.interval_s,
         stopping=flags.stopping,
     )

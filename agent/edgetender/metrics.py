@@ -11,6 +11,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from operator import attrgetter
 from typing import Any, Literal
 
@@ -68,6 +69,12 @@ CATALOGUE = (
     Declared(
         "check_status", "gauge", "What a check found last: 0 well, 1 a warning, 2 an error.", ("check",)
     ),
+    Declared(
+        "certificate_expiry_timestamp_seconds",
+        "gauge",
+        "Until when a certificate is good: of a file on this device the first to end, or the broker's own.",
+        ("certificate",),
+    ),
     Declared("device_cpu_ratio", "gauge", "Part of all cores in use, 0 to 1."),
     Declared("device_memory_total_bytes", "gauge", "Memory of the device."),
     Declared("device_memory_available_bytes", "gauge", "Memory that could be had without swapping."),
@@ -112,6 +119,7 @@ class Metrics:
         self._figures = CycleFigures()
         self._samples: dict[str, Mapping[str, Any]] = {}
         self._checks: Mapping[str, int] = {}
+        self._ends: Mapping[str, datetime] = {}
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
         ProcessCollector(registry=self._registry)
@@ -131,6 +139,11 @@ class Metrics:
         with self._lock:
             self._checks = levels
 
+    def certificates(self, ends: Mapping[str, datetime]) -> None:
+        """Until when each is good."""
+        with self._lock:
+            self._ends = ends
+
     def exposition(self) -> bytes:
         """Prometheus's text format, 0.0.4."""
         return bytes(generate_latest(self._registry))
@@ -145,7 +158,7 @@ class Metrics:
     def _families(self) -> Iterator[Metric]:
         with self._lock:
             figures, cycles, samples = self._figures, self._cycles, dict(self._samples)
-            checks, refused = self._checks, dict(self._refused)
+            checks, ends, refused = self._checks, self._ends, dict(self._refused)
         about = {"version": self._version, "python": platform.python_version()}
         yield InfoMetricFamily("edgetender_build", "What runs here.", value=about)
         yield _family("cycles", [((), cycles)])
@@ -154,6 +167,9 @@ class Metrics:
         yield from _of_modules(figures)
         yield from _of_containers(samples.get("modules", {}), {one.name for one in figures.modules})
         yield _family("check_status", [((name,), level) for name, level in checks.items()])
+        yield _family(
+            "certificate_expiry_timestamp_seconds", [((name,), end.timestamp()) for name, end in ends.items()]
+        )
         yield from _of_device(samples.get("device", {}))
 
 

@@ -19,6 +19,7 @@ from edgetender.checks.running import choose, run_checks
 from edgetender.config.settings import Settings
 from edgetender.errors import LinkDown, NotFound
 from edgetender.eventlog import EventLog
+from edgetender.metrics import Metrics
 from edgetender.model.ledger import Ledger
 from tests.builders.devices import FakeNetwork, certificate, device, mqtt
 from tests.builders.ledgers import holding
@@ -147,7 +148,7 @@ class World:
 
     def __init__(self, folder: Path, **transport: Any) -> None:
         self.clock, self.network = FakeClock(), FakeNetwork()
-        self.outbox, self.levels = FakeOutbox(self.clock), {}
+        self.outbox, self.levels, self.figures = FakeOutbox(self.clock), {}, Metrics("0.1.0")
         self.stopping = threading.Event()
         found = device(
             folder,
@@ -160,6 +161,7 @@ class World:
             clock=self.clock,
             events=EventLog("line3-cam7", self.outbox, self.clock.now()),
             levels=self.levels.update,
+            ends=self.figures.certificates,
             interval_s=0.01,
             stopping=self.stopping,
         )
@@ -198,6 +200,23 @@ def test_a_certificate_that_will_expire_is_an_event_and_a_metric_weeks_before(tm
     file.write_bytes(certificate(world.clock.now() + timedelta(days=365)))
     world.checker.run(["certificates"])
     assert world.events()[-1] == ("event/check.passed", "certificates")
+
+
+def test_until_when_a_certificate_is_good_is_a_metric(tmp_path: Path) -> None:
+    file = tmp_path / "device.pem"
+    ends = [NOON + timedelta(days=days) for days in (40, 12)]
+    file.write_bytes(b"".join(map(certificate, ends)))
+    world = World(tmp_path, certificate=file)
+    assert b"certificate_expiry_timestamp_seconds{" not in world.figures.exposition()
+    world.checker.run(["certificates"])
+    world.checker.run(["dns"])
+    [told] = [
+        line
+        for line in world.figures.exposition().decode().splitlines()
+        if "expiry_timestamp_seconds{" in line
+    ]
+    assert told.startswith(f'edgetender_certificate_expiry_timestamp_seconds{{certificate="{file}"}} ')
+    assert float(told.split()[-1]) == min(ends).timestamp()
 
 
 def test_levels_are_those_of_the_newest_results_and_what_was_passed_over_has_none(world: World) -> None:

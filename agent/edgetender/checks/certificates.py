@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -21,7 +22,8 @@ def run(device: Device) -> Finding:
         except (OSError, ValueError) as error:
             why = (error.strerror if isinstance(error, OSError) else str(error)) or "it cannot be read"
             return fail(f"{path}, {purpose}: {why}", f"put a certificate in PEM at {path}")
-    return judge(ends, device.clock.now())
+    first = {str(path): until for until, path, _ in sorted(ends, reverse=True)}  # of a file, the first to end
+    return replace(judge(ends, device.clock.now()), ends=tuple(first.items()))
 
 
 def judge(ends: list[tuple[datetime, Path, str]], now: datetime) -> Finding:

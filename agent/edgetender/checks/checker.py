@@ -35,12 +35,16 @@ class Checker:
         clock: Clock,
         events: EventLog,
         levels: Callable[[dict[str, int]], None],
+        ends: Callable[[dict[str, datetime]], None],
         interval_s: float,
         stopping: threading.Event,
     ) -> None:
-        """*look* says what checks look with now; *levels* takes 0 ok, 1 warn, 2 error by check."""
+        """*look* says what checks look with now; *levels* takes 0 ok, 1 warn, 2 error by check,
+        *ends* until when certificates are good.
+        """
         self._look, self._clock, self._events = look, clock, events
-        self._levels, self._interval_s, self._stopping = levels, interval_s, stopping
+        self._levels, self._ends = levels, ends
+        self._interval_s, self._stopping = interval_s, stopping
         self._lock = threading.Lock()
         self._results: dict[str, tuple[Result, datetime]] = {}
 
@@ -59,8 +63,10 @@ class Checker:
         with self._lock:
             before = dict(self._results)
             self._results |= {result.check.id: (result, now) for result in results}
+            ends = {name: end for one, _ in self._results.values() for name, end in one.finding.ends}
             told = {name: _LEVELS.get(one.finding.severity) for name, (one, _) in self._results.items()}
         self._levels({name: level for name, level in told.items() if level is not None})
+        self._ends(ends)
         for result in results:
             self._tell(before.get(result.check.id, (None, now))[0], result, now)
         return tuple((result, now) for result in results)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -22,11 +23,15 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one look found. *repair* is a command to copy, or what to change where no command can."""
+    """What one look found. *repair* is a command to copy, or what to change where no command can.
+
+    *ends*: until when each certificate is good that was looked at, by its file or by who shows it.
+    """
 
     severity: Severity
     said: str
     repair: str = ""
+    ends: tuple[tuple[str, datetime], ...] = ()
 
 
 def ok(said: str) -> Finding:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from edgetender.checks.certificate import valid_until
@@ -44,9 +45,10 @@ def judge(contact: Contact, where: str, now: datetime) -> Finding:
     """Its own certificate was verified; how long will that last?"""
     until = valid_until(contact.certificate)
     days = (until - now).days
+    found = ok(f"{where}, {contact.protocol}, trusted; its certificate expires in {days} d")
     if until - now < _SOON:
-        return warn(f"{where}: its certificate expires in {days} d", "renew the broker's certificate")
-    return ok(f"{where}, {contact.protocol}, trusted; its certificate expires in {days} d")
+        found = warn(f"{where}: its certificate expires in {days} d", "renew the broker's certificate")
+    return replace(found, ends=((where, until),))
 
 
 def _plain(host: str, where: str) -> Finding:
