@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from pathlib import Path
 
 from demo.parts.dockerd import Dockerd, answers, client
 from demo.parts.process import Identity, end_recorded
+from demo.parts.waiting import until
 
 DEVICE = "line3-cam7"
 LABEL = "io.edgetender.device"
@@ -36,10 +38,19 @@ def _clear_foreign_engine(note: Path) -> None:
 
 def remove_containers(engine: str, device: str = DEVICE) -> None:
     """Remove the containers and the network that the demo's daemon made there, and no other."""
+    from docker.errors import APIError  # the environment may be gone
+
     ours = {"label": f"{LABEL}={device}"}
-    with client(engine) as opened:
+
+    def removed() -> bool:
+        """Whether none is left. An engine whose file system is busy for a moment says 500, and then removes it."""
         for container in opened.containers.list(all=True, filters=ours, ignore_removed=True):
-            container.remove(force=True, v=True)
+            with contextlib.suppress(APIError):
+                container.remove(force=True, v=True)
+        return not opened.containers.list(all=True, filters=ours, ignore_removed=True)
+
+    with client(engine) as opened:
+        until(removed, f"the removal of {device}'s containers", within_s=30, every_s=0.5)
         for network in opened.networks.list(filters=ours):
             network.remove()
 

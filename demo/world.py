@@ -112,9 +112,9 @@ def started(
             say.check("Docker Engine: started one of our own", _version(engine))
         else:
             say.check(f"Docker Engine: using the one at {engine}", _version(engine))
+            remove_containers(engine)  # of a demo that was killed
+            ends.callback(remove_containers, engine)  # our own goes with all it has, however it is
         (home / "engine").write_text(engine)
-        remove_containers(engine)  # of a demo that was killed
-        ends.callback(remove_containers, engine)
 
         authority = Authority(home / "keys")
         registry = Registry(home / "registry", authority, port=free_port(), users={USER: PASSWORD})
