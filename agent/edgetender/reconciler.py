@@ -21,6 +21,7 @@ from edgetender.decide.measuring import noted as measured
 from edgetender.decide.planner import plan
 from edgetender.decide.resolving import Resolution, aim, resolve
 from edgetender.decide.shadowing import compared
+from edgetender.decide.stride import on_trial
 from edgetender.decide.traffic import noted
 from edgetender.decide.verdict import Accept, RollBack, Verdict, Wait, judge, settle
 from edgetender.errors import AgentError
@@ -200,19 +201,13 @@ class Reconciler:
     def _judge(
         self, ledger: Ledger, target: Target, observed: Observed, now: datetime
     ) -> tuple[Ledger, datetime | None]:
-        slot = ledger.candidate or ledger.accepted
-        if slot is None:
-            return ledger, None
-        manifest = self._memory.manifest_of(slot)
-        images = {
-            name: variant.image
-            for name, module in manifest.modules.items()
-            for variant in module.choices
-            if (spec := target.spec(name)) is not None and spec.variant == variant.name
-        }
-        ledger = compared(noted(ledger, target, observed), target, observed)
-        verdict = judge(target, observed, ledger, images, manifest.update.settle, now)
-        after = settle(ledger, verdict, now)
+        applied = self._resolve(ledger.candidate if on_trial(target, ledger) else ledger.accepted, ledger)
+        if applied is None:
+            return settle(ledger, Wait(), now), None
+        slot, ledger = applied.slot, noted(ledger, target, observed)
+        seen, settle_s = compared(ledger, target, observed), self._memory.manifest_of(slot).update.settle
+        verdict = judge(target, observed, seen, applied.considered, settle_s, now)
+        after = settle(seen, verdict, now)
         if isinstance(verdict, Wait):
             return after, verdict.until
         if not self._close(ledger, after, verdict):

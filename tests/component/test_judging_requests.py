@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from edgetender.errors import DiskFull
 from tests.builders.switches import ONE, TWO, Service, version
 
 
@@ -69,6 +70,20 @@ def test_a_version_that_answers_copies_otherwise_never_gets_a_request():
     assert why in service.loop.last.ledger.desired.description
     assert service.loop.world.fronts["scorer"].shadowed is None
     assert len(service.containers) == 1
+
+
+def test_a_version_that_answers_copies_otherwise_gets_no_request_while_that_cannot_be_written_down():
+    service = Service()
+    service.live(version(1, ONE))
+    service.live(version(2, TWO) | SHADOW, seconds=2.0)
+    copies(service, compared=40, disagreed=30, since_s=2.0)
+    service.loop.store.full = DiskFull("cannot write state.db: the disk is full")
+    service.run(3)
+    assert (service.target, service.refused) == (ONE, [])
+    service.loop.store.full = None
+    service.run(3)
+    assert (service.target, service.accepted, service.refused) == (ONE, 1, [])
+    assert service.loop.last.ledger.desired.code == 417
 
 
 def test_a_front_that_is_restarted_while_copies_are_compared_has_them_compared_anew():

@@ -114,7 +114,7 @@ def test_what_speaks_against_a_candidate_is_said_in_figures(found: Shadowed, why
 def test_what_speaks_against_it_rolls_it_back_before_it_received_any_request():
     observed = serving(after_copies(disagreed=3))
     ledger = compared(TRIAL, TARGET, observed)
-    verdict = judge(TARGET, observed, ledger, {}, 10.0, NOON)
+    verdict = judge(TARGET, observed, ledger, (), 10.0, NOON)
     assert isinstance(verdict, RollBack)
     assert verdict.reason.startswith(
         "module scorer: 3 of 200 copies of live requests were answered otherwise"
@@ -125,7 +125,7 @@ def test_what_was_shown_is_told_with_the_acceptance_and_kept_until_another_candi
     ledger = compared(TRIAL, TARGET, serving(after_copies(disagreed=1)))
     taken = serving(None, target=NEW.id)
     ledger = replace(ledger, settling_since=NOON)
-    verdict = judge(TARGET, taken, ledger, {}, 10.0, after(10))
+    verdict = judge(TARGET, taken, ledger, (), 10.0, after(10))
     told = "scorer: 1 of 200 copies answered otherwise, 95 % within 21.0 ms (live 20.0 ms)"
     assert verdict == Accept((told,))
     ledger = settle(ledger, verdict, NOON)
@@ -164,13 +164,13 @@ def test_it_either_takes_over_or_goes_back_once_it_is_decided_and_the_decision_s
         ledger = compared(ledger, TARGET, serving(found))
         assert before is TRIAL or ledger is before or not before.compared
     observed = serving(looks[-1])
-    verdict = judge(TARGET, observed, ledger, {}, 10.0, NOON)
+    verdict = judge(TARGET, observed, ledger, (), 10.0, NOON)
     if not ledger.compared:
         assert not isinstance(verdict, RollBack)
         assert steps(ledger, observed) == []
     elif not isinstance(verdict, RollBack):
         assert steps(ledger, observed) == [Point]
-    assert judge(TARGET, observed, compared(ledger, TARGET, observed), {}, 10.0, NOON) == verdict
+    assert judge(TARGET, observed, compared(ledger, TARGET, observed), (), 10.0, NOON) == verdict
 
 
 @examples(200)

@@ -139,7 +139,7 @@ def test_a_candidate_is_rolled_back_for_its_requests_only_on_enough_evidence(loo
     for before, now in looks:
         observed = behind(old(**before), new(**now))
         ledger = noted(ledger, TARGET, observed)
-    verdict = judge(TARGET, observed, ledger, {}, 10.0, NOON)
+    verdict = judge(TARGET, observed, ledger, (), 10.0, NOON)
     known = ledger.fared["scorer"]
     if isinstance(verdict, RollBack):
         fails = now["errors"] >= ENOUGH_ERRORS and now["requests"] >= ENOUGH_REQUESTS
@@ -157,7 +157,7 @@ def test_looking_again_at_the_same_changes_neither_ledger_nor_verdict(looks):
         ledger = noted(ledger, TARGET, observed)
     again = noted(ledger, TARGET, observed)
     assert again is ledger
-    assert judge(TARGET, observed, again, {}, 10.0, NOON) == judge(TARGET, observed, ledger, {}, 10.0, NOON)
+    assert judge(TARGET, observed, again, (), 10.0, NOON) == judge(TARGET, observed, ledger, (), 10.0, NOON)
 
 
 @examples(200)

@@ -22,8 +22,8 @@ VARIANTS = manifest(
 
 
 def judged(document, observed: Observed, ledger: Ledger, seconds: float = 0):
-    images = {"scorer": FAST if document is VARIANTS else "as written"}
-    return judge(target(document, ledger), observed, ledger, images, 10.0, after(seconds))
+    wanted = target(document, ledger)
+    return judge(wanted, observed, ledger, wanted.considered, 10.0, after(seconds))
 
 
 def spec_of(document):
@@ -130,7 +130,7 @@ def test_with_the_engine_down_or_nothing_applied_there_is_no_verdict():
     assert (
         judged(TWO, Observed(engine_down="no answer"), holding(ONE, TWO, attempts=failed(TWO, 3))) == Wait()
     )
-    assert judge(replace(target(TWO), version=None), looked(), holding(ONE, TWO), {}, 10, NOON) == Wait()
+    assert judge(replace(target(TWO), version=None), looked(), holding(ONE, TWO), (), 10, NOON) == Wait()
 
 
 def test_rolling_back_condemns_by_digest_and_leaves_the_floor():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -13,7 +14,7 @@ from edgetender.decide.stride import front_key, is_good, on_trial, run_key
 from edgetender.decide.traffic import worse
 from edgetender.model.ledger import Condemnation, Demotion, Desired, Ledger, Slot
 from edgetender.model.observed import Container, Health, Observed, Readiness, Status
-from edgetender.model.target import ContainerSpec, Target
+from edgetender.model.target import Considered, ContainerSpec, Target
 
 _LOOK_AGAIN = timedelta(seconds=1)  # at how requests fare while a candidate settles
 TRIES = 3  # failures in a row before a variant is given up
@@ -60,18 +61,18 @@ def judge(
     target: Target,
     observed: Observed,
     ledger: Ledger,
-    images: dict[str, str],
+    considered: Collection[Considered],
     settle_s: float,
     now: datetime,
 ) -> Verdict:
-    """Judge what *target* runs. *images* are the chosen variants' references as written, by module.
+    """Judge what *target* runs. *considered* are the variants of its own manifest, which may be the older one.
 
     With nothing accepted to go back to, a failing candidate is kept trying: half a service beats none.
     """
     if observed.engine_down is not None or target.version is None:
         return Wait()
     for spec in target.containers:
-        if (against := _against(spec, target, observed, ledger, images)) is not None:
+        if (against := _against(spec, target, observed, ledger, considered)) is not None:
             return against
     if not on_trial(target, ledger):
         return Wait()
@@ -86,14 +87,17 @@ def judge(
 
 
 def _against(
-    spec: ContainerSpec, target: Target, observed: Observed, ledger: Ledger, images: dict[str, str]
+    spec: ContainerSpec,
+    target: Target,
+    observed: Observed,
+    ledger: Ledger,
+    considered: Collection[Considered],
 ) -> Demote | RollBack | None:
     reason = _gave_out(spec, target, observed, ledger)
-    if reason is not None and any(
-        c.module == spec.module and c.verdict == "eligible" for c in target.considered
-    ):
-        image = images.get(spec.module, spec.image)
-        return Demote(spec.module, spec.variant, image, reason, _code(spec, ledger))
+    mine = [one for one in considered if one.module == spec.module]
+    chosen = next((one for one in mine if one.verdict == "chosen"), None)
+    if reason is not None and chosen is not None and any(one.verdict == "eligible" for one in mine):
+        return Demote(spec.module, spec.variant, chosen.image, reason, _code(spec, ledger))
     # no other variant would help against these, the version before would
     reason = reason or _unreachable(spec, ledger) or worse(spec, observed, ledger)
     reason = reason or refused(spec, target, ledger)
