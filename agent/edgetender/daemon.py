@@ -122,7 +122,9 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
     )
     hardware = detector.hardware
     fronts = settings.state_dir / "fronts"
-    front = DockerFronts(settings.engine.socket, settings.device, home=fronts, archive=settings.front.archive)
+    front = DockerFronts(
+        settings.engine.socket, settings.device, home=fronts, archive=settings.front.archive, keys=secrets
+    )
     identity = Identity(settings.device, settings.trust.groups, architecture(hardware()))
     required = settings.trust.mode == "signed"
     owner, ours = settings.trust, settings.state_dir / "trust"

@@ -105,7 +105,10 @@ class Front(Protocol):
         ...
 
     def ensure(self, spec: FrontSpec, member: Member | None) -> None:
-        """Have this front and no other hold the module's ports; one that is made sends requests to *member*."""
+        """Have this front and no other hold the module's ports; one that is made sends requests to *member*.
+
+        It shows the certificates that its credentials hold now. Raises CredentialUnusable, with nothing changed.
+        """
         ...
 
     def point(self, spec: FrontSpec, member: Member) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import http.client
 import itertools
+import ssl
 import threading
 import time
 from collections import Counter
@@ -20,7 +21,8 @@ _TIMEOUT_S = 5.0
 class Load:
     """*kept* clients keep their connection, *fresh* ones open one per request; together *per_s* requests a second.
 
-    A request fails that is refused, reset, ends early, takes 5 s, or is not answered by 200.
+    A request fails that is refused, reset, ends early, takes 5 s, or is not answered by 200. With *tls* they
+    speak it, and verify who answers.
     """
 
     port: int
@@ -29,6 +31,7 @@ class Load:
     fresh: int = 2
     per_s: float = 200.0
     body: bytes | None = None
+    tls: ssl.SSLContext | None = None
     asked: int = 0
     failures: list[str] = field(default_factory=list)
     answers: Counter[str] = field(default_factory=Counter)
@@ -86,7 +89,7 @@ class Load:
         connection: http.client.HTTPConnection | None = None
         while not self._over.is_set():
             began = time.monotonic()
-            connection = connection or http.client.HTTPConnection("127.0.0.1", self.port, timeout=_TIMEOUT_S)
+            connection = connection or self._connection()
             said, why = self._ask(connection, keep=keep)
             with self._lock:
                 self.asked += 1
@@ -102,6 +105,11 @@ class Load:
             self._over.wait(max(0.0, pause_s - (time.monotonic() - began)))
         if connection is not None:
             connection.close()
+
+    def _connection(self) -> http.client.HTTPConnection:
+        if self.tls is None:
+            return http.client.HTTPConnection("127.0.0.1", self.port, timeout=_TIMEOUT_S)
+        return http.client.HTTPSConnection("127.0.0.1", self.port, timeout=_TIMEOUT_S, context=self.tls)
 
     def _ask(self, connection: http.client.HTTPConnection, *, keep: bool) -> tuple[str, str]:
         try:

@@ -62,6 +62,12 @@ FORBIDDEN: dict[str, tuple[dict[str, Any], str]] = {
     "a port below": ({"ports": ["22:22"]}, "ports[0].host"),
     "a port above": ({"ports": ["7001:22"]}, "ports[0].host"),
     "no port at all": ({"ports": ["70000:22"]}, "ports[0].host"),
+    "another's certificate": (
+        {"ports": [{"host": 6001, "container": 1, "tls": {"certificate": "mqtt"}}]}, "ports[0].tls.certificate"
+    ),
+    "a file as a certificate": (
+        {"ports": [{"host": 6001, "container": 1, "tls": {"certificate": "../key.pem"}}]}, "ports[0].tls.certificate"
+    ),
     "too much memory": ({"resources": LIMITS | {"memory": "1GiB"}}, "resources.memory"),
     "too many cores": ({"resources": LIMITS | {"cpus": 3}}, "resources.cpus"),
     "too many processes": ({"resources": LIMITS | {"pids": 201}}, "resources.pids"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from edgetender.errors import EngineRefused
+from edgetender.errors import CredentialUnusable, EngineRefused
 from edgetender.model.front import PROXY
 from edgetender.model.observed import Status
 from tests.builders.manifests import manifest
@@ -184,6 +184,45 @@ def test_a_port_that_is_taken_rolls_back_and_says_why():
     assert "port is already allocated" in service.loop.last.ledger.desired.description
     assert service.containers == [(ONE, Status.RUNNING)]
     assert service.loop.world.fronts == {}
+
+
+TLS = {"ports": [{"host": 9000, "container": 5001, "tls": {"certificate": "scoring"}}]}
+WRONG_KEY = CredentialUnusable(
+    "cannot show the certificate of the credential 'scoring': its key is not that …"
+)
+
+
+def test_a_renewed_certificate_is_shown_and_no_container_is_touched():
+    service = Service()
+    service.live(version(1, ONE, **TLS))
+    touched = list(service.loop.engine.effects)
+    service.loop.front.stale.add("scorer")
+    service.loop.cycle()
+    assert service.loop.front.effects[-1] == ("ensure", "scorer")
+    assert (service.loop.front.stale, service.loop.engine.effects) == (set(), touched)
+    service.run(5)
+    assert service.loop.front.effects.count(("ensure", "scorer")) == 2
+
+
+def test_a_certificate_that_cannot_be_shown_says_why_and_holds_up_nothing_else():
+    service = Service()
+    service.live(version(1, ONE, **TLS), version(2, TWO, **TLS), seconds=1.0)
+    service.loop.front.stale.add("scorer")
+    service.loop.front.failures += [WRONG_KEY]
+    service.loop.cycle()
+    assert ("scorer", str(WRONG_KEY)) in service.loop.last.plan.held
+    service.run(8)
+    assert service.loop.front.stale == set()
+    assert (service.accepted, service.target, service.refused) == (2, TWO, [])
+
+
+def test_a_version_whose_certificate_cannot_be_shown_is_rolled_back_and_its_port_was_never_plain():
+    service = Service()
+    service.live(version(1, ONE))
+    service.loop.front.failures += [WRONG_KEY] * 3
+    service.live(version(2, TWO, **TLS), seconds=30)
+    assert (service.accepted, service.target, service.refused) == (1, ONE, [])
+    assert str(WRONG_KEY) in service.loop.last.ledger.desired.description
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])

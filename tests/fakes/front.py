@@ -22,6 +22,7 @@ class FakeFront:
         self.connections: dict[str, int] = {}
         self.figures: dict[str, tuple[int, int]] = {}  # requests and errors, by container
         self.times: dict[str, tuple[float, int]] = {}  # 95th percentile in ms, of how many answers
+        self.stale: set[str] = set()  # modules whose credential holds another certificate by now
         self.effects: list[tuple[str, str]] = []
         self.failures: list[AgentError] = []
 
@@ -40,6 +41,7 @@ class FakeFront:
                     self.restart(spec.module)
                 there.running = there.answers = True
                 there.hangs = False
+                self.stale.discard(spec.module)
                 return
             made = HeldFront(self.device, spec, member, [member] if member else [])
             if made.host_ports & (self.world.taken_ports - (there.host_ports if there else set())):
@@ -94,6 +96,7 @@ class FakeFront:
             mechanism=front.spec.mechanism,
             spec=front.spec.digest,
             running=front.running,
+            stale=name in self.stale,
             target=front.target if sole else None,
             servers=tuple(servers),
             shadowed=front.shadowed,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from edgetender.engine.front import haproxy_config, haproxy_stats, haproxy_times, nft_rules
@@ -39,6 +41,25 @@ def test_a_port_that_speaks_http_is_asked_again_elsewhere_and_another_is_passed_
     assert "mode tcp" in tcp
     assert "retry-on" not in tcp
     assert text.count("\nbackend ") == 2
+
+
+def test_only_a_port_with_a_certificate_speaks_tls_and_its_container_is_told():
+    encrypted = replace(PORTS[0], certificate="scoring")
+    text = haproxy_config.config(
+        FrontSpec("web", PROXY, (encrypted, *PORTS[1:], replace(PORTS[2], host=9002, certificate="raw"))),
+        MEMBER,
+    )
+    first, second, third, fourth = (
+        one.partition("\n  default_backend")[0] for one in text.split("\nfrontend ")[1:]
+    )
+    assert "  bind 127.0.0.1:6789 ssl crt /run/tls/scoring ssl-min-ver TLSv1.2 " in first
+    assert "alpn http/1.1\n" in first
+    assert "X-Forwarded-Proto https" in first
+    assert not {"ssl", "https"} & set((second + third).split())
+    assert "ssl crt /run/tls/raw " in fourth
+    assert "alpn" not in fourth
+    assert haproxy_config.certificates_in(text) == ("raw", "scoring")
+    assert haproxy_config.certificates_in(haproxy_config.config(WEB, MEMBER)) == ()
 
 
 @pytest.mark.parametrize("member", [None, MEMBER])

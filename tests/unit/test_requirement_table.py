@@ -210,7 +210,12 @@ TABLE = {
         + scoring("nocode", "the_service_describes_the_model"),
     ),
     "C35: TLS": Row("TLS on the scoring port",
-        scoring("access", "the_port_is_encrypted_and_answers_as_ever", "a_renewed_certificate_counts_without_a_restart"),
+        contract(
+            "front_tls", "a_client_verifies_the_front_and_no_plain_or_outdated_one_is_answered",
+            "a_renewed_certificate_is_shown_to_new_clients_and_no_request_is_lost",
+            "the_key_is_in_memory_and_in_nothing_that_is_kept_or_told",
+        )
+        + scoring("access", "the_port_is_encrypted_and_answers_as_ever", "a_renewed_certificate_counts_without_a_restart"),
     ),
     "C35: monitoring": Row("App Insights: metrics and traces",
         scoring("contract", "metrics_count_scoring_by_code_and_time")

@@ -14,7 +14,20 @@ def mechanism(module: Module, update: Update, hardware: Hardware, *, gpu: bool) 
         return NONE
     if module.front != "auto":
         return module.front
+    if _speaks_tls(module):
+        return PROXY
     return PROXY if _speaks_http(module) and _can_run_twice(module, gpu=gpu) else NONE
+
+
+def lacking(module: Module, hardware: Hardware) -> str | None:
+    """Why the module's ports cannot be had here as it asks for them; None: they can."""
+    if not _speaks_tls(module) or hardware.value(FACT):
+        return None
+    return "its TLS needs a front, and this device has no image for fronts; set front.archive on it"
+
+
+def _speaks_tls(module: Module) -> bool:
+    return any(port.tls is not None for port in module.ports)
 
 
 def _speaks_http(module: Module) -> bool:

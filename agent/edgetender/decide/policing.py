@@ -43,6 +43,18 @@ def _module(path: str, module: Module, policy: Policy, *, tags: bool) -> Iterato
                 f"{capability} is not for modules here: allowed.capabilities of the policy does not list it"
             )
             yield Problem(f"{path}.capabilities[{index}]", "policy.capability", said)
+    yield from _handed(path, module, policy)
+    yield from _ports(path, module, policy)
+    yield from _limits(f"{path}.resources", module, policy)
+    volumes = policy.allowed.volumes
+    for index, volume in enumerate(module.volumes):
+        if volumes is not None and volume.name not in volumes:
+            said = f"the volume {volume.name!r} is not for modules here"
+            yield Problem(f"{path}.volumes[{index}].name", "policy.volume", said)
+
+
+def _handed(path: str, module: Module, policy: Policy) -> Iterator[Problem]:
+    """What it is shown of the device, and may tell beyond it."""
     for index, secret in enumerate(module.secrets):
         if secret not in policy.allowed.secrets:
             said = f"{secret!r} is not for modules here: allowed.secrets of the policy does not list it"
@@ -51,13 +63,6 @@ def _module(path: str, module: Module, policy: Policy, *, tags: bool) -> Iterato
         if policy.allowed.streams is not None and stream not in policy.allowed.streams:
             said = f"{stream!r} is not for modules here: allowed.streams of the policy does not list it"
             yield Problem(f"{path}.streams.{stream}", "policy.stream", said)
-    yield from _ports(path, module, policy)
-    yield from _limits(f"{path}.resources", module, policy)
-    volumes = policy.allowed.volumes
-    for index, volume in enumerate(module.volumes):
-        if volumes is not None and volume.name not in volumes:
-            said = f"the volume {volume.name!r} is not for modules here"
-            yield Problem(f"{path}.volumes[{index}].name", "policy.volume", said)
 
 
 def _variants(path: str, module: Module) -> Iterator[tuple[str, Variant]]:
@@ -83,7 +88,7 @@ def _below(name: str, prefix: str) -> bool:
 
 
 def _ports(path: str, module: Module, policy: Policy) -> Iterator[Problem]:
-    allowed = policy.ports
+    allowed, known = policy.ports, policy.allowed.credentials
     for index, port in enumerate(module.ports):
         where = f"{path}.ports[{index}]"
         if port.address not in (*LOOPBACK, *allowed.addresses):
@@ -92,6 +97,9 @@ def _ports(path: str, module: Module, policy: Policy) -> Iterator[Problem]:
         if not allowed.first <= port.host <= allowed.last:
             said = f"{port.host} is not among {allowed.first} to {allowed.last}"
             yield Problem(f"{where}.host", "policy.port", said)
+        if known is not None and port.tls is not None and port.tls.certificate not in known:
+            said = f"the credential {port.tls.certificate!r} is not for manifests here"
+            yield Problem(f"{where}.tls.certificate", "policy.credential", said)
 
 
 def _limits(path: str, module: Module, policy: Policy) -> Iterator[Problem]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from edgetender.decide.fronting import mechanism
+from edgetender.decide.fronting import lacking, mechanism
 from edgetender.decide.injecting import injection_of
 from edgetender.decide.look import Look, look_at
 from edgetender.decide.measuring import MEASURING, key_of
@@ -113,6 +113,9 @@ def resolve(slot: Slot, manifest: Manifest, hardware: Hardware, ledger: Ledger) 
         if chosen is None:
             why = "; ".join(f"{each.variant.name}: {each.because}" for each in found)
             blocked.append((name, f"no variant fits this device ({why})"))
+            continue
+        if (lack := lacking(module, hardware)) is not None:
+            blocked.append((name, lack))
             continue
         variant, injection = chosen.variant, _injection(chosen, look, mine)
         choices.append(_choice(name, chosen, found, injection))
@@ -251,7 +254,10 @@ def _spec(
         image=image,
         command=module.command,
         env=tuple(sorted((module.env | variant.env).items())),
-        ports=tuple(PublishedPort(p.host, p.container, p.protocol, p.address) for p in module.ports),
+        ports=tuple(
+            PublishedPort(p.host, p.container, p.protocol, p.address, p.tls.certificate if p.tls else "")
+            for p in module.ports
+        ),
         mounts=tuple(Mount(volume.name, volume.path, volume.read_only) for volume in module.volumes),
         memory_bytes=module.resources.memory,
         cpus=module.resources.cpus,

@@ -165,6 +165,8 @@ def _serve(current: Container, scene: _Scene) -> Iterator[Step]:
             yield from _take_over(member, front, scene)
     else:
         yield from _leave(front, scene, {current.id})
+        if front.stale and scene.may_try(_front(scene)):  # last: what its credential lacks holds up nothing
+            yield EnsureFront(module, wanted, member)
 
 
 def _take_over(member: Member, front: FrontState, scene: _Scene) -> Iterator[Step]:

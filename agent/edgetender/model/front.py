@@ -14,13 +14,17 @@ FACT = "front"  # the fact's name: this device has an image for fronts
 
 @dataclass(frozen=True, slots=True)
 class FrontPort:
-    """A host port the front holds for a container port. *http*: HTTP is spoken there."""
+    """A host port the front holds for a container port. *http*: HTTP is spoken there.
+
+    *certificate* names the credential that clients are shown, in TLS; empty: the port is plain.
+    """
 
     host: int
     container: int
     protocol: str = "tcp"
     address: str = "127.0.0.1"
     http: bool = False
+    certificate: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +38,16 @@ class FrontSpec:
     @property
     def digest(self) -> str:
         """sha256 of the canonical form: two specs are the same front if it is equal."""
-        return sha256_hex(canonical({**dataclasses.asdict(self), "form": FORM}))
+        form = {**dataclasses.asdict(self), "form": FORM}
+        for port in form["ports"]:
+            if not port["certificate"]:  # unused, it leaves older fronts alone
+                del port["certificate"]
+        return sha256_hex(canonical(form))
+
+    @property
+    def certificates(self) -> tuple[str, ...]:
+        """The credentials it shows to clients, by name."""
+        return tuple(sorted({port.certificate for port in self.ports} - {""}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +119,7 @@ class FrontState:
 
     *target* is the one container that receives new requests now and would after the front's restart; None while
     that is nobody, or two, or not known (*answers* is false while the front cannot be asked; it *hangs* where its
-    process is there and says nothing).
+    process is there and says nothing). It is *stale* while it shows another certificate than the credential holds.
     """
 
     module: str
@@ -115,6 +128,7 @@ class FrontState:
     running: bool
     answers: bool = True
     hangs: bool = False
+    stale: bool = False
     target: Member | None = None
     servers: tuple[FrontServer, ...] = ()
     shadowed: Shadowed | None = None  # while copies of requests go to a candidate

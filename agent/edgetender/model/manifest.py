@@ -74,6 +74,14 @@ class Variant(Wire):
         return value
 
 
+class Tls(Wire):
+    """The module's front speaks TLS (1.2 or newer) with clients, and plainly with the container."""
+
+    certificate: Name = Field(
+        description="a credential on the device: certificate, chain and unencrypted key, as PEM in one file"
+    )
+
+
 class Port(Wire):
     """A container port published on the host. Loopback unless the manifest says otherwise."""
 
@@ -84,6 +92,9 @@ class Port(Wire):
         "127.0.0.1",
         pattern=r"^(\d{1,3}\.){3}\d{1,3}$|^[0-9a-fA-F:]+$",
         description="the device's address to listen on; 0.0.0.0 for all",
+    )
+    tls: Tls | None = Field(
+        None, description="absent: the port is plain; else the module has a proxy in front"
     )
 
     @model_validator(mode="before")

@@ -36,6 +36,7 @@ def manifest_of(document: Any) -> Manifest:
     except ValidationError as error:
         problems += problems_of(error)
     problems += _port_conflicts(document)
+    problems += _tls_faults(document)
     problems += dependency_faults(document)
     if not document.get("modules", True) and document.get("allow_empty") is not True:
         problems.append(
@@ -71,6 +72,36 @@ def path_of(location: tuple[int | str, ...]) -> str:
 def _port_conflicts(document: dict[str, Any]) -> Iterator[Problem]:
     """Host ports asked for twice, also where other faults keep the manifest from being built."""
     seen: dict[tuple[int, str], dict[str, str]] = {}  # what took a port, by address, _ANY and _ALL
+    for path, _, port in _ports(document):
+        taken = seen.setdefault((port.host, port.protocol), {})
+        everywhere = port.address in _EVERYWHERE
+        first = taken.get(_ANY if everywhere else port.address) or taken.get(_ALL)
+        if first is not None:
+            message = f"host port {port.host}/{port.protocol} is taken by {first} already"
+            yield Problem(f"{path}.host", "port.conflict", message)
+        for key in (port.address, _ANY, *([_ALL] if everywhere else [])):
+            taken.setdefault(key, path)
+
+
+def _tls_faults(document: dict[str, Any]) -> Iterator[Problem]:
+    """Ports that shall speak TLS where nothing could: a wish that is not met is a fault, never a plain port."""
+    update = document.get("update")
+    recreate = isinstance(update, dict) and update.get("strategy") == "recreate"
+    for path, module, port in _ports(document):
+        if port.tls is None:
+            continue
+        front = module.get("front", "auto")
+        if port.protocol != "tcp":
+            yield Problem(f"{path}.tls", "port.tls", f"TLS is spoken over TCP, not over {port.protocol}")
+        if front not in ("auto", "proxy"):
+            yield Problem(f"{path}.tls", "port.tls", f"front {front} speaks no TLS; write front: proxy")
+        if recreate:
+            said = "update.strategy recreate has no front, which is what speaks TLS; write switch"
+            yield Problem(f"{path}.tls", "port.tls", said)
+
+
+def _ports(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], Port]]:
+    """Every port that can be read: its path, its module as written, and itself."""
     modules = document.get("modules")
     for name, module in modules.items() if isinstance(modules, dict) else ():
         ports = module.get("ports") if isinstance(module, dict) else None
@@ -79,12 +110,4 @@ def _port_conflicts(document: dict[str, Any]) -> Iterator[Problem]:
                 port = Port.model_validate(raw)
             except ValidationError:
                 continue  # said already, with its own path
-            path = f"modules.{name}.ports[{index}].host"
-            taken = seen.setdefault((port.host, port.protocol), {})
-            everywhere = port.address in _EVERYWHERE
-            first = taken.get(_ANY if everywhere else port.address) or taken.get(_ALL)
-            if first is not None:
-                message = f"host port {port.host}/{port.protocol} is taken by {first} already"
-                yield Problem(path, "port.conflict", message)
-            for key in (port.address, _ANY, *([_ALL] if everywhere else [])):
-                taken.setdefault(key, path.removesuffix(".host"))
+            yield f"modules.{name}.ports[{index}]", module, port

@@ -17,6 +17,7 @@ class PublishedPort:
     container: int
     protocol: str
     address: str
+    certificate: str = ""  # the credential that clients are shown, in TLS; empty: the port is plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +120,9 @@ class ContainerSpec:
             del form[mine]
         if self.front != NONE:
             form["ports"] = "front"
+        else:
+            for port in form["ports"]:
+                del port["certificate"]  # a front's business
         for younger in (
             "injection",
             "read_only",
@@ -136,7 +140,9 @@ class ContainerSpec:
         if self.front == NONE:
             return None
         ports = tuple(
-            FrontPort(p.host, p.container, p.protocol, p.address, http=p.container == self.health.port)
+            FrontPort(
+                p.host, p.container, p.protocol, p.address, p.container == self.health.port, p.certificate
+            )
             for p in self.ports
         )
         return FrontSpec(self.module, self.front, ports)

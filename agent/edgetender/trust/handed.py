@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from edgetender.errors import CredentialUnusable, DiskFull
@@ -18,7 +18,7 @@ _FOLDER, _FILE = 0o755, 0o444  # for whichever user the image runs as; on the de
 
 
 class SecretFolders:
-    """Keeps the Secrets port below *root*, which lies in memory and is this daemon's alone (0700).
+    """Keeps the ports Secrets and Keys below *root*, which lies in memory and is this daemon's alone (0700).
 
     The agent may give no file to another user, so what lies there can be read by each user of the one container
     that is shown the folder, and by nobody else on the device but root. From the loop's thread.
@@ -27,8 +27,13 @@ class SecretFolders:
     def __init__(self, root: Path, read: Callable[[str], Secret]) -> None:
         self._root, self._read = root, read
 
+    def read(self, name: str) -> Secret:
+        return self._read(name)
+
     def lay(self, folder: str, names: Sequence[str]) -> Path:
-        contents = {name: self._read(name) for name in names}  # all of them, before anything is written
+        return self.put(folder, {name: self._read(name) for name in names})  # all, before anything is written
+
+    def put(self, folder: str, contents: Mapping[str, Secret]) -> Path:
         place = self._root / folder
         try:
             self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -36,7 +41,9 @@ class SecretFolders:
             place.mkdir(exist_ok=True)
             place.chmod(_FOLDER)
             for name, secret in contents.items():
-                _write(place / name, secret.reveal().encode("utf-8", "surrogateescape"))
+                _write(place / name, _bytes(secret))
+            for other in {path.name for path in place.iterdir()} - contents.keys():
+                (place / other).unlink()
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise DiskFull(f"cannot hand secrets over in {place}: {error.strerror}") from error
@@ -44,8 +51,19 @@ class SecretFolders:
             raise CredentialUnusable(f"{why}; may this user write to {self._root}?") from error
         return place
 
+    def holds(self, folder: str, contents: Mapping[str, Secret]) -> bool:
+        try:
+            there = {path.name: path.read_bytes() for path in (self._root / folder).iterdir()}
+        except OSError:
+            return False
+        return there == {name: _bytes(secret) for name, secret in contents.items()}
+
     def clear(self, folder: str) -> None:
         shutil.rmtree(self._root / folder, ignore_errors=True)
+
+
+def _bytes(secret: Secret) -> bytes:
+    return secret.reveal().encode("utf-8", "surrogateescape")
 
 
 def _write(path: Path, body: bytes) -> None:

@@ -19,7 +19,8 @@ import requests
 from edgetender.engine import network
 from edgetender.engine.connection import Connection
 from edgetender.engine.front import directory
-from edgetender.engine.front.haproxy_config import INSIDE
+from edgetender.engine.front.certificates import Certificates, Keys
+from edgetender.engine.front.haproxy_config import CERTIFICATES, INSIDE
 from edgetender.engine.front.image import FrontImage
 from edgetender.engine.front.mechanism import Looked, Mechanism
 from edgetender.engine.front.nat import Nat
@@ -38,6 +39,7 @@ from edgetender.engine.labels import (
 )
 from edgetender.errors import EngineRefused, FrontDown
 from edgetender.model.front import NAT, PROXY, FrontSpec, FrontState, Member, Shadow
+from edgetender.secret import Secret
 
 _LOGS = {"Type": "json-file", "Config": {"max-size": "1m", "max-file": "2"}}
 _GIVE_UP_RESTARTS = 3  # a front that was restarted so often and is not up cannot do what it is told
@@ -48,15 +50,24 @@ class DockerFronts:
     """Implements `edgetender.ports.Front` on the engine at *socket*, which must be on this machine.
 
     *home* is the directory below which fronts and agent meet, *archive* holds the fronts' image; without one
-    fronts are still seen and can be taken down. Threads: one, and another for `watch`.
+    fronts are still seen and can be taken down. *keys* are for those that speak TLS. Threads: one, and another
+    for `watch`.
     """
 
     def __init__(
-        self, socket: str, device: str, *, home: Path, archive: Path | None, timeout_s: float = 30.0
+        self,
+        socket: str,
+        device: str,
+        *,
+        home: Path,
+        archive: Path | None,
+        keys: Keys | None = None,
+        timeout_s: float = 30.0,
     ) -> None:
         self._connection = Connection(socket, timeout_s)
         self._asking = self._connection.asking
         self._device, self._home, self._image = device, home.absolute(), FrontImage(archive)
+        self._certificates = Certificates(keys)
         self._mechanisms: dict[str, Mechanism] = {PROXY: Proxy(), NAT: Nat()}
 
     def close(self) -> None:
@@ -76,6 +87,7 @@ class DockerFronts:
     def ensure(self, spec: FrontSpec, member: Member | None) -> None:
         name, what = front_name(spec.module), f"set up the front of {spec.module}"
         home, mechanism = self._home / spec.module, self._mechanisms[spec.mechanism]
+        shown = self._certificates.read(spec.certificates)  # before anything changes
         with self._asking(what) as client:
             image = self._image.ensure(client)
             there = _inspected(client, name)
@@ -85,7 +97,7 @@ class DockerFronts:
                     f"remove it with `docker rm {there['Id'][:12]}`"
                 )
             if there is not None and _is(there, spec, image):
-                if self._brought_up(client, there, spec):
+                if self._brought_up(client, there, spec, shown):
                     return
                 words = _last_words(client, there["Id"])
                 client.remove_container(there["Id"], v=True, force=True)
@@ -95,7 +107,8 @@ class DockerFronts:
             if there is not None:
                 client.stop(there["Id"], timeout=_GRACE_S)
                 client.remove_container(there["Id"], v=True, force=True)
-            self._run(client, name, self._body(client, spec, mechanism, image))
+            keys = self._certificates.lay(name, shown)
+            self._run(client, name, self._body(client, spec, mechanism, image, keys))
 
     def point(self, spec: FrontSpec, member: Member) -> None:
         with self._asking(f"switch the traffic of {spec.module}") as client:
@@ -125,13 +138,26 @@ class DockerFronts:
             if front is not None and front["Config"]["Labels"].get(DEVICE) == self._device:
                 client.stop(front["Id"], timeout=_GRACE_S)
                 client.remove_container(front["Id"], v=True, force=True)
+        self._certificates.lay(front_name(module), {})
         directory.remove(self._home / module)
 
-    def _brought_up(self, client: docker.APIClient, front: Mapping[str, Any], spec: FrontSpec) -> bool:
+    def _brought_up(
+        self,
+        client: docker.APIClient,
+        front: Mapping[str, Any],
+        spec: FrontSpec,
+        shown: Mapping[str, Secret],
+    ) -> bool:
         """False: it ended again and again. Whatever brings it up, it serves whom its file names."""
-        match front["State"]["Status"]:
+        name, status = front_name(spec.module), front["State"]["Status"]
+        hangs = status == "running" and self._hangs(client, front, spec)
+        if shown and not self._certificates.laid(name, shown):
+            if status == "running" and not hangs:  # told first: interrupted here, it is told once more
+                self._mechanisms[spec.mechanism].renew(self._home / spec.module, shown)
+            self._certificates.lay(name, shown)
+        match status:
             case "running":
-                if self._hangs(client, front, spec):
+                if hangs:
                     client.restart(front["Id"], timeout=0)  # its clients have lost it already
             case "paused":  # by somebody's hand
                 client.unpause(front["Id"])
@@ -162,13 +188,19 @@ class DockerFronts:
             running=running,
             answers=looked.answers,
             hangs=looked.hangs,
+            stale=looked.answers and self._certificates.stale(front_name(module), looked.certificates),
             target=looked.target,
             servers=looked.servers,
             shadowed=looked.shadowed,
         )
 
     def _body(
-        self, client: docker.APIClient, spec: FrontSpec, mechanism: Mechanism, image: str
+        self,
+        client: docker.APIClient,
+        spec: FrontSpec,
+        mechanism: Mechanism,
+        image: str,
+        keys: Path | None,
     ) -> dict[str, Any]:
         own = mechanism.body(spec)
         home = str(self._home / spec.module)
@@ -183,6 +215,9 @@ class DockerFronts:
             "Ulimits": [{"Name": "nofile", "Soft": 16384, "Hard": 16384}],
             "Mounts": [{"Type": "bind", "Source": home, "Target": INSIDE}],
         } | own["HostConfig"]
+        if keys is not None:
+            shown = {"Type": "bind", "Source": str(keys), "Target": CERTIFICATES, "ReadOnly": True}
+            host["Mounts"].append(shown)
         if "NetworkMode" not in host:
             network.ensure(client, self._device)
             host["NetworkMode"] = network_name(self._device)

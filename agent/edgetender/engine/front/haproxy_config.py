@@ -13,6 +13,7 @@ from edgetender.model.front import FrontPort, FrontSpec, Member
 FILE, SOCKET = "haproxy.cfg", "admin.sock"
 NAMED_BY = 12  # the first characters of a container's id are enough, as they are for people
 INSIDE = "/run/front"  # where the front's directory is mounted
+CERTIFICATES = "/run/tls"  # where what clients are shown is mounted, from memory
 
 # who answered, and in how many ms; the newest few thousand are kept, and `show events` reads them
 TIMES = "times"
@@ -53,6 +54,8 @@ defaults
   retries 4
   no log
 {haproxy_shadow.passage(INSIDE)}"""
+_TLS = "ssl-min-ver TLSv1.2 ciphers ECDHE+AESGCM:ECDHE+CHACHA20 no-tls-tickets"  # the ciphers are 1.2's
+_CERTIFICATE = re.compile(rf" ssl crt {CERTIFICATES}/(\S+) ")
 _BACKEND = re.compile(r"^backend (\S+)$", re.MULTILINE)
 _SERVER = re.compile(r"^  server ([0-9a-f]+) (\S+):\d+ id \d+$", re.MULTILINE)
 
@@ -75,6 +78,7 @@ def config(spec: FrontSpec, member: Member | None) -> str:
         if port.http:
             text += f"  option forwardfor\n  log ring@{TIMES} format raw local0\n  log-format {_TIME}\n"
             text += haproxy_shadow.look(port)
+            text += "  http-request set-header X-Forwarded-Proto https\n" if port.certificate else ""
         text += f"  default_backend {backend(port)}\n"
     for name, port in targets(spec).items():
         text += f"backend {name}\n  mode {_mode(port)}\n  balance first\n"
@@ -101,9 +105,18 @@ def backends_in(text: str) -> tuple[str, ...]:
     return tuple(_BACKEND.findall(text))
 
 
+def certificates_in(text: str) -> tuple[str, ...]:
+    """The credentials whose certificates a front of this file shows."""
+    return tuple(sorted(set(_CERTIFICATE.findall(text))))
+
+
 def _mode(port: FrontPort) -> str:
     return "http" if port.http else "tcp"
 
 
 def _bind(port: FrontPort) -> str:
-    return f"[{port.address}]:{port.host}" if ":" in port.address else f"{port.address}:{port.host}"
+    where = f"[{port.address}]:{port.host}" if ":" in port.address else f"{port.address}:{port.host}"
+    if not port.certificate:
+        return where
+    alpn = " alpn http/1.1" if port.http else ""
+    return f"{where} ssl crt {CERTIFICATES}/{port.certificate} {_TLS}{alpn}"

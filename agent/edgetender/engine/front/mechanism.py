@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from edgetender.model.front import FrontServer, FrontSpec, Member, Shadow, Shadowed
+from edgetender.secret import Secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +20,7 @@ class Looked:
     target: Member | None = None
     servers: tuple[FrontServer, ...] = ()
     shadowed: Shadowed | None = None
+    certificates: tuple[str, ...] = ()  # by the name of the credential
 
 
 class FrontEngine(Protocol):
@@ -53,5 +56,9 @@ class Mechanism(Protocol):
     def point(self, home: Path, spec: FrontSpec, member: Member, engine: FrontEngine) -> None: ...
 
     def compare(self, home: Path, member: Member, wanted: Shadow) -> None: ...
+
+    def renew(self, home: Path, certificates: Mapping[str, Secret]) -> None:
+        """Show these to who connects from now on; who is connected goes on."""
+        ...
 
     def forget(self, home: Path, container: str, engine: FrontEngine) -> None: ...

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from edgetender.engine.front.mechanism import FrontEngine, Looked
 from edgetender.engine.front.nft_rules import FILE, Drained
 from edgetender.errors import AgentError, EngineRefused
 from edgetender.model.front import FrontServer, FrontSpec, Member, Shadow
+from edgetender.secret import Secret
 
 _ESTABLISHED, _CLOSE_WAIT = "01", "08"
 _LOOK_AGAIN_S = 60.0
@@ -74,6 +76,11 @@ class Nat:
             receives = loaded == member.address
             servers.append(FrontServer(member.container, member.address, receives=receives, connections=held))
         return Looked(target=target, servers=tuple(servers))
+
+    def renew(self, home: Path, _certificates: Mapping[str, Secret]) -> None:
+        raise EngineRefused(
+            f"cannot speak TLS in the front of {home.name}: it passes on what it does not read"
+        )
 
     def point(self, home: Path, spec: FrontSpec, member: Member, engine: FrontEngine) -> None:
         """Write the rules with the new address, then have them loaded, all in one transaction."""

@@ -7,15 +7,17 @@ rudely or is killed loses no request.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from edgetender.engine.front import directory, haproxy_config, haproxy_shadow, haproxy_stats, haproxy_times
-from edgetender.engine.front.haproxy_config import FILE, HIGHEST, SOCKET, TIMES, targets
+from edgetender.engine.front.haproxy_config import CERTIFICATES, FILE, HIGHEST, SOCKET, TIMES, targets
 from edgetender.engine.front.haproxy_socket import ask, hung
 from edgetender.engine.front.mechanism import FrontEngine, Looked
 from edgetender.errors import EngineRefused, FrontDown
 from edgetender.model.front import FrontSpec, Member, Shadow
+from edgetender.secret import Secret
 
 _FIRST_FREE_PORT = 1024
 _SHOW = "show stat -1 4 -1"  # of all proxies, servers only
@@ -47,7 +49,7 @@ class Proxy:
 
     def look(self, home: Path, _run: str, _engine: FrontEngine) -> Looked:
         text = directory.read(home / FILE)
-        written = haproxy_config.member_in(text)
+        written, shown = haproxy_config.member_in(text), haproxy_config.certificates_in(text)
         try:
             stat = ask(home / SOCKET, _SHOW)
             shadowed = haproxy_shadow.figures(ask(home / SOCKET, haproxy_shadow.SHOW))
@@ -61,7 +63,12 @@ class Proxy:
         moved = any(
             written and written.container == s.container and written.address != s.address for s in servers
         )
-        return Looked(target=written if sole and not moved else None, servers=servers, shadowed=shadowed)
+        return Looked(
+            target=written if sole and not moved else None,
+            servers=servers,
+            shadowed=shadowed,
+            certificates=shown,
+        )
 
     def point(self, home: Path, spec: FrontSpec, member: Member, _engine: FrontEngine) -> None:
         """Let *member* be the first that is ready on every port. Then write it down.
@@ -96,6 +103,18 @@ class Proxy:
             raise EngineRefused(
                 f"cannot copy requests to {member.address}: the front of {home.name} is older than that; restart it"
             )
+
+    def renew(self, home: Path, certificates: Mapping[str, Secret]) -> None:
+        """Each in one transaction of HAProxy's, which checks it again."""
+        for name, pem in certificates.items():
+            file = f"{CERTIFICATES}/{name}"
+            ask(home / SOCKET, f"set ssl cert {file} <<\n{pem.reveal()}")
+            said = ask(home / SOCKET, f"commit ssl cert {file}")
+            if "Success" not in said:
+                ask(home / SOCKET, f"abort ssl cert {file}")
+                raise EngineRefused(
+                    f"cannot renew the certificate of {home.name}: HAProxy said {said.strip()[:200]!r}"
+                )
 
     def forget(self, home: Path, container: str, _engine: FrontEngine) -> None:
         """Close what is idle and delete the server; one that still has requests stays, in maintenance."""
