@@ -1,4 +1,4 @@
-"""Runs the ```console blocks of a page: `$ command` in one shell after the other, what it says compared."""
+"""Runs the blocks of a page in one shell: of ```console each `$ command`, what it says compared; of ```sh each line."""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ import os
 import re
 import select
 import subprocess
+import textwrap
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-_BLOCK = re.compile(r"^```(?P<info>[^\n]*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+_BLOCK = re.compile(
+    r"^(?P<indent> *)```(?P<info>[^\n]*)\n(?P<text>.*?)^(?P=indent)```$", re.MULTILINE | re.DOTALL
+)
 _HERE_DOCUMENT = re.compile(r"<<-?\s*['\"]?(\w+)['\"]?")
 _END = "\x01"
 
@@ -34,14 +37,17 @@ class File:
     content: str
 
 
-def steps(page: Path) -> Iterator[Command | File]:
-    """What a reader of *page* does, in order."""
+def steps(page: Path, *, scripts: bool = False) -> Iterator[Command | File]:
+    """What a reader of *page* does, in order; with *scripts* also the lines of ```sh, whatever they say."""
     for block in _BLOCK.finditer(page.read_text()):
         language, _, name = block["info"].partition(" ")
+        text = textwrap.dedent(block["text"])
         if language == "console":
-            yield from _commands(block["text"].splitlines())
+            yield from _commands(text.splitlines())
+        elif language == "sh" and scripts:
+            yield from _script(text.splitlines())
         elif name:
-            yield File(name, block["text"])
+            yield File(name, text)
 
 
 def _commands(lines: list[str]) -> Iterator[Command]:
@@ -59,6 +65,15 @@ def _commands(lines: list[str]) -> Iterator[Command]:
             expected.append(lines[position])
             position += 1
         yield Command("\n".join(command), "\n".join(expected))
+
+
+def _script(lines: list[str]) -> Iterator[Command]:
+    while lines:
+        command = [lines.pop(0)]
+        end = _HERE_DOCUMENT.search(command[0])
+        while (end and command[-1] != end[1]) or (not end and command[-1].endswith(("\\", "|"))):
+            command.append(lines.pop(0))
+        yield Command("\n".join(command), "…")
 
 
 def agrees(expected: str, said: str) -> bool:
@@ -80,9 +95,9 @@ def _plain(line: str) -> str:
 class Shell:
     """One bash for all commands of a page, for a `with` block; stdout and stderr come as one text."""
 
-    def __init__(self, directory: Path, environ: Mapping[str, str]) -> None:
+    def __init__(self, directory: Path, environ: Mapping[str, str], *, within: Sequence[str] = ()) -> None:
         self._process = subprocess.Popen(
-            ["bash", "--norc", "--noprofile"],
+            [*within, "bash", "--norc", "--noprofile"],
             cwd=directory,
             env=os.environ | {"LC_ALL": "C.UTF-8", "COLUMNS": "200"} | dict(environ),
             stdin=subprocess.PIPE,
@@ -131,7 +146,11 @@ class Shell:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(step.content)
                 continue
-            code, said = self.run(step.text)
-            told = f"{page.name}: $ {step.text}\n--- the page says\n{step.expected}\n--- it said\n{said}"
-            assert code == 0, f"exit {code}\n{told}"
-            assert agrees(step.expected, said), told
+            self.obey(step, page)
+
+    def obey(self, command: Command, page: Path) -> None:
+        """Fail where *command* fails, or says something else than *page*."""
+        code, said = self.run(command.text)
+        told = f"{page.name}: $ {command.text}\n--- the page says\n{command.expected}\n--- it said\n{said}"
+        assert code == 0, f"exit {code}\n{told}"
+        assert agrees(command.expected, said), told
