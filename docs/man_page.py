@@ -21,7 +21,7 @@ _FILES = (
 )
 _ENVIRONMENT = (
     ("EDGETENDER_CONFIG", "One configuration file instead of the installed ones."),
-    ("EDGETENDER_HOST", "The agent's admin socket, as --host."),
+    ("EDGETENDER_HOST", "The agent's admin socket, or the device as ssh reaches it, as --host."),
     ("NO_COLOR, FORCE_COLOR, CLICOLOR_FORCE", "Whether to colour, where --color does not say."),
 )
 

@@ -296,3 +296,10 @@ def test_the_status_says_what_is_held_and_what_waits_until_when(shell, house):
     hold = {"module": None, "by": "cli (uid 0)", "reason": "fair", "until": None}
     house.statuses = [WAITING | {"holds": [hold]}]
     same("status-held", shell.run("status").transcript())
+
+
+def test_quiet_says_the_result_and_no_progress(shell, house):
+    words = ("apply", "-f", "line3.yaml", "-q")
+    said = applied(shell, house, BEFORE, PULLING, STARTING, ACCEPTED, words=words)
+    assert (said.code, said.err) == (0, "")
+    assert "version 15 is accepted" in said.out

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from typing import Any
 
 from edgetender.api import wire
@@ -38,15 +40,23 @@ class Answered(AgentError):
 
 
 class Client:
-    """Talks to the daemon at *host*, `unix:///run/edgetender/admin.sock`.
+    """Talks to the daemon at *host*, `unix:///run/edgetender/admin.sock` or `ssh://line3-cam7`.
 
     Every method raises Unreachable, NotAllowed or Answered.
     """
 
     def __init__(self, host: str) -> None:
-        if not host.startswith("unix:///"):
-            raise Unreachable(f"cannot reach {host!r}: only unix:///path is understood here")
         self.path = host.removeprefix("unix://")
+        self._connected: Callable[[float | None], AbstractContextManager[socket.socket]]
+        if host.startswith("unix:///"):
+            self._connected = partial(wire.connected, self.path)
+            return
+        from edgetender.api.remote import remote_of
+
+        if (remote := remote_of(host)) is None:
+            understood = "unix:///path and ssh://[user@]host[:port] are understood here"
+            raise Unreachable(f"cannot reach {host!r}: only {understood}")
+        self._connected = remote.connected
 
     def get(self, target: str) -> bytes:
         """The body, unchanged."""
@@ -80,15 +90,29 @@ class Client:
         self, method: str, target: str, body: bytes, timeout_s: float | None
     ) -> Iterator[wire.Answer]:
         try:
-            with wire.request(self.path, method, target, body, timeout_s=timeout_s) as answer:
+            with (
+                self._connected(timeout_s) as connection,
+                wire.exchange(connection, method, target, body) as answer,
+            ):
                 if answer.status >= 400:  # noqa: PLR2004  HTTP's errors begin there
                     raise _error(answer.status, answer.body.read())
                 yield answer
         except OSError as error:
             raise _explained(error, self.path) from error
 
+    @contextmanager
+    def connected(self) -> Iterator[socket.socket]:
+        """The bare connection, for who carries somebody else's request; silence is not bounded."""
+        try:
+            with self._connected(None) as connection:
+                yield connection
+        except OSError as error:
+            raise _explained(error, self.path) from error
+
 
 def _explained(error: OSError, path: str) -> AgentError:
+    if (allowed := getattr(error, "permission", None)) is not None:  # of api.remote, which is not always here
+        return (NotAllowed if allowed else Unreachable)(f"cannot reach the agent at {path}: {error}")
     match error:
         case PermissionError():
             return NotAllowed(f"cannot open {path}: {error.strerror}; {_JOIN}")

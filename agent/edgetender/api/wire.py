@@ -32,13 +32,26 @@ def request(
     path: str, method: str, target: str, body: bytes = b"", *, timeout_s: float | None
 ) -> Iterator[Answer]:
     """Send one request to the socket at *path*. Raises OSError; *timeout_s* bounds each silence."""
+    with connected(path, timeout_s) as connection, exchange(connection, method, target, body) as answer:
+        yield answer
+
+
+@contextmanager
+def connected(path: str, timeout_s: float | None) -> Iterator[socket.socket]:
+    """A connection to the unix socket at *path*. Raises OSError."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(timeout_s)
         connection.connect(path)
-        head = f"{method} {target} HTTP/1.0\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
-        connection.sendall(head.encode("ascii") + body)
-        with connection.makefile("rb") as stream:
-            yield Answer(_status(stream), stream)
+        yield connection
+
+
+@contextmanager
+def exchange(connection: socket.socket, method: str, target: str, body: bytes) -> Iterator[Answer]:
+    """Send one request on *connection*, which is used up by it. Raises OSError."""
+    head = f"{method} {target} HTTP/1.0\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
+    connection.sendall(head.encode("ascii") + body)
+    with connection.makefile("rb") as stream:
+        yield Answer(_status(stream), stream)
 
 
 def _status(stream: BinaryIO) -> int:

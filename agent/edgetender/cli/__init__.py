@@ -74,6 +74,7 @@ SECTIONS = {
         "version": ("version:version", "Print the version."),
     },
 }
+HIDDEN = {"api-pipe": "pipe:pipe"}  # for other programs
 COMMANDS = {name: said for section in SECTIONS.values() for name, said in section.items()}
 
 
@@ -84,9 +85,10 @@ class _Lazy(click.Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        if cmd_name not in COMMANDS:
+        place = HIDDEN.get(cmd_name) or COMMANDS.get(cmd_name, ("", ""))[0]
+        if not place:
             return None
-        module, name = COMMANDS[cmd_name][0].split(":")
+        module, name = place.split(":")
         command: click.Command = getattr(import_module(f"edgetender.cli.{module}"), name)
         return command
 

@@ -43,6 +43,8 @@ def check(
     try:
         document = _looked(wish) if local else session.client().post("/v1/checks", json.dumps(wish).encode())
     except Unreachable as error:
+        if session.is_remote:  # this machine would answer for another
+            raise
         say(f"{error}\nlooking without it:")
         document = _looked(wish)
     if session.for_people:

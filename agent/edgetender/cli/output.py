@@ -65,6 +65,7 @@ class Session:
     host: str = ""
     output: str = "table"
     color: str = "auto"
+    quiet: bool = False
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
     monotonic: Callable[[], float] = time.monotonic
     pause: Callable[[float], None] = time.sleep
@@ -77,14 +78,23 @@ class Session:
         from edgetender.api.client import Client
         from edgetender.config import READ_ONLY, admin_socket
 
-        named = self.host or os.environ.get("EDGETENDER_HOST")
-        if named:
-            return Client(named)
+        if self.named:
+            return Client(self.named)
         path = admin_socket()
         reading = path.with_name(READ_ONLY)
         if path.exists() and not os.access(path, os.W_OK) and os.access(reading, os.W_OK):
             path = reading
         return Client(f"unix://{path}")
+
+    @property
+    def named(self) -> str:
+        """The agent somebody named; empty for the one of this device."""
+        return self.host or os.environ.get("EDGETENDER_HOST", "")
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether another device is asked: what this one shows by itself is no answer then."""
+        return self.named.startswith("ssh:")
 
     @property
     def for_people(self) -> bool:
@@ -171,8 +181,12 @@ def _shared(command: Command, *output: str) -> Command:
             help="Whether to colour; auto heeds NO_COLOR and the terminal.",
         ),
         click.option(
-            "-H", "--host", callback=keep, expose_value=False, metavar="unix://PATH",
-            help="The agent's admin socket.",
+            "-H", "--host", callback=keep, expose_value=False, metavar="unix://PATH|ssh://HOST",
+            help="The agent's admin socket, or the device as ssh reaches it.",
+        ),
+        click.option(
+            "-q", "--quiet", is_flag=True, default=None, callback=keep, expose_value=False,
+            help="No progress on stderr: results and what went wrong alone.",
         ),
     )  # fmt: skip
     for option in reversed(shared):

@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from edgetender.cli.output import plain, say
+import click
+
+from edgetender.cli.output import Session, plain, say
 from edgetender.cli.words import share, size, span
 
 if TYPE_CHECKING:
@@ -19,12 +21,22 @@ _STEPS = 10  # how often the progress of a pull is said where nobody looks
 _BAR = 24
 
 
+def is_quiet() -> bool:
+    """Whether whoever called wants no progress."""
+    context = click.get_current_context(silent=True)
+    session = context.find_object(Session) if context is not None else None
+    return session is not None and session.quiet
+
+
 @contextmanager
 def log() -> Iterator[Callable[[str], None]]:
     """Yield what takes a log line by line. On a terminal the last one stays below, with the time, until the end.
 
     Bars may come after it, not within: a terminal has one such place.
     """
+    if is_quiet():
+        yield lambda _line: None
+        return
     if not sys.stderr.isatty():
         yield say
         return
@@ -48,7 +60,7 @@ def log() -> Iterator[Callable[[str], None]]:
 @contextmanager
 def bars() -> Iterator[Progress]:
     """Yield what takes (digest, bytes so far, bytes in all). The bars are on stderr, and gone at the end."""
-    if not sys.stderr.isatty():
+    if is_quiet() or not sys.stderr.isatty():
         yield lambda _digest, _done, _whole: None
         return
     from rich.console import Console
@@ -78,6 +90,9 @@ def modules(before: Any) -> Iterator[Callable[[Any], None]]:
 
     On a terminal they are a table that changes in its place, and stays as it was last; elsewhere each change is a line.
     """
+    if is_quiet():
+        yield lambda _modules: None
+        return
     if not sys.stderr.isatty():
         said = {module["name"]: _line(module) for module in before}
 

@@ -147,7 +147,10 @@ def deliver(
 
     def show(text: str) -> None:
         line = f"{device}  {style.short(text)}"
-        session.print_lines([line]) if session.for_people else say(line)
+        if session.for_people:
+            session.print_lines([line])
+        elif not session.quiet:
+            say(line)
 
     with DeviceLink(settings, device, listens=follow) as link:
         link.push(body, timeout_s=timeout_s, traceparent=trace)

@@ -30,6 +30,10 @@ def support_bundle(session: Session, where: str | None, since: str, plugins: Pat
     from edgetender.support.bundle import Bundle
     from edgetender.support.collecting import PLUGINS
 
+    if session.is_remote:
+        raise click.UsageError(
+            "it gathers what is on the device: ssh HOST edgetender support-bundle -o - > FILE"
+        )
     client, now = session.client(), session.now()
     name = _device(session)
     root = f"edgetender-{name}-{now:%Y%m%dT%H%M%SZ}"

@@ -132,7 +132,8 @@ def finish(
         if decision["code"] == _APPLYING:
             text = f"version {decision['version']}: {text}"
         if code is Exit.OK and follow is not None:
-            say(text)
+            if not session.quiet:
+                say(text)
             code, text = follow()
             text += f", {session.monotonic() - began:.1f} s" if code is Exit.OK else ""
     style = session.style()
