@@ -13,7 +13,7 @@ from edgetender.clock import Clock
 from edgetender.decide.admission import floor_held
 from edgetender.decide.bookkeeping import forget, fresh_deaths, intend, note_deaths, record, record_pull
 from edgetender.decide.failures import marked
-from edgetender.decide.gating import gate, is_frozen, went_on
+from edgetender.decide.gating import gate, is_frozen, passage_of, went_on
 from edgetender.decide.holding import held
 from edgetender.decide.intake import entry_of
 from edgetender.decide.look import look_at
@@ -107,6 +107,8 @@ class Reconciler:
         ledger = self._memory.take_deliveries(floor_held(ledger, observed), observed)
         observed = self._seen_by(ledger, seen, observed)
         target = self._aim(ledger, observed, now)
+        seen, ledger = ledger, went_on(ledger, target, now)
+        observed = self._seen_by(ledger, seen, observed)
         ledger = self._bury(ledger, target, observed, now)
         seen = ledger
         ledger, until = self._judge(ledger, target, observed, now)
@@ -137,10 +139,9 @@ class Reconciler:
         return self._pause_s(now, stride.wake_at, until, *target.gate.moments)
 
     def _seen_by(self, ledger: Ledger, before: Ledger, observed: Observed) -> Observed:
-        """Readiness is seen with the candidate's eyes: another one, or none, asks at a path of its own."""
-        if ledger.candidate == before.candidate:
-            return observed
-        return self._observer.look(self._judged(ledger))
+        """Once a candidate began, readiness is seen with its eyes: it may ask the same container otherwise."""
+        eyes, eyes_before = ((one.candidate, passage_of(one).began) for one in (ledger, before))
+        return observed if eyes == eyes_before else self._observer.look(self._judged(ledger))
 
     def _pause_s(self, now: datetime, *moments: datetime | None) -> float:
         due = [(moment - now).total_seconds() for moment in moments if moment is not None]
@@ -180,7 +181,9 @@ class Reconciler:
 
     def _judged(self, ledger: Ledger) -> dict[str, HealthSpec]:
         """How readiness is judged, by container spec, of everything that either slot may run."""
-        return {spec.digest: spec.health for one in self._resolved(ledger) for spec in one.containers}
+        slots = self._resolved(ledger)  # where both run the same container, the one whose turn it is says how
+        in_turn = slots if passage_of(ledger).began else reversed(slots)
+        return {spec.digest: spec.health for one in in_turn for spec in one.containers}
 
     def _bury(self, ledger: Ledger, target: Target, observed: Observed, now: datetime) -> Ledger:
         dead = fresh_deaths(ledger, target, observed)
