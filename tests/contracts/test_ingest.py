@@ -248,8 +248,8 @@ def test_each_user_of_the_container_reaches_the_socket_and_nobody_else_on_the_de
 
 
 def test_the_scoring_server_s_records_are_taken(site: Site) -> None:
-    assert Stream(site.open(), "figures").append(b'{"input": [1], "output": [2]}\n')
-    assert not Stream(site.open(), "other").append(b"{}")
+    assert Stream(site.open(), "figures").append({"input": [1], "output": [2]})
+    assert not Stream(site.open(), "other").append({})
     ((_, body),) = site.queued
     assert json.loads(body)["data"] == {"input": [1], "output": [2]}
 

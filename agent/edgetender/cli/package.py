@@ -65,6 +65,11 @@ _PATH = click.Path(path_type=Path)
     help="an ONNX model without script: native also takes along what only processors like this one run",
 )
 @click.option("--sample", type=_PATH, help="likewise: a request (JSON) whose answer goes into the image")
+@click.option(
+    "--baseline",
+    type=_PATH,
+    help="rows of the model's own data (CSV, JSON): what is asked is compared with them",
+)
 @click.option("--builder", type=click.Choice(BUILDERS), default="auto", show_default=True)
 @click.option("--generate-dockerfile", is_flag=True, help="write Dockerfile and context to --output instead")
 @click.option("--output", "destination", help="oci:DIR; else the image store, under --tag")
@@ -92,6 +97,7 @@ def package(
     variants: tuple[str, ...],
     optimize: str,
     sample: Path | None,
+    baseline: Path | None,
     builder: str,
     generate_dockerfile: bool,
     destination: str | None,
@@ -126,6 +132,7 @@ def package(
         builder=builder,
         optimize=optimize,
         sample=sample,
+        baseline=baseline,
     )
     out = Path(destination.removeprefix("oci:")) if destination else None
     login = _login(workspace, order.reference, username, registry_ca) if push else None

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from edgetender.packaging.baseline import NAME
 from edgetender.packaging.inference_config import InferenceConfig
 from edgetender.packaging.layer import Entry, tree
 from edgetender.packaging.model_store import Model
@@ -37,8 +38,13 @@ def application_entries(config: InferenceConfig, no_code: NoCode | None = None) 
     return [Entry(ROOT), Entry(f"{ROOT}/{script.name}", script, mode=0o644)]
 
 
-def model_entries(models: tuple[Model, ...], prepared: Prepared | None = None) -> list[Entry]:
-    """Each model below `<name>/<version>/`, under its own file or directory name; what was made of it beside it."""
+def model_entries(
+    models: tuple[Model, ...], prepared: Prepared | None = None, baseline: bytes | None = None
+) -> list[Entry]:
+    """Each model below `<name>/<version>/`, under its own file or directory name; what was made of it beside it.
+
+    The *baseline* goes where the server starts.
+    """
     root = f"{ROOT}/{_MODELS}"
     entries = {root: Entry(root)}
     for model in models:
@@ -50,4 +56,6 @@ def model_entries(models: tuple[Model, ...], prepared: Prepared | None = None) -
         entries |= {entry.path: entry for entry in found}
     if prepared is not None:
         entries |= {entry.path: entry for entry in prepared.entries(models[0], ROOT, root)}
+    if baseline is not None:
+        entries[f"{ROOT}/{NAME}"] = Entry(f"{ROOT}/{NAME}", baseline, mode=0o644)
     return list(entries.values())

@@ -109,11 +109,13 @@ class DirectBuilder:
         accelerator: str = "cpu",
         required: bool = False,
         prepared: Prepared | None = None,
+        baseline: bytes | None = None,
     ) -> Assembled:
         """Put all of the image into the store. *by_engine*: what only an engine can add comes later.
 
         *no_code*: serve the one model so, without an entry script. *required*: never serve without the
-        *accelerator*. *prepared*: what goes beside the one model. Raises as `build`.
+        *accelerator*. *prepared*: what goes beside the one model. *baseline*: what requests are
+        compared with. Raises as `build`.
         """
         _check(config, by_engine=by_engine, script_required=no_code is None)
         server = server_layer.find(self._server_source)
@@ -141,7 +143,7 @@ class DirectBuilder:
         add("server", layer, reused=reused)
         for kind, entries in (
             ("application", application.application_entries(config, no_code)),
-            ("model", application.model_entries(models, prepared) if models else []),
+            ("model", application.model_entries(models, prepared, baseline) if models or baseline else []),
         ):
             if entries:
                 layer, reused = self._packed(entries)

@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from edgetender.errors import ConfigInvalid, Problem
-from edgetender.packaging import build_context, engine_build, oci_layout
+from edgetender.packaging import baseline, build_context, engine_build, oci_layout
 from edgetender.packaging.bases import Base
 from edgetender.packaging.builder import Assembled, Built, BuiltLayer, DirectBuilder, needs_an_engine
 from edgetender.packaging.image_store import registry_of
@@ -29,7 +29,7 @@ class Order:
     """What is to be packaged, and upon what. *base*: before the configuration's own; None: that, or the default.
 
     *accelerator*: one of accelerators.PREFERENCE; *required*: it never serves without. *optimize* and *sample*:
-    of an ONNX model without an entry script; see onnx_preparation.
+    of an ONNX model without an entry script; see onnx_preparation. *baseline*: rows of what the model was made with.
     """
 
     models: tuple[Model, ...]
@@ -42,6 +42,7 @@ class Order:
     builder: str = "auto"
     optimize: str = "auto"
     sample: Path | None = None
+    baseline: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,7 @@ class Packager:
         named = config.environment.base_image if config.environment else None
         no_code = no_code_plan(config, order.models, order.accelerator, self.say)
         config.check(script_required=no_code is None)  # before anything is fetched
+        known = baseline.read(order.baseline) if order.baseline is not None else None
         prepared = self._prepared(order, no_code)
         if no_code is not None and prepared is not None:
             no_code = no_code.with_runtime(prepared.runtime)
@@ -106,6 +108,7 @@ class Packager:
             accelerator=order.accelerator,
             required=order.required,
             prepared=prepared,
+            baseline=known,
         )
         return made, base
 

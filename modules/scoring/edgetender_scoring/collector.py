@@ -5,16 +5,20 @@ from __future__ import annotations
 import base64
 import json
 import logging
+import math
 import os
 import queue
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edgetender_scoring.drift import Baseline
 from edgetender_scoring.message import Request
 from edgetender_scoring.stream import Stream
+from edgetender_scoring.watching import Drift
 
 log = logging.getLogger("edgetender_scoring")
 
@@ -27,7 +31,8 @@ _END_S = 2.0
 class Collect:
     """Where to, how much: *sample* is the part of the requests (0 to 1), *most* the bytes of all files.
 
-    With a *stream*, *place* is the socket that takes it.
+    With a *stream*, *place* is the socket that takes it. With a *baseline*, requests are compared with it, so many
+    *per_second*; a *stream* is then told of it each hour.
     """
 
     place: Path
@@ -35,12 +40,17 @@ class Collect:
     most: int = 100_000_000
     answers: bool = True
     stream: str = ""
+    baseline: Baseline | None = None
+    per_second: float = math.inf
 
     @property
-    def keeper(self) -> _Files | Stream:
+    def keeper(self) -> _Files | Stream | Drift:
         """What takes the records; a folder is made."""
-        if self.stream:
-            return Stream(self.place, self.stream)
+        stream = Stream(self.place, self.stream) if self.stream else None
+        if self.baseline is not None:
+            return Drift(self.baseline, stream)
+        if stream is not None:
+            return stream
         self.place.mkdir(parents=True, exist_ok=True)
         return _Files(self.place, self.most)
 
@@ -56,10 +66,16 @@ class Collector:
         self._queue: queue.SimpleQueue[tuple[dict[str, Any], bytes, bytes] | None] = queue.SimpleQueue()
         self._taken = self._done = 0  # bytes: each is written by one thread only
         self._refused = self._failed = 0
+        self._apart_s, self._next = 1 / what.per_second, 0.0
         self.written = 0
         self._keeper = what.keeper
         self._thread = threading.Thread(target=self._work, name="collector", daemon=True)
         self._thread.start()
+
+    @property
+    def drift(self) -> Drift | None:
+        """What follows drift; None where records are kept."""
+        return self._keeper if isinstance(self._keeper, Drift) else None
 
     @property
     def sends(self) -> bool:
@@ -75,6 +91,10 @@ class Collector:
         """Take one request and its answer into the sample, or not. Event loop only."""
         if self._random.random() >= self._what.sample:
             return
+        if self._apart_s:
+            if (now := time.monotonic()) < self._next:
+                return
+            self._next = now + self._apart_s
         size = len(request.body) + len(answer)
         if self._taken - self._done + size > _WAITING_BYTES:
             self._refused += 1
@@ -104,7 +124,7 @@ class Collector:
             if self._what.answers:
                 record["output"] = _shown(answer)
             try:
-                kept = self._keeper.append(json.dumps(record, ensure_ascii=False).encode() + b"\n")
+                kept = self._keeper.append(record)
             except OSError as error:
                 kept = False
                 if not self._failed:
@@ -137,8 +157,9 @@ class _Files:
         self._file: int | None = None
         self._size = 0
 
-    def append(self, line: bytes) -> bool:
-        """Write *line*; False when it is larger than a piece may be. Raises OSError."""
+    def append(self, record: Mapping[str, Any]) -> bool:
+        """Write *record*; False when it is larger than a piece may be. Raises OSError."""
+        line = json.dumps(record, ensure_ascii=False).encode() + b"\n"
         if len(line) > self._piece:
             return False
         if self._file is None or self._size + len(line) > self._piece:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from edgetender_scoring.collector import Collector
 
@@ -76,6 +76,9 @@ class Metrics:
         ):
             lines += [*_head(name, "gauge", text), f"edgetender_scoring_{name} {value}"]
         for one in collectors:
+            if one.drift is not None:
+                lines += _of_features(one.drift.latest)
+                continue
             kept, dropped = ("sent", "send_dropped") if one.sends else ("collected", "collect_dropped")
             verb = kept if one.sends else "written"
             for name, value, text in (
@@ -153,3 +156,20 @@ class _Histogram:
 
 def _head(name: str, kind: str, text: str) -> tuple[str, str]:
     return f"# HELP edgetender_scoring_{name} {text}", f"# TYPE edgetender_scoring_{name} {kind}"
+
+
+def _of_features(summary: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    lines: list[str] = []
+    for name, text in (
+        ("rows", "Rows of a feature that were compared with the baseline in the last hour."),
+        ("mean", "Mean of a feature in the last hour."),
+        ("stddev", "Standard deviation of a feature in the last hour."),
+        ("psi", "Population stability index of a feature against the baseline."),
+    ):
+        lines += _head(f"feature_{name}", "gauge", text)
+        lines += [
+            f'edgetender_scoring_feature_{name}{{feature="{_label(feature)}"}} {one[name]}'
+            for feature, one in summary.items()
+            if one[name] is not None
+        ]
+    return lines

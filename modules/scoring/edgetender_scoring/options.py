@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
 from edgetender_scoring import cpus
 from edgetender_scoring.collector import Collect
+from edgetender_scoring.drift import baseline_in
 from edgetender_scoring.providers import POLICIES, Wanted
 from edgetender_scoring.tls import Files
 
@@ -17,9 +19,11 @@ NAMES = frozenset(
         "HOST", "BODY_LIMIT_MB", "GRACE_S", "IDLE_S", "STRICT_INPUT", "MODEL_CONTROL", "FAST_JSON",
         "ACCELERATOR", "PROVIDERS", "INTRA_OP_THREADS", "ARENA", "MAX_BATCH", "BATCH_WAIT_MS", "GPU_MEMORY_MB",
         "ENGINE_CACHE", "KEYS_FILE", "TLS_CERT", "TLS_KEY", "COLLECT_DIR", "COLLECT_SAMPLE", "COLLECT_MAX_MB",
-        "SEND_STREAM", "SEND_SAMPLE", "GOLDEN",
+        "SEND_STREAM", "SEND_SAMPLE", "BASELINE", "DRIFT_STREAM", "GOLDEN",
     )
 ) | {"EDGETENDER_MESSAGES"}  # fmt: skip
+BASELINE = "edgetender-baseline.json"
+_COMPARED_PER_S = 5.0  # a drift of hours needs no more, and scoring needs the CPU
 _GOLDEN = ("report", "require")
 _SMALL_BYTES = 2 << 30  # with less memory the arena is off: it keeps what the largest request once took
 
@@ -105,14 +109,32 @@ def collect(said: Mapping[str, str], root: Path, faults: list[str]) -> Collect |
 
 def send(said: Mapping[str, str], faults: list[str]) -> Collect | None:
     """What is to be sent to the cloud, and by which socket."""
-    stream, place = said.get(f"{PREFIX}SEND_STREAM"), said.get("EDGETENDER_MESSAGES")
+    stream, place = _stream(said, "SEND_STREAM", faults)
     sample = number(f"{PREFIX}SEND_SAMPLE", said, faults, 1, 0, 1)
-    if stream is None:
-        return None
-    if place is None:
-        faults.append(
-            f"{PREFIX}SEND_STREAM: the agent shows no socket; name the stream in the manifest: streams"
-        )
-        return None
     answers = is_true(said, "APP_INSIGHTS_LOG_RESPONSE_ENABLED", default=True)
-    return Collect(Path(place), sample, answers=answers, stream=stream)
+    return Collect(place, sample, answers=answers, stream=stream) if stream else None
+
+
+def drift(said: Mapping[str, str], root: Path, faults: list[str]) -> Collect | None:
+    """What requests are compared with: the package's own baseline, where it has one. Reads it."""
+    named = said.get(f"{PREFIX}BASELINE")
+    stream, place = _stream(said, "DRIFT_STREAM", faults)
+    path = root / (named or BASELINE)
+    if named is None and not path.is_file():
+        if stream:
+            faults.append(f"{PREFIX}DRIFT_STREAM: the image has no baseline: package it with --baseline")
+        return None
+    try:
+        baseline = baseline_in(json.loads(path.read_bytes()))
+    except (OSError, ValueError) as error:
+        faults.append(f"{PREFIX}BASELINE: {path} {error}")
+        return None
+    return Collect(place, answers=False, stream=stream, baseline=baseline, per_second=_COMPARED_PER_S)
+
+
+def _stream(said: Mapping[str, str], name: str, faults: list[str]) -> tuple[str, Path]:
+    """A stream's name, empty for none, and the socket that takes it."""
+    stream, place = said.get(PREFIX + name, ""), said.get("EDGETENDER_MESSAGES", "")
+    if stream and not place:
+        faults.append(f"{PREFIX}{name}: the agent shows no socket; name the stream in the manifest: streams")
+    return stream, Path(place)

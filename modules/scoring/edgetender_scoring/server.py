@@ -95,7 +95,7 @@ class _Server:
         served = Served() if self._script is None else _served(settings, self._script)
         keys = None if settings.keys is None else Keys(settings.keys)
         certificate = None if settings.tls is None else Certificate(settings.tls)
-        wanted = (settings.collect, settings.send)
+        wanted = (settings.collect, settings.send, settings.drift)
         collectors = tuple(Collector(one) for one in wanted if one is not None)
         application = Application(
             envelope, served, pool, metrics, access, keys, collectors, settings.body_limit

@@ -75,6 +75,7 @@ class Settings:
     tls: Files | None
     collect: Collect | None
     send: Collect | None
+    drift: Collect | None
     unknown_keys: tuple[str, ...]
 
 
@@ -93,7 +94,7 @@ class Flags:
 
 
 def read(flags: Flags, environ: Mapping[str, str], cwd: Path) -> Settings:
-    """Return the settings. Reads config.json, nothing else. Raises SettingsInvalid with all faults."""
+    """Return the settings. Reads config.json and a baseline, nothing else. Raises SettingsInvalid with all faults."""
     faults: list[str] = []
     root = Path(environ.get("AML_APP_ROOT") or cwd)
     file = _config_file(flags, environ, root, cwd)
@@ -142,6 +143,7 @@ def read(flags: Flags, environ: Mapping[str, str], cwd: Path) -> Settings:
         tls=options.tls(said, faults),
         collect=options.collect(said, root, faults),
         send=options.send(said, faults),
+        drift=options.drift(said, root, faults),
         unknown_keys=tuple(sorted(written.keys() - KNOWN)),
     )
     if faults:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import socket
 import threading
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 log = logging.getLogger("edgetender_scoring")
 
@@ -22,11 +25,11 @@ class Stream:
         self._path, self._name = path, name
         self._ending = threading.Event()
 
-    def append(self, line: bytes) -> bool:
-        """Send *line* and return whether the agent has it; wait as long as it takes, but not past `end`."""
-        pause_s = _PAUSE_S
+    def append(self, record: Mapping[str, Any]) -> bool:
+        """Send *record* and return whether the agent has it; wait as long as it takes, but not past `end`."""
+        body, pause_s = json.dumps(record, ensure_ascii=False).encode(), _PAUSE_S
         while True:
-            status, retry_s = self._post(line.rstrip())
+            status, retry_s = self._post(body)
             if status == _ACCEPTED:
                 return True
             if status not in _LATER:
