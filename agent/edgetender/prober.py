@@ -110,14 +110,18 @@ class Prober:
         with self._lock:
             return [subject for name, subject in self._subjects.items() if self._due[name] <= now]
 
-    def _prove(self, subject: Subject) -> Progress | None:
-        """One request more of its proof, on this thread; None where there is nothing to prove."""
+    def _prove(self, subject: Subject) -> tuple[Progress | None, bool]:
+        """One request more of its proof, on this thread, and whether another may follow upon it.
+
+        None where there is nothing to prove.
+        """
         proving = subject.spec.proving
         if proving is None or self._exchange is None:
-            return None
+            return None, False
         question, proof = self._proofs.get(subject.container, (None, _Proof(begun(proving))))
         if question != subject.question:
             proof = _Proof(begun(proving))
+        before = proof.first
         now = self._clock.monotonic()
         if not proof.first.ended:
             proof = _Proof(self._further(proof.first, proving, subject), due=now + AGAIN_S)
@@ -132,7 +136,7 @@ class Prober:
         with self._lock:
             known = {name: one for name, one in self._proofs.items() if name in self._subjects}
             self._proofs = known | {subject.container: (subject.question, proof)}
-        return proof.first
+        return proof.first, not proof.first.ended and proof.first != before
 
     def _further(self, progress: Progress, proving: Proving, subject: Subject) -> Progress:
         if progress.ended or self._exchange is None:
@@ -151,7 +155,7 @@ class Prober:
     def _ask(self, subject: Subject) -> None:
         spec = subject.spec
         refusal = self._probe(subject.address, spec.port or 0, spec.path, spec.timeout_s)
-        proof = self._prove(subject) if refusal is None else None
+        proof, goes_on = self._prove(subject) if refusal is None else (None, False)
         if proof is not None and proof.ended != PASSED:
             refusal = f"not proven: {proof.ended}" if proof.failed else "being proven"
         now = self._clock.now()
@@ -164,8 +168,7 @@ class Prober:
             if proof is not None and proof.failed:  # it would be no other at the deadline
                 after = Asked(Health(Readiness.FAILING, now, refusal or ""), after.failures)
             self._asked[subject.container] = after
-            busy = proof is not None and not proof.ended
-            pause = 0.0 if busy else pause_s(after, spec, running_s)
+            pause = 0.0 if goes_on else pause_s(after, spec, running_s)
             self._due[subject.container] = self._clock.monotonic() + pause
         if before.health.readiness is not after.health.readiness:
             self._wake()

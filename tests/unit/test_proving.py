@@ -150,6 +150,7 @@ class Bench:
     def __init__(self, proving: Proving, *bodies: bytes) -> None:
         self.clock, self.bodies = FakeClock(), list(bodies)
         self.asked: list[str] = []
+        self.silent = False
         self.prober = Prober(lambda *_: None, self.clock, lambda: None, self._exchange)
         self.prober.watch([Subject("c", "10.0.0.2", NOON, HealthSpec(port=5001, proving=proving))])
 
@@ -157,6 +158,8 @@ class Bench:
         self, address: str, port: int, method: str, path: str, body: bytes, timeout_s: float
     ) -> Any:
         self.asked.append(path)
+        if self.silent:
+            return 0, b"", 0.0, "connection refused"
         return 200, self.bodies.pop(0), 0.01, ""
 
     def ask(self) -> Any:
@@ -171,6 +174,18 @@ def test_a_container_is_ready_only_once_it_has_proven_itself_and_is_asked_no_mor
     bench.clock.advance(3000)
     assert bench.ask().readiness is Readiness.READY
     assert bench.asked == ["/metrics", "/score"]
+
+
+def test_who_does_not_answer_its_proof_is_asked_again_after_a_pause():
+    bench = Bench(golden(provider=CUDA), ON_CUDA, good(0).body)
+    bench.silent = True
+    for _ in range(5):
+        assert bench.ask().readiness is Readiness.UNKNOWN
+    assert bench.asked == ["/metrics"]
+    bench.clock.advance(5)
+    bench.silent = False
+    bench.ask()
+    assert bench.ask().readiness is Readiness.READY  # its answers follow upon one another
 
 
 def test_every_hour_it_shows_once_more_that_it_computes_where_it_should_and_serves_meanwhile():
