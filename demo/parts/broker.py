@@ -18,7 +18,6 @@ user operator
 topic readwrite edgetender/v1/#
 pattern read edgetender/v1/%u/desired
 pattern read edgetender/v1/%u/cmd/#
-pattern write edgetender/v1/%u/birth
 pattern write edgetender/v1/%u/reported
 pattern write edgetender/v1/%u/status
 pattern write edgetender/v1/%u/birth

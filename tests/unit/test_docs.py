@@ -56,6 +56,22 @@ def test_every_link_of_a_page_leads_to_a_file_that_is_there(page: str) -> None:
     assert broken == []
 
 
+@pytest.mark.parametrize(
+    ("index", "listed"),
+    [
+        ("docs/how-to/README.md", "docs/how-to/*.md"),
+        ("docs/adr/README.md", "docs/adr/*.md"),
+        ("docs/runbooks/README.md", "docs/runbooks/*.md"),
+        ("deployment-manifests/README.md", "deployment-manifests/examples/*"),
+        ("modules/README.md", "modules/*/README.md"),
+    ],
+)
+def test_an_index_lists_every_page_there_is(index: str, listed: str) -> None:
+    links = re.findall(r"\]\(([^)#\s]+)", (ROOT / index).read_text())
+    named = {(ROOT / index).parent.joinpath(link).resolve() for link in links if "://" not in link}
+    assert {page for page in ROOT.glob(listed) if page != ROOT / index} - named == set()
+
+
 @pytest.mark.parametrize("page", [page for page in PAGES if page.startswith("docs/adr/0")])
 def test_a_decision_is_short_and_says_what_it_cost(page: str) -> None:
     text = (ROOT / page).read_text()
