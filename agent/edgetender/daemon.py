@@ -29,6 +29,7 @@ from edgetender.house import DaemonHouse
 from edgetender.ingest.doors import Doors
 from edgetender.lifetime import Daemon
 from edgetender.linking import (
+    credentials_of,
     doors_of,
     exporter_of,
     labels_of,
@@ -106,10 +107,10 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
     if settings.hardware.compat is not None:
         put_in_force(settings.hardware.compat)
     received = settings.received_credentials
-    credentials = CredentialFiles(
+    files = CredentialFiles(
         settings.credentials.directory, systemd_directory=credentials_directory(os.environ), received=received
     )
-    secrets = credentials.folders(settings.credentials.handed)
+    credentials, secrets = credentials_of(settings, files, clock), files.folders(settings.credentials.handed)
     doors = doors_of(settings, outbox, clock)
     docker = DockerEngine(settings.engine.socket, settings.device, secrets=secrets, doors=doors)
     engine = GroundedEngine(docker, settings, flags.wake.set)

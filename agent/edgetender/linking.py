@@ -16,7 +16,9 @@ from edgetender.metrics import Metrics
 from edgetender.model.upstream import StreamPolicy, default_policy
 from edgetender.ports import Credentials, Outbox, Sink, Transport
 from edgetender.registry.images import RegistrySettings
+from edgetender.registry.issuers import Issuers
 from edgetender.registry.relay import Relay
+from edgetender.registry.short_lived import Kept, ShortLived
 from edgetender.sinks.upstream import UpstreamSink
 from edgetender.thinning import Thinned
 from edgetender.transports import load
@@ -72,6 +74,11 @@ def registries_of(settings: Settings) -> dict[str, RegistrySettings]:
     return {host: RegistrySettings(one.ca, one.plain_http) for host, one in settings.registries.items()}
 
 
+def credentials_of(settings: Settings, files: Kept, clock: Clock) -> Credentials:
+    """Those in *files*; what is a registry's for a while only is asked for."""
+    return ShortLived(files, Issuers(registries_of(settings)), clock)
+
+
 def transport_of(settings: Settings, credentials: Credentials) -> Transport:
     """Build the configured transport, not opened. Raises CredentialUnusable."""
     chosen = settings.transport
@@ -108,11 +115,10 @@ def transport_of(settings: Settings, credentials: Credentials) -> Transport:
 def _artifact(settings: Settings, credentials: Credentials, artifact: Artifact) -> bytes:
     """The manifest that a twin names so. Raises AgentError."""
     from edgetender.registry.artifacts import fetch
-    from edgetender.registry.images import RegistrySettings
 
-    registries = {host: RegistrySettings(one.ca, one.plain_http) for host, one in settings.registries.items()}
-    credential = credentials.get(artifact.credential) if artifact.credential else None
-    return fetch(artifact.reference, credential, registries)
+    where = artifact.reference
+    credential = credentials.get(artifact.credential, where.registry) if artifact.credential else None
+    return fetch(where, credential, registries_of(settings))
 
 
 def labels_of(settings: Settings) -> dict[str, str]:

@@ -149,8 +149,8 @@ class Images(Protocol):
 class Credentials(Protocol):
     """Named secrets of this device."""
 
-    def get(self, name: str) -> Credential:
-        """Raises CredentialUnusable, with the command that repairs it."""
+    def get(self, name: str, registry: str = "") -> Credential:
+        """A token of *registry*'s perhaps. Raises CredentialUnusable, RegistryDenied, RegistryUnreachable."""
         ...
 
 

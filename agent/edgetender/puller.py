@@ -109,7 +109,7 @@ class Puller:
         reference = image.parsed
         credential: Credential | None = None
         if image.credential is not None:
-            credential = self._credentials.get(image.credential)
+            credential = self._credentials.get(image.credential, reference.registry)
         facts = self._images.resolve(
             reference, credential=credential, architecture=self._architecture, variant=self._level
         )

@@ -16,7 +16,7 @@ class FakeCredentials:
     def __init__(self, held: dict[str, Credential] | None = None) -> None:
         self.held = dict(held or {})
 
-    def get(self, name: str) -> Credential:
+    def get(self, name: str, registry: str = "") -> Credential:
         if name not in self.held:
             raise CredentialUnusable(f"cannot use the credential {name!r}: it is missing; put it there")
         return self.held[name]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import traceback
 from pathlib import Path
 
@@ -124,6 +125,19 @@ def test_a_missing_file_is_named(tmp_path):
         f'{{"username": "{CANARY}", "password": ""}}',
         f'{{"username": 1, "password": "{CANARY}"}}',
         f'{{"username": "a:b", "password": "{CANARY}"}}',
+        f'{{"kind": "{CANARY}"}}',
+        f'{{"kind": ["{CANARY}"]}}',
+        f'{{"kind": "acr", "client_secret": "{CANARY}"}}',
+        f'{{"kind": "acr", "identity": "managed", "client_secret": "{CANARY}"}}',
+        f'{{"kind": "acr", "identity": "{CANARY}"}}',
+        f'{{"kind": "acr", "tenant": "a/../{CANARY}", "client_id": "c", "client_secret": "{CANARY}"}}',
+        f'{{"kind": "acr", "tenant": "t", "client_id": 1, "client_secret": "{CANARY}"}}',
+        f'{{"kind": "acr", "tenant": "t", "client_id": "c", "client_secret": "{CANARY}\\n"}}',
+        f'{{"kind": "oauth2", "token_url": "http://{CANARY}/", "client_id": "c", "client_secret": "{CANARY}"}}',
+        f'{{"kind": "oauth2", "token_url": "https://u:{CANARY}@h/", "client_id": "c", "client_secret": "{CANARY}"}}',
+        f'{{"kind": "oauth2", "token_url": "https://[{CANARY}", "client_id": "c", "client_secret": "{CANARY}"}}',
+        f'{{"kind": "helper", "helper": "../{CANARY}"}}',
+        f'{{"kind": "helper", "helper": "ecr-login", "password": "{CANARY}"}}',
         "[" * 60_000,
         CANARY * 10_000,
     ],
@@ -138,6 +152,31 @@ def test_a_file_that_is_no_credential_is_refused_and_not_quoted(tmp_path, text):
         assert CANARY not in repr(vars(error))
         assert CANARY not in str(getattr(error, "doc", ""))
         error = error.__cause__ or error.__context__
+
+
+@pytest.mark.parametrize(
+    ("said", "says"),
+    [
+        ({"kind": "ecr"}, "its kind is none of acr, oauth2, helper; docs/how-to/private-registry.md"),
+        ({"kind": "acr", "tenant": "t"}, "acr needs client_id, client_secret too"),
+        ({"kind": "helper", "helper": "gcr", "a": "b", "c": "d"}, "helper has 2 keys too many"),
+        ({"kind": "helper", "helper": ""}, "helper must be a text of one line that is not empty"),
+        (
+            {"kind": "oauth2", "token_url": "http://h/", "client_id": "c", "client_secret": "s"},
+            "the address that is sent a secret must begin with https://",
+        ),
+    ],
+)
+def test_a_way_to_get_a_token_that_is_none_says_what_is_wrong_with_it(tmp_path, said, says):
+    write(tmp_path / "hub", json.dumps(said))
+    with pytest.raises(CredentialUnusable, match=re.escape(says)):
+        files(tmp_path).said("hub")
+
+
+def test_a_way_to_get_a_token_is_no_password(tmp_path):
+    write(tmp_path / "hub", json.dumps({"kind": "acr", "identity": "managed"}))
+    with pytest.raises(CredentialUnusable, match="put username and password there"):
+        files(tmp_path).get("hub")
 
 
 def test_bytes_that_are_no_utf8_are_refused(tmp_path):

@@ -72,6 +72,8 @@ def looking_alone(config: Path | None) -> Device:
     from edgetender.engine.docker_engine import DockerEngine
     from edgetender.probes import detect
     from edgetender.registry.images import RegistryImages, RegistrySettings
+    from edgetender.registry.issuers import Issuers
+    from edgetender.registry.short_lived import ShortLived
     from edgetender.trust.credentials import CredentialFiles
 
     try:
@@ -79,13 +81,14 @@ def looking_alone(config: Path | None) -> Device:
     except ConfigInvalid:
         settings = Settings()  # what is wrong with it is the first check's finding
     registries = {h: RegistrySettings(r.ca, r.plain_http) for h, r in settings.registries.items()}
+    files = CredentialFiles(
+        settings.credentials.directory, systemd_directory=None, received=settings.received_credentials
+    )
     means = Means(
         settings,
         DockerEngine(settings.engine.socket, settings.device, timeout_s=_ENGINE_S),
         RegistryImages(registries, timeout_s=_ENGINE_S),
-        CredentialFiles(
-            settings.credentials.directory, systemd_directory=None, received=settings.received_credentials
-        ),
+        ShortLived(files, Issuers(registries, timeout_s=_ENGINE_S), SystemClock()),
         SystemClock(),
         detect,
     )

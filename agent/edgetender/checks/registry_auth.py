@@ -32,7 +32,9 @@ def run(device: Device) -> Finding:
 def _refusal(device: Device, wanted: ImageWanted) -> AgentError | None:
     architecture = str(device.hardware().value("arch") or native_architecture())
     try:
-        credential = device.credentials.get(wanted.credential) if wanted.credential else None
+        credential = (
+            device.credentials.get(wanted.credential, wanted.parsed.registry) if wanted.credential else None
+        )
         device.images.resolve(wanted.parsed, credential=credential, architecture=architecture)
     except AgentError as error:
         return error

@@ -165,9 +165,9 @@ def _words(event: Mapping[str, Any]) -> str:
 
 def _auth_header(reference: ImageReference, credential: Credential) -> str:
     """The credential for this one request; nothing is written to a file of Docker's."""
-    login = {
-        "username": credential.username,
-        "password": credential.password.reveal(),
-        "serveraddress": reference.registry,
-    }
+    login = {"serveraddress": reference.registry}
+    if credential.is_identity:
+        login["identitytoken"] = credential.password.reveal()
+    else:
+        login |= {"username": credential.username, "password": credential.password.reveal()}
     return base64.urlsafe_b64encode(json.dumps(login).encode()).decode()

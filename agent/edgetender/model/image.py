@@ -26,6 +26,8 @@ HUB = "docker.io"
 # A compressed layer and what it unpacks to lie on the disk together for a while (durability.md §7).
 _UNPACK_FACTOR = 2.2
 _RESERVE_BYTES = 512 * 1024 * 1024
+# Docker's credential helpers: the password is an identity token, a refresh token in OAuth2's words
+TOKEN_USER = "<token>"  # noqa: S105
 NEAR = "edgetender-"  # begins the repository of what the engine fetches from this machine, for a moment
 
 
@@ -98,6 +100,11 @@ class Credential:
     username: str
     password: Secret
     name: str = ""
+
+    @property
+    def is_identity(self) -> bool:
+        """Whether the password is an identity token, for the registry's token server alone."""
+        return self.username == TOKEN_USER
 
     def basic(self) -> Secret:
         """HTTP's Authorization header (RFC 7617); UTF-8, as htpasswd files are."""

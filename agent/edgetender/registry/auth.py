@@ -81,8 +81,9 @@ class Authorizations:
         if realm := challenges.get("bearer", {}).get("realm"):
             self._tokens[scope] = self._issue(realm, challenges["bearer"], scope)
             return self._tokens[scope].header
-        if "basic" in challenges and self._credential is not None and self._basic is None:
-            self._basic = self._credential.basic()
+        known = self._credential if self._basic is None else None
+        if "basic" in challenges and known is not None and not known.is_identity:
+            self._basic = known.basic()
             return self._basic
         return None
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlencode, urljoin, urlsplit
 
 import requests
 import urllib3.exceptions  # requests' own wire: its errors come out of a body read as it arrives
@@ -50,12 +50,15 @@ class Connection:
         ca_file: Path | None = None,
         plain_http: bool = False,
         timeout_s: float = 10,
+        direct: bool = False,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
+        """*direct*: past any proxy that the environment names."""
         self.host, self._credential, self._timeout_s = host, credential, timeout_s
         self._ca_file, self._plain_http, self._monotonic = ca_file, plain_http, monotonic
         self._root = f"{'http' if plain_http else 'https'}://{_HUB.get(host, host)}"
         self._session = requests.Session()
+        self._session.trust_env = not direct
         self._authorizations = Authorizations(credential, self._token, monotonic)
 
     def __enter__(self) -> Self:
@@ -78,14 +81,14 @@ class Connection:
     ) -> Iterator[Answer]:
         """Yield the answer, its body unread. *target* is a path of this registry or a URL it gave.
 
-        *body* is called for each sending, since a 401 makes it two. Raises RegistryDenied, ImageMissing,
-        RegistryUnreachable, each saying `cannot {what}: …`; also for what goes wrong inside the block.
+        *body* is called for each sending, since a 401 that is not expected makes it two. Raises RegistryDenied,
+        ImageMissing, RegistryUnreachable, each saying `cannot {what}: …`; also for what goes wrong inside the block.
         """
         with self._told(what):
             url = urljoin(self._root, target)
             sent = _Sending(method, url, headers or {}, body, _origin(self._root))
             response = self._send(sent, self._authorizations.held(scope), what)
-            if response.status_code == _UNAUTHORIZED:
+            if response.status_code == _UNAUTHORIZED and _UNAUTHORIZED not in expect:
                 asked = response.headers.get("WWW-Authenticate", "")
                 answer = self._authorizations.answer(asked, scope)
                 if answer is not None:
@@ -97,9 +100,8 @@ class Connection:
 
     def _token(self, realm: str, query: dict[str, str | list[str]]) -> dict[str, Any]:
         what = f"get a token for {self.host}"
-        url = requests.Request("GET", realm, params=query).prepare().url or realm
-        answer = self._credential.basic() if self._credential is not None else None
-        sending = _Sending("GET", url, {}, None, _origin(url))
+        sending, known = _token_request(realm, query, self._credential), self._credential
+        answer = known.basic() if known is not None and not known.is_identity else None
         with self._told(what), self._send(sending, answer, what) as response:
             self._check(response, frozenset({200}), what)
             document = json.loads(Answer(response, what, self._monotonic).document())
@@ -229,6 +231,18 @@ class _Authorized(AuthBase):
         if self._header is not None:
             request.headers["Authorization"] = self._header.reveal()
         return request
+
+
+def _token_request(realm: str, query: dict[str, str | list[str]], credential: Credential | None) -> _Sending:
+    """By name and password, distribution's token specification; by an identity token, its OAuth2 form."""
+    if credential is None or not credential.is_identity:
+        url = requests.Request("GET", realm, params=query).prepare().url or realm
+        return _Sending("GET", url, {}, None, _origin(url))
+    form = {name: value if isinstance(value, str) else " ".join(value) for name, value in query.items()}
+    form |= {"grant_type": "refresh_token", "client_id": "edgetender"}
+    body = urlencode(form | {"refresh_token": credential.password.reveal()}).encode()
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    return _Sending("POST", realm, headers, lambda: body, _origin(realm))
 
 
 def _origin(url: str) -> tuple[str, str, int]:

@@ -51,7 +51,8 @@ class Surveyor:
         return Surveyed(facts, unknown)
 
     def _ask(self, one: ImageWanted) -> ImageFacts:
-        credential = self._credentials.get(one.credential) if one.credential else None
+        registry = one.parsed.registry
+        credential = self._credentials.get(one.credential, registry) if one.credential else None
         architecture, level = self._platform()
         found = self._images.resolve(
             one.parsed, credential=credential, architecture=architecture, variant=level

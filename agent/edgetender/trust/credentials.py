@@ -12,6 +12,7 @@ import stat
 from pathlib import Path
 
 from edgetender.errors import CredentialUnusable
+from edgetender.model.access import Access, access_of
 from edgetender.model.image import Credential
 from edgetender.secret import Secret
 from edgetender.trust.handed import SecretFolders
@@ -22,7 +23,8 @@ _OURS, _SYSTEMD = 0o077, 0o037  # bits that must be clear; systemd hands out 044
 
 
 class CredentialFiles:
-    """Keeps the Credentials port: `<directory>/<name>` holds `{"username": …, "password": …}`.
+    """Keeps the Credentials port: `<directory>/<name>` holds `{"username": …, "password": …}`, or how to come
+    by what a registry asks for (model/access.py).
 
     Read anew each time, so a changed password needs no restart. *systemd_directory* is $CREDENTIALS_DIRECTORY,
     looked at first; *received*, where those are that came with a deployment, last. *uid* is who may own a file
@@ -41,8 +43,17 @@ class CredentialFiles:
         self._directory, self._systemd_directory, self._received = directory, systemd_directory, received
         self._uid = os.geteuid() if uid is None else uid
 
-    def get(self, name: str) -> Credential:
+    def get(self, name: str, registry: str = "") -> Credential:  # noqa: ARG002  # the same for each
         """Raises CredentialUnusable, with the command that repairs it; never with what the file holds."""
+        found = self.said(name)
+        if isinstance(found, Credential):
+            return found
+        raise CredentialUnusable(
+            f"cannot use the credential {name!r} here: it gets tokens of registries; put username and password there"
+        )
+
+    def said(self, name: str) -> Credential | Access:
+        """As `get`, or how to come by it."""
         path, body = self._found(name, "put username and password there as JSON")
         return _parsed(name, path, body)
 
@@ -106,7 +117,7 @@ def _check(path: Path, status: os.stat_result, forbidden: int, uid: int) -> None
         raise _unusable(path, f"its mode {mode} lets others read it", f"run: chmod 600 {_quoted(path)}")
 
 
-def _parsed(name: str, path: Path, body: bytes) -> Credential:
+def _parsed(name: str, path: Path, body: bytes) -> Credential | Access:
     wanted = 'write {"username": "…", "password": "…"}'
     if len(body) > _MOST_BYTES:
         raise _unusable(path, f"it is longer than {_MOST_BYTES} bytes", wanted)
@@ -114,6 +125,12 @@ def _parsed(name: str, path: Path, body: bytes) -> Credential:
         document = json.loads(body)
     except (ValueError, RecursionError):
         document = None  # raised below: json's own error carries the text it could not read
+    if isinstance(document, dict) and "kind" in document:
+        try:
+            return access_of(document)
+        except ValueError as error:
+            help_ = "docs/how-to/private-registry.md has one of each kind"
+            raise _unusable(path, str(error), help_) from error
     if not isinstance(document, dict) or document.keys() != {"username", "password"}:
         raise _unusable(path, "it is no JSON object of exactly username and password", wanted)
     username, password = document["username"], document["password"]
