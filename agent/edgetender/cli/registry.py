@@ -47,16 +47,21 @@ def login(
     default: bool,
     store: Path | None,
 ) -> Exit:
-    """Ask the registry whether it knows you, and keep the login for its owner's eyes only."""
+    """Ask the registry whether it knows you, and keep the login for its owner's eyes only.
+
+    Without --username it is Docker's own login that counts, from its configuration or the credential helper
+    named there; that is only read, each time anew.
+    """
     password = sys.stdin.read().rstrip("\n") if password_stdin else os.environ.get(_PASSWORD)
     if username is not None and not password:
         text = f"needs a password, from --password-stdin or {_PASSWORD}"
         raise ConfigInvalid((Problem("--username", "value.missing", text),))
     secret = Secret(password) if username is not None and password else None
-    given = Login(name, username, secret, ca.absolute() if ca else None, plain_http)
+    logins = Workspace(store).logins
+    given = Login(name, username, secret, ca.absolute() if ca else None, plain_http, docker=logins.docker)
     with given.open() as opened:
         opened.sign_in()
-    Workspace(store).logins.keep(given, default=default)
+    logins.keep(given, default=default)
     if session.for_people:
         session.print_lines(["Login Succeeded"])
     else:

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from edgetender.errors import CredentialUnusable, NotFound
 from edgetender.model.image import Credential
+from edgetender.packaging.docker_logins import docker_login
 from edgetender.packaging.writer import write_privately
 from edgetender.registry.distribution import Registry
 from edgetender.secret import Secret
@@ -19,9 +20,10 @@ from edgetender.secret import Secret
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """How one registry is reached, and as whom; without a name it is public.
+    """How one registry is reached, and as whom; without a name it is public, or Docker knows who we are.
 
-    *traces*: the file that remembers what was sent there; None: nothing does.
+    *traces*: the file that remembers what was sent there; None: nothing does. *docker*: the folder with Docker's
+    configuration; None: it is not asked.
     """
 
     address: str
@@ -30,27 +32,33 @@ class Login:
     ca_file: Path | None = None
     plain_http: bool = False
     traces: Path | None = None
+    docker: Path | None = None
 
     def open(self) -> Registry:
         """A connection; close it by `with`."""
         credential = None
         if self.username is not None:
             credential = Credential(self.username, self.password or Secret(""))
+        elif self.docker is not None:
+            credential = docker_login(self.address, self.docker)
         return Registry(self.address, credential=credential, ca_file=self.ca_file, plain_http=self.plain_http)
 
 
 class Logins:
-    """The file *path*, made on the first `keep`. Raises CredentialUnusable when others can read it."""
+    """The file *path*, made on the first `keep`. Raises CredentialUnusable when others can read it.
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    *docker*: the folder with the logins of Docker, which count where none was kept; they are only read.
+    """
+
+    def __init__(self, path: Path, docker: Path | None = None) -> None:
+        self._path, self.docker = path, docker
 
     def get(self, address: str) -> Login:
         """Return the login kept for this registry; a public one where none was."""
         kept = self._read()["registries"].get(address)
         traces = self._path.with_name("registries") / f"{quote(address, safe='')}.json"
         if kept is None:
-            return Login(address, traces=traces)
+            return Login(address, traces=traces, docker=self.docker)
         password, ca_file = kept.get("password"), kept.get("caFile")
         return Login(
             address,
@@ -59,6 +67,7 @@ class Logins:
             Path(ca_file) if ca_file else None,
             bool(kept.get("plainHttp")),
             traces,
+            self.docker,
         )
 
     def default(self) -> Login:

@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from edgetender.packaging.bases import Bases
+from edgetender.packaging.docker_logins import docker_folder
 from edgetender.packaging.engine_api import Engine
 from edgetender.packaging.image_store import ImageStore
 from edgetender.packaging.layer_store import LayerStore, default_store
@@ -40,7 +41,7 @@ class Workspace:
         self.models = ModelStore(self.root / "models")
         self.environments = EnvironmentStore(self.root / "environments")
         self.images = ImageStore(self.root / "images")
-        self.logins = Logins(self.root / "registries.json")
+        self.logins = Logins(self.root / "registries.json", docker_folder())
         self.logs = self.root / "logs"
         self._engine = engine
 
