@@ -96,6 +96,15 @@ def test_what_the_readme_says_is_where_is_there() -> None:
     assert [name for name in named if not (ROOT / name).exists()] == []
 
 
+def test_the_files_and_threads_of_the_architecture_are_those_there_are() -> None:
+    page = (ROOT / "docs/architecture.md").read_text()
+    named = re.findall(r"`([a-z_]+/(?:[a-z_]+/)*(?:[a-z_]+\.py)?|[a-z_]+\.py)`", page)
+    agent = ROOT / "agent/edgetender"
+    assert [name for name in named if not (agent / name).exists() and not (ROOT / name).exists()] == []
+    threads = re.findall(r'Worker\(f?"([a-z]+)', (agent / "daemon.py").read_text())
+    assert [name for name in threads if f"`{name}" not in page] == []
+
+
 def test_a_change_s_file_says_its_kind() -> None:
     names = [path.name for path in ROOT.glob("changes/*") if path.name != "README.md"]
     wrong = [
