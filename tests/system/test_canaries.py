@@ -7,28 +7,22 @@ import contextlib
 import io
 import json
 import os
-import signal
-import subprocess
-import sys
 import tarfile
 import urllib.parse
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import docker
 import pytest
 
-from demo.parts.process import free_port
 from demo.parts.registry import Registry
 from demo.parts.waiting import until
-from edgetender.api.client import Client, Unreachable
+from tests.services.agent import Daemon
 from tests.services.broker import TestBroker
 from tests.services.mqtt_listener import Listener
 
 pytestmark = [pytest.mark.engine, pytest.mark.registry, pytest.mark.broker, pytest.mark.timeout(240)]
-AGENT = Path(__file__).parents[2] / "agent"
 DEVICE = f"canary-{os.getpid()}"
 WRONG, BROKEN, BROKER, KEY, CAMERA = (
     f"canary/{name}+7f3a9c51e8d2&=" for name in ("wrong", "broken", "broker", "key", "camera")
@@ -55,64 +49,6 @@ def spellings(secret: str) -> set[bytes]:
 
 def hits(what: bytes, secrets: dict[str, str]) -> list[str]:
     return [name for name, secret in secrets.items() if any(one in what for one in spellings(secret))]
-
-
-class Daemon:
-    """The agent as a process, at DEBUG, with its files in *folder*."""
-
-    def __init__(self, folder: Path, engine: str, more: str) -> None:
-        self.folder, self.config = folder, folder / "config.toml"
-        self.page = f"127.0.0.1:{free_port()}"
-        self.config.write_text(
-            f'device = "{DEVICE}"\nstate_dir = "{folder}/state"\n[engine]\nsocket = "{engine}"\n'
-            f'[api]\nsocket = "{folder}/admin.sock"\nlisten = "{self.page}"\n[log]\nlevel = "DEBUG"\n'
-            f'[telemetry]\ninterval_s = 1\n[credentials]\ndirectory = "{folder}/credentials"\n'
-            f'handed = "{folder}/handed"\n[trust]\nmode = "open"\npolicy = "{folder}/policy.toml"\n{more}'
-        )
-        self._log = (folder / "log").open("ab")
-        self._process = subprocess.Popen(
-            self._words("daemon", "--config", self.config),
-            env=self._environment(),
-            stderr=self._log,
-            stdout=self._log,
-        )
-        self.client = Client(f"unix://{folder}/admin.sock")
-        until(self._answers, "the agent", within_s=30)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._process.send_signal(signal.SIGTERM)
-        self._process.wait(20)
-        self._log.close()
-
-    def why(self) -> dict[str, str]:
-        return {one["name"]: one["code"] for one in self.client.status()["modules"]}
-
-    def said(self, *words: str) -> bytes:
-        done = subprocess.run(
-            self._words(*words), env=self._environment(), capture_output=True, check=False, timeout=90
-        )
-        return done.stdout + done.stderr
-
-    def over_http(self, path: str) -> bytes:
-        with urllib.request.urlopen(f"http://{self.page}{path}", timeout=10) as answer:
-            return bytes(answer.read())
-
-    def _answers(self) -> bool:
-        try:
-            return bool(self.client.status())
-        except Unreachable:
-            assert self._process.poll() is None, (self.folder / "log").read_text()
-            return False
-
-    def _environment(self) -> dict[str, str]:
-        return os.environ | {"PYTHONPATH": str(AGENT), "EDGETENDER_CONFIG": str(self.config)}
-
-    @staticmethod
-    def _words(*words: Any) -> list[str]:
-        return [sys.executable, "-c", "from edgetender.cli import main; main()", *map(str, words)]
 
 
 def credential(folder: Path, name: str, body: str) -> None:
@@ -172,7 +108,7 @@ def test_no_secret_is_found_where_people_and_programs_look(
 
     # a broker that refuses the password, and a key that is none
     with Daemon(
-        tmp_path, engine_socket, f'{plain}username = "user"\npassword_credential = "broker"\n'
+        tmp_path, DEVICE, engine_socket, f'{plain}username = "user"\npassword_credential = "broker"\n'
     ) as daemon:
         until(
             lambda: "refused" in str(daemon.client.status()["upstream"]).lower(), "the refusal", within_s=20
@@ -180,12 +116,15 @@ def test_no_secret_is_found_where_people_and_programs_look(
         seen["status, refused"] = json.dumps(daemon.client.status()).encode()
     tls = f'[transport]\nkind = "mqtt"\nhost = "localhost"\nport = {broker.tls_port}\nca = "{broker.ca}"\n'
     tls += f'certificate = "{broker.client_cert}"\nkey = "{tmp_path}/key.pem"\n'
-    with Daemon(tmp_path, engine_socket, tls) as daemon:
+    with Daemon(tmp_path, DEVICE, engine_socket, tls) as daemon:
         until(lambda: daemon.client.status()["upstream"]["detail"], "what is wrong with the key", within_s=20)
         seen["status, no key"] = json.dumps(daemon.client.status()).encode()
 
     registries = f'[registries."{registry.host}"]\nca = "{registry.ca}"\n'
-    with Listener(broker.port, DEVICE) as hub, Daemon(tmp_path, engine_socket, plain + registries) as daemon:
+    with (
+        Listener(broker.port, DEVICE) as hub,
+        Daemon(tmp_path, DEVICE, engine_socket, plain + registries) as daemon,
+    ):
         for version, name, code in (
             (1, "wrong", "registry.unauthorized"),
             (2, "broken", "credential.unusable"),
