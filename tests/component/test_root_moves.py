@@ -48,6 +48,21 @@ def test_a_root_and_what_its_keys_signed_may_arrive_together(site: Site):
     assert site.send(1, by="manifest-2", epoch=2) == (200, "")
 
 
+def test_a_new_epoch_s_version_of_the_same_number_is_not_taken_for_what_runs(site: Site):
+    """It is accepted once it runs, not because the older one does."""
+    site.loop.push(signed_root(KEYS, **SECOND))
+    site.loop.push(signed_root(KEYS, **THIRD))
+    held = site.loop.wish("hold")
+
+    assert site.send(7, by="manifest-2", epoch=2, NEW="yes") == (406, "")
+    ledger = site.loop.last.ledger
+    assert site.loop.store.decision(held).code == 200
+    assert (ledger.accepted.epoch, ledger.candidate.epoch, ledger.settling_since) == (1, 2, None)
+    site.loop.wish("release")
+    site.loop.run(20)
+    assert site.loop.last.ledger.accepted.epoch == 2
+
+
 @pytest.mark.parametrize(
     ("signers", "new", "why"),
     [

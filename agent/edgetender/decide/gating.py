@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 from edgetender.clock import rfc3339
 from edgetender.decide.resolving import Resolution
+from edgetender.decide.stride import on_trial
 from edgetender.decide.trusting import trusted_time
 from edgetender.decide.windows import opens_at, shuts_at
 from edgetender.model.gate import DEVICE, OPEN, Gate, Hold, Passage, Rules, Shut
@@ -62,7 +63,7 @@ def went_on(ledger: Ledger, target: Target, now: datetime) -> Ledger:
     """The ledger with how far the candidate has come, and without holds that are over."""
     passage, found = passage_of(ledger), target.gate
     ready = found.download is None and not target.fetch and not target.blocked
-    if ledger.candidate is not None and target.version == ledger.candidate.version:
+    if on_trial(target, ledger):
         passage = replace(passage, began=True)
     if ready and found.apply is not None and found.apply.code == "hold.module":
         since = passage.delayed_since

@@ -211,7 +211,7 @@ def aim(
     if candidate is not None and candidate.here(observed) and gate.apply is None:
         return Target(
             candidate.slot.version, candidate.slot.deployment, candidate.containers, (), candidate.considered,
-            room_first=candidate.room_first or accepted is None, shadow=candidate.shadow,
+            room_first=candidate.room_first or accepted is None, shadow=candidate.shadow, epoch=candidate.slot.epoch,
         )  # fmt: skip
     newest = candidate or accepted
     if newest is None:
@@ -229,6 +229,7 @@ def aim(
         considered=newest.considered,
         blocked=newest.blocked,
         prune=not accepted.blocked,
+        epoch=accepted.slot.epoch,
     )
 
 

@@ -47,7 +47,8 @@ def may_try(key: str, module: str, ledger: Ledger, now: datetime, waits: Waits) 
 
 def on_trial(target: Target, ledger: Ledger) -> bool:
     """Whether *target* is that of a candidate, not judged yet."""
-    return ledger.candidate is not None and target.version == ledger.candidate.version
+    slot = ledger.candidate
+    return slot is not None and (target.epoch, target.version) == (slot.epoch, slot.version)
 
 
 def farewell(container: Container, why: str, *, keep: bool = False) -> Iterator[Step]:

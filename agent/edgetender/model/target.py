@@ -197,6 +197,7 @@ class Target:
     gate: Gate = OPEN  # what a candidate waits for
     shadow: Shadow | None = None  # what a candidate has to show before requests come to it
     room_first: bool = False  # whether that comes before the new ones start, not after they are ready
+    epoch: int = 0  # in which *version* counts, as the slot's
 
     @property
     def modules(self) -> frozenset[str]:
