@@ -173,6 +173,15 @@ def test_a_way_to_get_a_token_that_is_none_says_what_is_wrong_with_it(tmp_path, 
         files(tmp_path).said("hub")
 
 
+def test_each_kind_that_the_how_to_shows_is_read(tmp_path):
+    page = (Path(__file__).parents[2] / "docs/how-to/private-registry.md").read_text()
+    shown = re.findall(r"^```json\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    for text in shown:
+        write(tmp_path / "hub", text.replace("…", "x"))
+        files(tmp_path).said("hub")
+    assert [json.loads(text)["kind"] for text in shown] == ["acr", "acr", "oauth2", "helper"]
+
+
 def test_a_way_to_get_a_token_is_no_password(tmp_path):
     write(tmp_path / "hub", json.dumps({"kind": "acr", "identity": "managed"}))
     with pytest.raises(CredentialUnusable, match="put username and password there"):
