@@ -210,6 +210,7 @@ def test_a_certificate_that_cannot_be_shown_says_why_and_holds_up_nothing_else()
     service.loop.front.stale.add("scorer")
     service.loop.front.failures += [WRONG_KEY]
     service.loop.cycle()
+    service.loop.cycle()
     assert ("scorer", str(WRONG_KEY)) in service.loop.last.plan.held
     service.run(8)
     assert service.loop.front.stale == set()
