@@ -11,6 +11,7 @@ from edgetender.checks.finding import Result
 from edgetender.clock import Clock
 from edgetender.config.settings import Settings
 from edgetender.decide.insight import insight
+from edgetender.decide.intake import previous
 from edgetender.decide.planning import plan_document, questions
 from edgetender.decide.replay import explained, facts_document
 from edgetender.errors import AgentError, NotFound
@@ -53,6 +54,19 @@ class DaemonHouse:
         return self._publisher.status()
 
     def plan(self, body: bytes) -> dict[str, Any]:
+        return self._plan(body)
+
+    def plan_back(self, version: int | None) -> dict[str, Any]:
+        versions = {entry.version: entry for entry in self._store.history()}
+        entry = versions.get(version) if version is not None else previous(self._store.ledger(), versions)
+        if entry is None or not entry.body:
+            which = f"version {version}" if version is not None else "an earlier version"
+            raise NotFound(
+                f"cannot roll back to {which}: not kept here; edgetender history says what there is"
+            )
+        return self._plan(entry.body.encode(), back=True)
+
+    def _plan(self, body: bytes, *, back: bool = False) -> dict[str, Any]:
         snapshot = self._publisher.snapshot()
         observed = snapshot.observed if snapshot else None
         ledger, hardware = self._store.ledger(), self._hardware()
@@ -66,6 +80,7 @@ class DaemonHouse:
             self._clock.now(),
             self._survey(asked),
             self._free_bytes() if asked else None,
+            back=back,
         )
 
     def _free_bytes(self) -> int | None:

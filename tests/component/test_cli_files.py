@@ -219,3 +219,12 @@ def test_package_takes_the_format_before_it_too_and_writes_to_output(lonely):
     assert (said.code, said.out) == (6, "")
     assert "entryScript: is required" in said.err
     assert "[value.missing]" in said.err
+
+
+def test_config_show_says_what_each_value_means(lonely, written):
+    written("c.toml", 'device = "cam7"\n[labels]\nline = "3"\n[registries."reg.example"]\nca = "/ca.pem"\n')
+    rows = lonely.run("config", "show", "--config", "c.toml", "--doc").out.splitlines()
+    without = [row.split()[0] for row in rows[1:] if len(row.split("  ")[-1].split()) < 2]
+    assert without == ["labels.line"]
+    assert rows[0].split() == ["KEY", "VALUE", "MEANING"]
+    assert lonely.run("config", "show", "--doc", "--origin").out.splitlines()[0].split()[2] == "ORIGIN"

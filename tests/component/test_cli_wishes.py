@@ -303,3 +303,27 @@ def test_quiet_says_the_result_and_no_progress(shell, house):
     said = applied(shell, house, BEFORE, PULLING, STARTING, ACCEPTED, words=words)
     assert (said.code, said.err) == (0, "")
     assert "version 15 is accepted" in said.out
+
+
+def test_a_rollback_can_be_shown_before_it_is_done(shell, house):
+    house.planned = answers.plan(change("scorer", "change"), version=13)
+    said = shell.run("rollback", "--to", "13", "--dry-run")
+    assert (said.code, house.submitted, house.asked) == (0, [], [("plan_back", 13)])
+    assert "Plan: 0 to add, 1 to change, 0 to remove." in said.out
+    assert json.loads(shell.run("rollback", "--dry-run", "-o", "json").out) == house.planned
+    assert house.asked[-1] == ("plan_back", None)
+
+
+@pytest.mark.parametrize(
+    ("span", "seconds"), [("5m", 300), ("90", 90), ("0", 0), ("1h30m", 5400), ("1.5s", 1.5)]
+)
+def test_a_wait_is_a_span_or_seconds(shell, house, span, seconds):
+    began = shell.clock.monotonic()
+    said = applied(shell, house, BEFORE, words=("apply", "-f", "line3.yaml", "--timeout", span))
+    assert (said.code, seconds <= shell.clock.monotonic() - began <= seconds + 1) == (9, True)
+
+
+@pytest.mark.parametrize("span", ["", "soon", "5 m", "-1", "1d"])
+def test_what_is_no_span_is_a_matter_of_usage(shell, span):
+    said = shell.run("restart", "scorer", "--timeout", span)
+    assert (said.code, "is no span; write it like 90s" in said.err) == (2, True)

@@ -269,6 +269,7 @@ def test_every_route_is_one_of_those_tested_here():
         "POST /v1/modules/{module}/restart",
         "POST /v1/modules/{module}/variant",
         "POST /v1/rollback",
+        "GET /v1/rollback",
         "POST /v1/hold",
         "POST /v1/release",
         "POST /v1/now",

@@ -98,6 +98,11 @@ class FakeHouse:
         self.asked.append(("plan", body))
         return self.planned
 
+    def plan_back(self, version: int | None) -> dict[str, Any]:
+        self._raise("plan_back")
+        self.asked.append(("plan_back", version))
+        return self.planned
+
     def submit(self, kind: str, source: str, body: bytes) -> int:
         self._raise("submit")
         self.submitted.append((kind, source, body))

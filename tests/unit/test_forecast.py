@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC
+
 import pytest
 
 from edgetender.decide.planning import plan_document, questions
+from edgetender.model.gate import Hold, Rules
 from edgetender.model.hardware import Hardware
 from edgetender.model.image import Credential, ImageFacts, Layer, Surveyed
 from edgetender.model.observed import Observed
+from edgetender.model.window import window_of
 from edgetender.registry.survey import BOUND_S, Surveyor
 from edgetender.secret import Secret
 from tests.builders.ledgers import holding
 from tests.builders.loops import AMD64, FRONTED
 from tests.builders.manifests import SCORER, body, image, manifest, module
-from tests.fakes.clock import FakeClock
+from tests.fakes.clock import NOON, FakeClock
 from tests.fakes.credentials import FakeCredentials
 from tests.fakes.registry import FakeImages
 
@@ -150,3 +155,20 @@ def test_after_its_bound_no_further_question_is_begun():
         True,
         True,
     ]
+
+
+# --- going back
+
+
+def test_a_version_to_go_back_to_is_not_refused_and_waits_for_no_window():
+    night = Rules(apply=(window_of("0 2 * * sat for 4h", lambda _: UTC),))
+    ledger = holding(manifest(2, scorer=module(image=NEXT)))
+    there = plan_document(body(manifest(1)), ledger, AMD64, HERE, night, NOON)
+    back = plan_document(body(manifest(1)), ledger, AMD64, HERE, night, NOON, back=True)
+    assert len(there["notes"]) == 2
+    assert (back["notes"], back["pulls"]) == ([], [])
+    held = replace(ledger, holds={"": Hold("cli (uid 0)", NOON, None, "fair")})
+    assert (
+        "held by cli"
+        in plan_document(body(manifest(1)), held, AMD64, HERE, night, NOON, back=True)["notes"][0]
+    )

@@ -26,9 +26,14 @@ class House(Protocol):
         """What the manifest in *body* would change; touches nothing. Raises ManifestInvalid, ManifestRefused.
 
         A `Plan` document: {"deployment", "version", "runningVersion", "modules": [{"name", "change",
-        "variant", "why", "details": [{"what", "from", "to"}]}], "notes": [text]}; a change is add, change,
-        remove or keep.
+        "variant", "why", "details": [{"what", "from", "to"}], "rollout"}], "pulls": [{"module", "image", "bytes",
+        "totalBytes", "layers", "layersCached", "why"}], "disk": {"needBytes", "haveBytes"} or null, "notes": [text]};
+        a change is add, change, remove or keep.
         """
+        ...
+
+    def plan_back(self, version: int | None) -> dict[str, Any]:
+        """The same of going back to *version*, None for the one before. Raises NotFound."""
         ...
 
     def submit(self, kind: str, source: str, body: bytes) -> int:

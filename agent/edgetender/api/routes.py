@@ -202,6 +202,10 @@ def _rollback(house: House, call: Call) -> Answer:
     return _delivery(house.submit("rollback", call.source, canonical({"to": to})))
 
 
+def _plan_back(house: House, call: Call) -> Answer:
+    return house.plan_back(_whole(call, "to", 0) if "to" in call.query else None)
+
+
 def _trust_reset(house: House, call: Call) -> Answer:
     wish = decode(call.body) if call.body else {}
     floor = wish.get("floor") if isinstance(wish, dict) else None
@@ -260,6 +264,7 @@ ROUTES = (
     Route("POST", "/v1/modules/{module}/restart", Access.TRUSTED, _restart),
     Route("POST", "/v1/modules/{module}/variant", Access.TRUSTED, _variant),
     Route("POST", "/v1/rollback", Access.TRUSTED, _rollback),
+    Route("GET", "/v1/rollback", Access.READ, _plan_back),
     Route("POST", "/v1/hold", Access.TRUSTED, _pausing("hold")),
     Route("POST", "/v1/release", Access.TRUSTED, _pausing("release")),
     Route("POST", "/v1/now", Access.TRUSTED, _pausing("now")),

@@ -26,17 +26,24 @@ def config() -> None:
 @options
 @_FILE
 @click.option("--origin", is_flag=True, help="Also say where each value was written.")
+@click.option("--doc", is_flag=True, help="Also say what each means.")
 @click.pass_obj
-def show(session: Session, file: Path | None, origin: bool) -> Exit:
+def show(session: Session, file: Path | None, origin: bool, doc: bool) -> Exit:
     """Show every value."""
     from edgetender.api.answers import config as answer
     from edgetender.config import load
+    from edgetender.config.meanings import meanings
 
-    entries = load(file).entries()
+    settings = load(file)
+    entries = settings.entries()
     if session.for_people:
-        wide = origin or session.output == "wide"
-        rows = [[key, _spelled(value), *([where] if wide else [])] for key, value, where in entries]
-        session.print_lines(table(rows, ("KEY", "VALUE", "ORIGIN") if wide else ("KEY", "VALUE")))
+        wide, means = origin or session.output == "wide", meanings(settings) if doc else {}
+        heads = ("KEY", "VALUE", *(("ORIGIN",) if wide else ()), *(("MEANING",) if doc else ()))
+        rows = [
+            (key, _spelled(value), *((where,) if wide else ()), *((means.get(key, ""),) if doc else ()))
+            for key, value, where in entries
+        ]
+        session.print_lines(table(rows, heads))
     else:
         session.print_document(answer(entries))
     return Exit.OK

@@ -29,13 +29,19 @@ def plan(session: Session, file: Path, detailed_exitcode: bool) -> Exit:
         client = session.client()
         version = following(client.status()) if manifest.is_iotedge else 1
         body = client.send("/v1/plan", manifest.body(version))
+    document = show_plan(session, body)
+    pending = any(module["change"] in _SIGNS for module in document["modules"])
+    return Exit.CHANGES_PENDING if detailed_exitcode and pending else Exit.OK
+
+
+def show_plan(session: Session, body: bytes) -> Any:
+    """Print the plan in *body*, the API's answer, and return it."""
     document = json.loads(body)
     if session.for_people:
         session.print_lines(plan_lines(document, session.style()))
     else:
         session.print_body(body)
-    pending = any(module["change"] in _SIGNS for module in document["modules"])
-    return Exit.CHANGES_PENDING if detailed_exitcode and pending else Exit.OK
+    return document
 
 
 def plan_lines(document: Any, style: Style) -> Iterator[str]:

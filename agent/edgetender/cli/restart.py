@@ -8,14 +8,14 @@ import click
 
 from edgetender.cli.completion import module_names
 from edgetender.cli.output import Exit, Session, options
-from edgetender.cli.waiting import decided, finish, followed, restarted
+from edgetender.cli.waiting import TIMEOUT, decided, finish, followed, restarted
 
 
 @click.command()
 @options
 @click.argument("module", shell_complete=module_names)
 @click.option("--wait/--no-wait", default=True, help="Whether to wait until it is ready again.")
-@click.option("--timeout", type=click.FloatRange(0), default=120, show_default=True, metavar="SECONDS")
+@click.option("--timeout", type=TIMEOUT, default="2m", show_default=True)
 @click.pass_obj
 def restart(session: Session, module: str, wait: bool, timeout: float) -> Exit:
     """Restart a module."""

@@ -8,7 +8,8 @@ import click
 
 from edgetender.cli.completion import versions
 from edgetender.cli.output import Exit, Session, options
-from edgetender.cli.waiting import accepted, decided, finish, followed
+from edgetender.cli.plan import show_plan
+from edgetender.cli.waiting import TIMEOUT, accepted, decided, finish, followed
 
 
 @click.command()
@@ -20,12 +21,16 @@ from edgetender.cli.waiting import accepted, decided, finish, followed
     shell_complete=versions,
     help="Default: the one before.",
 )
+@click.option("--dry-run", is_flag=True, help="Show what would change, and change nothing.")
 @click.option("--wait/--no-wait", default=True, help="Whether to wait until the version is accepted.")
-@click.option("--timeout", type=click.FloatRange(0), default=600, show_default=True, metavar="SECONDS")
+@click.option("--timeout", type=TIMEOUT, default="10m", show_default=True)
 @click.pass_obj
-def rollback(session: Session, to: int | None, wait: bool, timeout: float) -> Exit:
+def rollback(session: Session, to: int | None, dry_run: bool, wait: bool, timeout: float) -> Exit:
     """Return to an earlier version; needs no network."""
     client = session.client()
+    if dry_run:
+        show_plan(session, client.get(f"/v1/rollback{f'?to={to}' if to else ''}"))
+        return Exit.OK
     before = client.status()
     delivery = client.post("/v1/rollback", json.dumps({"to": to}).encode())["delivery"]
     decision = decided(session, client, delivery)

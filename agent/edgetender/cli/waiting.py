@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
+
+import click
 
 from edgetender.api.client import Client
 from edgetender.cli.output import Exit, Session, say
@@ -11,6 +14,9 @@ from edgetender.cli.progress import modules
 
 _DECIDED_WITHIN_S = 15.0
 _ASK_EVERY_S = 0.2
+_SPAN = re.compile(
+    r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?"
+)  # what quantity.py reads, without pydantic
 CODES = {
     200: Exit.OK,
     406: Exit.OK,
@@ -21,6 +27,21 @@ CODES = {
 }
 _TAKEN, _IN_PART, _APPLYING = 200, 206, 406
 
+
+class _Timeout(click.ParamType[float]):
+    """Seconds, of a span like 5m or of a bare number."""
+
+    name = "span"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        parts = _SPAN.fullmatch(str(value))
+        if parts is None or not str(value):
+            self.fail(f"{value!r} is no span; write it like 90s, 5m or 1h30m", param, ctx)
+        hours, minutes, seconds = (float(part or 0) for part in parts.groups())
+        return hours * 3600 + minutes * 60 + seconds
+
+
+TIMEOUT = _Timeout()
 Judge = Callable[[Any], tuple[Exit, str] | None]
 Follow = Callable[[], tuple[Exit, str]]
 

@@ -12,7 +12,7 @@ from edgetender.decide.changes import ModuleChange, changes
 from edgetender.decide.forecast import disk, missing, pulls, rollouts
 from edgetender.decide.gating import gate
 from edgetender.decide.resolving import Resolution, resolve
-from edgetender.model.gate import ALWAYS, Rules
+from edgetender.model.gate import ALWAYS, Passage, Rules
 from edgetender.model.hardware import Hardware
 from edgetender.model.image import Surveyed
 from edgetender.model.ledger import Ledger, Slot
@@ -51,10 +51,14 @@ def plan_document(
     now: datetime | None = None,
     surveyed: Surveyed = NOT_ASKED,
     free_bytes: int | None = None,
+    *,
+    back: bool = False,
 ) -> dict[str, Any]:
     """What the manifest in *body* would change against what is accepted. Raises ManifestInvalid.
 
     With *now* also what it would wait for by *rules* and holds; *surveyed* are the answers to `questions`.
+    *back*: a person goes back to it, so neither its number nor what became of it here stands against it, and no
+    window is waited for.
     """
     document = decode(body)
     manifest = manifest_of(document)
@@ -68,6 +72,7 @@ def plan_document(
     wanted = missing(resolution, ledger, observed)
     told = pulls(wanted, _taken(ledger, hardware), surveyed)
     rollout = rollouts(manifest, resolution, hardware)
+    coming = replace(ledger, candidate=slot, passage=Passage(slot.sha256, hurry=back))
     return {
         "apiVersion": SCHEMA,
         "kind": "Plan",
@@ -87,8 +92,11 @@ def plan_document(
         ],
         "pulls": told,
         "disk": disk(wanted, told, free_bytes),
-        "notes": _notes(manifest, sha256_hex(text), ledger, [one.reference for one in wanted])
-        + (_waits(resolution, ledger, hardware, observed, rules, now) if now is not None else []),
+        "notes": [
+            *([] if back else _refusals(manifest, sha256_hex(text), ledger)),
+            *(f"needs a pull: {one.reference}" for one in wanted),
+            *(_waits(resolution, coming, hardware, observed, rules, now) if now is not None else []),
+        ],
     }
 
 
@@ -101,15 +109,14 @@ def _taken(ledger: Ledger, hardware: Hardware) -> tuple[ImageWanted, ...]:
 
 def _waits(
     resolution: Resolution,
-    ledger: Ledger,
+    coming: Ledger,
     hardware: Hardware,
     observed: Observed | None,
     rules: Rules,
     now: datetime,
 ) -> list[str]:
-    slot = ledger.accepted
-    before = resolve(slot, read_manifest(slot.body.encode()), hardware, ledger) if slot else None
-    coming = replace(ledger, candidate=resolution.slot)
+    slot = coming.accepted
+    before = resolve(slot, read_manifest(slot.body.encode()), hardware, coming) if slot else None
     found = gate(coming, rules, observed.locks if observed else {}, resolution, before, now)
     shut = {one.why: one for one in (found.download, found.apply) if one is not None}
     until = {
@@ -132,15 +139,13 @@ def _because(change: ModuleChange, chosen: Any) -> str:
     return chosen.because if chosen is not None else ""
 
 
-def _notes(manifest: Manifest, sha256: str, ledger: Ledger, wanted: list[str]) -> list[str]:
-    notes = []
+def _refusals(manifest: Manifest, sha256: str, ledger: Ledger) -> list[str]:
     if sha256 in ledger.condemned:
         gone = ledger.condemned[sha256]
-        notes.append(f"would be refused: it was taken back at {rfc3339(gone.at)}: {gone.reason}")
-    elif manifest.version < ledger.floor:
-        notes.append(
-            f"would be refused: version {ledger.floor} was taken already; use {ledger.floor + 1} or higher"
-        )
-    elif manifest.version == ledger.floor and sha256 != ledger.floor_sha256:
-        notes.append(f"would be refused: version {ledger.floor} is known with other content")
-    return notes + [f"needs a pull: {reference}" for reference in wanted]
+        return [f"would be refused: it was taken back at {rfc3339(gone.at)}: {gone.reason}"]
+    if manifest.version < ledger.floor:
+        newer = ledger.floor + 1
+        return [f"would be refused: version {ledger.floor} was taken already; use {newer} or higher"]
+    if manifest.version == ledger.floor and sha256 != ledger.floor_sha256:
+        return [f"would be refused: version {ledger.floor} is known with other content"]
+    return []
