@@ -11,6 +11,8 @@ from typing import Any
 from edgetender.model.image import ImageFacts, Layer
 from edgetender.registry.manifests import OCI_INDEX, OCI_MANIFEST
 
+_IMAGE = "application/vnd.oci.image"
+
 
 def write_layout(
     home: Path, *architectures: str, index: bool = False, layer: bytes | None = None
@@ -31,7 +33,13 @@ def write_layout(
         rootfs = {"type": "layers", "diff_ids": [content["digest"]]}
         words = {"os": "linux", "architecture": architecture, "config": settings, "rootfs": rootfs}
         config = put(json.dumps(words).encode())
-        manifest = {"schemaVersion": 2, "mediaType": OCI_MANIFEST, "layers": [content], "config": config}
+        of_layer, of_config = f"{_IMAGE}.layer.v1.tar", f"{_IMAGE}.config.v1+json"
+        manifest = {
+            "schemaVersion": 2,
+            "mediaType": OCI_MANIFEST,
+            "layers": [content | {"mediaType": of_layer}],
+            "config": config | {"mediaType": of_config},
+        }
         child = put(json.dumps(manifest).encode()) | {"mediaType": OCI_MANIFEST}
         children.append(child | {"platform": {"os": "linux", "architecture": architecture}})
         size = content["size"] + config["size"]

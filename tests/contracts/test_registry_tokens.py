@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
+import tarfile
 import threading
 import traceback
 from collections.abc import Callable, Iterator
@@ -12,14 +14,18 @@ from typing import Any
 
 import pytest
 
+from edgetender.engine.docker_engine import DockerEngine
 from edgetender.errors import AgentError, CredentialUnusable, RegistryDenied, RegistryUnreachable
 from edgetender.model.access import ACR_USER
-from edgetender.model.image import TOKEN_USER, Credential
+from edgetender.model.hardware import native_architecture
+from edgetender.model.image import TOKEN_USER, Credential, parse_reference
 from edgetender.registry.distribution import Registry
-from edgetender.registry.images import RegistrySettings
+from edgetender.registry.images import RegistryImages, RegistrySettings
 from edgetender.registry.issuers import Issuers
 from edgetender.registry.short_lived import ShortLived
+from edgetender.secret import Secret
 from edgetender.trust.credentials import CredentialFiles
+from tests.builders.layouts import write_layout
 from tests.fakes.clock import FakeClock
 from tests.services.token_server import ARC_KEY, CANARY, CLIENT, SECRET, TENANT, TokenServer
 
@@ -170,6 +176,37 @@ def test_a_token_goes_to_registries_of_azure_and_to_the_one_that_its_owner_names
     assert azure.asked == []
 
 
+@pytest.mark.engine
+@pytest.mark.parametrize("as_identity", [False, True], ids=["as the device", "by an identity token"])
+def test_the_agent_and_the_engine_both_get_in_with_it(
+    device: Device, azure: TokenServer, engine_socket: str, tmp_path: Path, as_identity: bool
+) -> None:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as tar:
+        tar.addfile(tarfile.TarInfo("hello"))
+    azure.layout = tmp_path / "layout"
+    (facts,) = write_layout(azure.layout, native_architecture(), layer=packed.getvalue())
+    reference = parse_reference(f"{azure.host}/team/{tmp_path.name.replace('_', '-')}@{facts.digest}")
+    device.has(**principal(azure))
+    credential = device.get(azure.host)
+    if as_identity:
+        credential = Credential(TOKEN_USER, credential.password, "reg")
+    images = RegistryImages({azure.host: RegistrySettings(azure.ca)})
+    found = images.resolve(reference, credential=credential, architecture=native_architecture())
+    assert found.digest == facts.digest
+    engine = DockerEngine(engine_socket, "tokens")
+    try:
+        engine.pull(reference, credential, lambda _: True)
+        assert str(reference) in engine.images()
+        engine.remove_image(str(reference))
+    finally:
+        engine.close()
+    posts = [
+        one.said["grant_type"] for one in azure.asked if one.path == "/oauth2/token" and one.method == "POST"
+    ]
+    assert bool(posts) is as_identity
+
+
 # --- others
 
 
@@ -185,8 +222,6 @@ def test_a_token_of_an_oauth2_server_is_the_password(device: Device, azure: Toke
 
 
 def test_an_identity_token_of_a_helper_opens_as_docker_would(azure: TokenServer) -> None:
-    from edgetender.secret import Secret
-
     signs_in(Credential(TOKEN_USER, Secret("canary-identity"), "reg"), azure)
     assert azure.paths() == ["GET /v2/", "POST /oauth2/token", "GET /v2/"]
     assert azure.asked[1].said["grant_type"] == "refresh_token"

@@ -19,6 +19,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from demo.parts.identities import Authority
 from edgetender.model.access import ACR_AUDIENCE, ACR_USER
+from edgetender.registry.manifests import OCI_MANIFEST
 
 TENANT, CLIENT, SECRET = "contoso.example", "app-1", "canary-client-2f6b~Q"
 ARC_KEY = "canary-arc-77aa"
@@ -39,11 +40,12 @@ class Asked:
 class TokenServer:
     """With *home* it has TLS, by the authority whose certificate is `ca`.
 
-    *refusals*: (status, document) instead of the answer at a path; *life_s*: how long a token is good.
+    *layout*: an OCI layout, whose images any repository has. *refusals*: (status, document) instead of the answer at a path; *life_s*: how long a token is good.
     """
 
     home: Path | None = None
     arc_key: Path | None = None
+    layout: Path | None = None
     life_s: int = 3600
     asked: list[Asked] = field(default_factory=list)
     refusals: dict[str, tuple[int, Any]] = field(default_factory=dict)
@@ -59,7 +61,7 @@ class TokenServer:
             def _any(self) -> None:
                 server._answer(self)
 
-            do_GET = do_POST = _any  # noqa: N815  http.server's names
+            do_GET = do_POST = do_HEAD = _any  # noqa: N815  http.server's names
 
             def log_message(self, *_: object) -> None:
                 pass
@@ -107,7 +109,8 @@ class TokenServer:
         for name, value in {**headers, "Content-Length": str(len(sent))}.items():
             wire.send_header(name, value)
         wire.end_headers()
-        wire.wfile.write(sent)
+        if asked.method != "HEAD":
+            wire.wfile.write(sent)
 
     def _decided(self, asked: Asked) -> tuple[int, Any, dict[str, str]]:
         said = asked.said
@@ -132,13 +135,20 @@ class TokenServer:
                 if CANARY not in known or said.get("service") != self.host:
                     return 401, {"errors": [{"code": "UNAUTHORIZED", "message": known}]}, {}
                 return 200, {"access_token": self._new("access")}, {}
-            case ("GET", "/v2/"):
+            case (_, path) if path.startswith("/v2/"):
                 if "Bearer canary-access" in asked.headers.get("Authorization", ""):
-                    return 200, {}, {}
+                    return self._image(path.split("/")) if path != "/v2/" else (200, {}, {})
                 challenge = f'Bearer realm="{self.url}/oauth2/token",service="{self.host}"'
                 return 401, {"errors": [{"code": "UNAUTHORIZED"}]}, {"WWW-Authenticate": challenge}
             case _:
                 return 404, {}, {}
+
+    def _image(self, path: list[str]) -> tuple[int, Any, dict[str, str]]:
+        blob = (self.layout or Path("/nowhere")) / "blobs" / path[-1].replace(":", "/")
+        if not blob.is_file():
+            return 404, {"errors": [{"code": "MANIFEST_UNKNOWN"}]}, {}
+        kind = OCI_MANIFEST if path[-2] == "manifests" else "application/octet-stream"
+        return 200, blob.read_bytes(), {"Content-Type": kind, "Docker-Content-Digest": path[-1]}
 
     def _metadata(self, asked: Asked) -> tuple[int, Any, dict[str, str]]:
         if asked.headers.get("Metadata") != "true" or asked.said["resource"] != ACR_AUDIENCE:
