@@ -111,7 +111,7 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
         settings.credentials.directory, systemd_directory=credentials_directory(os.environ), received=received
     )
     credentials, secrets = credentials_of(settings, files, clock), files.folders(settings.credentials.handed)
-    doors = doors_of(settings, outbox, clock)
+    doors = doors_of(settings, outbox, clock, metrics)
     docker = DockerEngine(settings.engine.socket, settings.device, secrets=secrets, doors=doors)
     engine = GroundedEngine(docker, settings, flags.wake.set)
     detector = Detector(

@@ -47,10 +47,10 @@ def policies_of(settings: Settings) -> Callable[[str], StreamPolicy]:
     return lambda stream: configured.get(stream) or default_policy(stream)
 
 
-def doors_of(settings: Settings, outbox: Outbox, clock: Clock) -> Doors:
+def doors_of(settings: Settings, outbox: Outbox, clock: Clock, metrics: Metrics) -> Doors:
     """Where modules' messages come in."""
     limits = Limits(settings.messages.per_second, settings.messages.max_bytes)
-    return Doors(settings.messages.directory, outbox, clock, limits)
+    return Doors(settings.messages.directory, outbox, clock, limits, metrics.message_refused)
 
 
 def upstream_of(settings: Settings, outbox: Outbox, clock: Clock) -> Sink:

@@ -48,6 +48,12 @@ CATALOGUE = (
     Declared("outbox_accepted", "counter", "Messages ever put into the outbox.", ("stream",)),
     Declared("outbox_delivered", "counter", "Messages the far side has acknowledged.", ("stream",)),
     Declared("outbox_dropped", "counter", "Messages lost to the outbox's bounds.", ("stream", "reason")),
+    Declared(
+        "messages_refused",
+        "counter",
+        "Requests with messages that were not taken from a module.",
+        ("module", "reason"),
+    ),
     Declared("desired_version", "gauge", "The manifest version received last."),
     Declared("desired_status", "gauge", "Its code: 200 running, 406 applying, 4xx refused or rolled back."),
     Declared("accepted_version", "gauge", "The manifest version that is accepted."),
@@ -116,6 +122,7 @@ class Metrics:
         self._lock = threading.Lock()
         self._cycles = 0
         self._refused: Counter[str] = Counter()
+        self._messages_refused: Counter[tuple[str, str]] = Counter()
         self._figures = CycleFigures()
         self._samples: dict[str, Mapping[str, Any]] = {}
         self._checks: Mapping[str, int] = {}
@@ -129,6 +136,10 @@ class Metrics:
             self._figures = figures
             self._cycles += 1
             self._refused.update(figures.refusals)
+
+    def message_refused(self, module: str, reason: str) -> None:
+        with self._lock:
+            self._messages_refused[module, reason] += 1
 
     def sample(self, stream: str, sample: Mapping[str, Any]) -> None:
         with self._lock:
@@ -159,13 +170,18 @@ class Metrics:
         with self._lock:
             figures, cycles, samples = self._figures, self._cycles, dict(self._samples)
             checks, ends, refused = self._checks, self._ends, dict(self._refused)
+            here = {one.name for one in figures.modules}
+            messages_refused = [
+                (who, count) for who, count in self._messages_refused.items() if who[0] in here
+            ]
         about = {"version": self._version, "python": platform.python_version()}
         yield InfoMetricFamily("edgetender_build", "What runs here.", value=about)
         yield _family("cycles", [((), cycles)])
         yield _family("manifests_refused", [((reason,), count) for reason, count in refused.items()])
         yield from _of_cycle(figures)
+        yield _family("messages_refused", messages_refused)
         yield from _of_modules(figures)
-        yield from _of_containers(samples.get("modules", {}), {one.name for one in figures.modules})
+        yield from _of_containers(samples.get("modules", {}), here)
         yield _family("check_status", [((name,), level) for name, level in checks.items()])
         yield _family(
             "certificate_expiry_timestamp_seconds", [((name,), end.timestamp()) for name, end in ends.items()]

@@ -38,7 +38,14 @@ class Site:
     def __init__(self, root: Path, *, outbox: FakeOutbox | SqliteOutbox | None = None) -> None:
         self.clock, self.root = FakeClock(), root
         self.outbox = outbox or FakeOutbox()
-        self.doors = Doors(root, self.outbox, self.clock, Limits(per_second=10.0, max_bytes=1024))
+        self.refused: list[tuple[str, str]] = []
+        self.doors = Doors(
+            root,
+            self.outbox,
+            self.clock,
+            Limits(per_second=10.0, max_bytes=1024),
+            lambda *what: self.refused.append(what),
+        )
         self.thread = threading.Thread(target=self.doors.run)
         self.thread.start()
 
@@ -149,6 +156,7 @@ def test_a_module_that_sends_too_much_waits_and_another_does_not(site: Site) -> 
     assert post(mine, "alarms", b"1\n" * 5, LINES).status == 202  # what was refused took nothing
     assert post(other, "figures", b"1").status == 202
     assert post(mine, "alarms", b"1").status == 429
+    assert site.refused == [("scorer", "module.rate")] * 2
     site.clock.advance(1)
     assert post(mine, "alarms", b"1\n" * 10, LINES).status == 202
     assert len(site.queued) == 111

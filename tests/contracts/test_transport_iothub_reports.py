@@ -105,12 +105,13 @@ def test_64_modules_with_long_reasons_fit_a_twin(iothub: HubSide) -> None:
     assert "module%2E1" in iothub.reported()["modules"]
 
 
-def test_telemetry_goes_as_a_message_that_says_what_it_is(iothub: HubSide) -> None:
+@pytest.mark.parametrize("topic", ["telemetry/device", "telemetry/scorer/alarms"])
+def test_telemetry_goes_as_a_message_that_says_what_it_is(iothub: HubSide, topic: str) -> None:
     opened(iothub)
-    iothub.transport.send(Message("telemetry/device", b'{"load1": 0.2}'), timeout_s=5)
+    iothub.transport.send(Message(topic, b'{"load1": 0.2}'), timeout_s=5)
     [message] = iothub.hub.messages(iothub.device)
     assert message.body == b'{"load1": 0.2}'
-    assert message.properties["kind"] == "telemetry/device"
+    assert message.properties["kind"] == topic
     assert message.properties["$.ct"] == "application/json"
     assert message.properties["$.ce"] == "utf-8"
     assert message.properties["$.mid"]

@@ -72,6 +72,7 @@ def full() -> Metrics:
     sink.take("device", DEVICE, NOON)
     sink.take("modules", MODULES, NOON)
     metrics.checks({"clock": 1})
+    metrics.message_refused("scorer", "module.rate")
     metrics.certificates({"/etc/edgetender/device.pem": NOON})
     return metrics
 

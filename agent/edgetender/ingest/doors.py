@@ -12,7 +12,7 @@ import os
 import shutil
 import socket
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -67,7 +67,16 @@ class Doors:
     Threads: `open`, `close` and `keep` from the loop's, `run` is a Worker's body, `stop` from any.
     """
 
-    def __init__(self, root: Path, outbox: Outbox, clock: Clock, limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        root: Path,
+        outbox: Outbox,
+        clock: Clock,
+        limits: Limits | None = None,
+        refused: Callable[[str, str], None] = lambda _module, _code: None,
+    ) -> None:
+        """*refused* is told of each request that is not taken: whose, and why."""
+        self._refused = refused
         self._root, self._outbox, self._clock, self._limits = root, outbox, clock, limits or Limits()
         self._changing = threading.Lock()
         self._doors: dict[str, _Door] = {}
@@ -219,14 +228,16 @@ class Doors:
                 count = await self._taken(door, reader, writer)
             return answer(HTTPStatus.ACCEPTED, {"accepted": count}), True
         except Refused as refused:
-            return refused.answer, False
+            found = refused
         except TimeoutError:
-            return Refused(408, "request.slow", f"not done within {_PATIENCE_S:g} s").answer, False
+            found = Refused(408, "request.slow", f"not done within {_PATIENCE_S:g} s")
         except (asyncio.IncompleteReadError, ConnectionError):
             return b"", True
         except Exception:  # our own bug, or a damaged disk: the module asks again, the agent goes on
             log.exception("messages not taken", extra={"fields": {"module": door.module}})
-            return Refused(500, "agent.fault", "a fault of the agent's own", retry_s=30).answer, False
+            found = Refused(500, "agent.fault", "a fault of the agent's own", retry_s=30)
+        self._refused(door.module, found.code)
+        return found.answer, False
 
     async def _taken(self, door: _Door, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> int:
         """How many messages one request brought; they are where their stream's kind says. Raises Refused."""
