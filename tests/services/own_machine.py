@@ -1,6 +1,6 @@
 """A machine of one's own for a page that a reader follows as root: its own mounts, network and processes.
 
-/etc is a copy, /run, /media and /var/lib are empty, nothing listens, and no engine is reached. What is written
+/etc is a copy, /run, /media, /var/lib and the home are empty, nothing listens, and no engine is reached. What is written
 there, and what runs there, is gone with the shell.
 """
 
@@ -43,7 +43,9 @@ def why_not() -> str:
 @contextmanager
 def own_machine(home: Path, work: Path, environ: dict[str, str]) -> Iterator[Shell]:
     """A shell in *work* there. *home*/agent is its /run/edgetender, *home*/keys/ca.pem one of its authorities."""
-    with Shell(work, {"MACHINE": str(home), **environ}, within=_APART) as shell:
+    (home / "root").mkdir()
+    own = {"MACHINE": str(home), "HOME": str(home / "root"), "XDG_DATA_HOME": "", "EDGETENDER_HOST": ""}
+    with Shell(work, own | environ, within=_APART) as shell:
         code, said = shell.run(_SET_UP)
         assert code == 0, said
         yield shell
