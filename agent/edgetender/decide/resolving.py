@@ -189,9 +189,11 @@ def known(slot: Slot, name: str, module: Module, ledger: Ledger) -> Known:
 
 def pinned_image(slot: Slot, reference: str, ledger: Ledger) -> str | None:
     """The name by digest of what *slot* calls *reference*; None while a tag is not resolved yet."""
-    parsed = parse_reference(reference)
     # of an index, the child that fits this processor's level may be what was pulled
-    return ledger.resolved.get(resolution_key(slot, reference)) or (str(parsed) if parsed.digest else None)
+    if (pulled := ledger.resolved.get(resolution_key(slot, reference))) is not None:
+        return pulled
+    parsed = parse_reference(reference)
+    return str(parsed) if parsed.digest else None
 
 
 def resolution_key(slot: Slot, reference: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -239,7 +240,12 @@ class Module(Wire):
     @property
     def choices(self) -> tuple[Variant, ...]:
         """The variants in order of preference; the short form counts as one without requirements."""
-        return self.variants or (Variant(name="default", image=self.image or ""),)
+        return self.variants or (_only(self.image or ""),)
+
+
+@lru_cache(maxsize=64)  # each cycle asks for the same few many times
+def _only(image: str) -> Variant:
+    return Variant(name="default", image=image)
 
 
 class RegistryAccess(Wire):

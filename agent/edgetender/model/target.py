@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from edgetender.codec import canonical, sha256_hex
 from edgetender.model.front import NONE, FrontPort, FrontSpec, Shadow
@@ -115,24 +116,7 @@ class ContainerSpec:
         container's: they are left out, so that a new probe interval restarts nothing. Behind a front the host's
         ports are the front's.
         """
-        form = dataclasses.asdict(self)
-        for mine in ("health", "restart", "stop_grace_s", "variant", "front", "after"):
-            del form[mine]
-        if self.front != NONE:
-            form["ports"] = "front"
-        else:
-            for port in form["ports"]:
-                del port["certificate"]  # a front's business
-        for younger in (
-            "injection",
-            "read_only",
-            "capabilities",
-            "secrets",
-            "streams",
-        ):  # unused, they leave older containers alone
-            if not form[younger]:
-                del form[younger]
-        return sha256_hex(canonical(form))
+        return _digest(self)
 
     @property
     def front_spec(self) -> FrontSpec | None:
@@ -146,6 +130,28 @@ class ContainerSpec:
             for p in self.ports
         )
         return FrontSpec(self.module, self.front, ports)
+
+
+@lru_cache(maxsize=256)  # each cycle asks for the same few many times
+def _digest(spec: ContainerSpec) -> str:
+    form = dataclasses.asdict(spec)
+    for mine in ("health", "restart", "stop_grace_s", "variant", "front", "after"):
+        del form[mine]
+    if spec.front != NONE:
+        form["ports"] = "front"
+    else:
+        for port in form["ports"]:
+            del port["certificate"]  # a front's business
+    for younger in (
+        "injection",
+        "read_only",
+        "capabilities",
+        "secrets",
+        "streams",
+    ):  # unused, they leave older containers alone
+        if not form[younger]:
+            del form[younger]
+    return sha256_hex(canonical(form))
 
 
 @dataclass(frozen=True, slots=True)
