@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from edgetender.errors import EngineDown, EngineRefused
+from edgetender.errors import AgentError, EngineDown, EngineRefused
 from edgetender.model.gate import Hold
 from edgetender.model.observed import Container, Health, Observed, PullProgress, Readiness, Status
 from edgetender.model.target import HealthSpec
@@ -37,6 +37,18 @@ class Observer:
         self._prober.watch(_subjects(containers, judged))
         looked = tuple(replace(c, health=self._health(c, judged.get(c.spec))) for c in containers)
         return Observed(looked, images, self._pulls(), fronts=fronts, locks=self._locks())
+
+    def weigh(self, containers: Iterable[Container]) -> dict[str, int]:
+        """How much memory each takes, in bytes, by id; one that cannot be measured now is left out."""
+        found: dict[str, int] = {}
+        for container in containers:  # one by one: of a module there are two while it is switched
+            try:
+                measured = self._engine.figures([container])
+            except AgentError:
+                continue
+            for figures in measured:
+                found[container.id] = figures.memory_bytes
+        return found
 
     def _health(self, container: Container, spec: HealthSpec | None) -> Health:
         if container.status is not Status.RUNNING:

@@ -24,6 +24,7 @@ from edgetender.decide.shadowing import compared
 from edgetender.decide.stride import on_trial
 from edgetender.decide.traffic import noted
 from edgetender.decide.verdict import Accept, RollBack, Verdict, Wait, judge, settle
+from edgetender.decide.weighing import on_scales, weighed
 from edgetender.errors import AgentError
 from edgetender.executor import Executor, Pulls
 from edgetender.memory import Memory
@@ -208,6 +209,8 @@ class Reconciler:
         if applied is None:
             return settle(ledger, Wait(), now), None
         slot, ledger = applied.slot, noted(ledger, target, observed)
+        memory = self._observer.weigh(on_scales(target, observed, ledger))
+        ledger = weighed(ledger, target, observed, memory, now)
         seen, settle_s = compared(ledger, target, observed), self._memory.manifest_of(slot).update.settle
         verdict = judge(target, observed, seen, applied.considered, settle_s, now)
         after = settle(seen, verdict, now)

@@ -35,6 +35,51 @@ def test_a_version_that_answers_three_times_as_slowly_is_rolled_back_also_by_an_
     assert why in service.loop.last.ledger.desired.description
 
 
+MIB = 1024 * 1024
+
+
+def test_a_version_that_comes_close_to_its_limit_of_memory_is_rolled_back_before_the_kernel_kills_it():
+    service = Service()
+    service.live(version(1, ONE))
+    service.live(version(2, TWO, resources={"memory": "64MiB"}), seconds=1.0)
+    assert service.target == TWO
+    service.loop.engine.memory[TWO] = 62 * MIB
+    service.run(4)
+    assert (service.target, service.accepted, service.refused) == (ONE, 1, [])
+    why = "module scorer: it takes 62 MiB of the 64 MiB of memory that it may have"
+    assert service.loop.last.ledger.desired.description == f"rolled back: {why}"
+    assert service.loop.store.history(1)[0].result == f"rolled back: {why}"
+
+
+def test_a_version_without_a_limit_is_weighed_against_the_one_before_also_by_an_agent_that_starts_anew():
+    service = Service()
+    service.loop.engine.memory |= {ONE: 100 * MIB, TWO: 100 * MIB}
+    service.live(version(1, ONE))
+    service.live(version(2, TWO) | {"update": {"settle": 8}}, seconds=1.0)
+    service.loop.boot(service.power)
+    service.loop.engine.memory |= {ONE: 10 * MIB, TWO: 400 * MIB}
+    service.run(4)
+    assert (service.target, service.accepted, service.refused) == (ONE, 1, [])
+    why = "it takes 400 MiB of memory, the version before it took 100 MiB"
+    assert why in service.loop.last.ledger.desired.description
+
+
+def test_a_peak_of_memory_is_forgiven_and_what_is_accepted_is_weighed_no_more():
+    service = Service()
+    service.live(version(1, ONE))
+    service.live(version(2, TWO, resources={"memory": "64MiB"}) | {"update": {"settle": 4}}, seconds=1.0)
+    service.loop.engine.memory[TWO] = 63 * MIB
+    service.run(1)
+    service.loop.engine.memory[TWO] = 20 * MIB
+    service.run(6)
+    assert service.accepted == 2
+    asked = service.loop.engine.measured
+    service.loop.engine.memory[TWO] = 64 * MIB
+    service.run(20)
+    assert (service.accepted, service.target, service.loop.engine.measured) == (2, TWO, asked)
+    assert service.loop.last.ledger.weighed == {}
+
+
 SHADOW = {"update": {"settle": 2, "shadow": {"requests": 100}}}
 
 

@@ -47,6 +47,8 @@ class FakeEngine:
         self.effects: list[tuple[str, str]] = []
         self.tried = 0
         self.free: int | None = 10**10
+        self.memory: dict[str, int] = {}  # what a container of this image takes
+        self.measured = 0  # how often figures were asked for
         self._failures: list[tuple[int | str, AgentError, bool]] = []
         self._seconds = 0
         self._now = now or self._tick
@@ -187,10 +189,16 @@ class FakeEngine:
         return self._print(box, printed[-tail:] if tail else [] if tail == 0 else printed, follow)
 
     def figures(self, containers: Sequence[Container]) -> tuple[ContainerFigures, ...]:
+        self.measured += 1
         with self._asked("figures"):
             return tuple(
                 ContainerFigures(
-                    one.module, 0.5, 4_000_000, self._own(one.id).made_of.memory_bytes, 1000, 2000
+                    one.module,
+                    0.5,
+                    self.memory.get(one.image, 4_000_000),
+                    self._own(one.id).made_of.memory_bytes,
+                    1000,
+                    2000,
                 )
                 for one in containers
                 if one.running

@@ -12,11 +12,14 @@ from edgetender.decide.parting import parted
 from edgetender.decide.shadowing import refused, said_of
 from edgetender.decide.stride import front_key, is_good, on_trial, run_key
 from edgetender.decide.traffic import worse
+from edgetender.decide.weighing import in_doubt, too_heavy
 from edgetender.model.ledger import Condemnation, Demotion, Desired, Ledger, Slot
 from edgetender.model.observed import Container, Health, Observed, Readiness, Status
 from edgetender.model.target import Considered, ContainerSpec, Target
 
-_LOOK_AGAIN = timedelta(seconds=1)  # at how requests fare while a candidate settles
+_LOOK_AGAIN = timedelta(
+    seconds=1
+)  # at how requests fare, and what memory is taken, while a candidate settles
 TRIES = 3  # failures in a row before a variant is given up
 CONDEMNED_KEPT = 20
 _VANISHED = "started {} times, and nobody was left to say how it ended"
@@ -72,7 +75,7 @@ def judge(
     if observed.engine_down is not None or target.version is None:
         return Wait()
     for spec in target.containers:
-        if (against := _against(spec, target, observed, ledger, considered)) is not None:
+        if (against := _against(spec, target, observed, ledger, considered, now)) is not None:
             return against
     if not on_trial(target, ledger):
         return Wait()
@@ -80,10 +83,11 @@ def judge(
         return Wait()
     since = ledger.settling_since
     until = (now if since is None or now < since else since) + timedelta(seconds=settle_s)
-    if since is not None and now >= until:
+    if since is not None and now >= until and not in_doubt(ledger, now):
         return Accept(said_of(target, ledger))
-    fronted = any(spec.front_spec for spec in target.containers)
-    return Wait(ready=True, until=min(until, now + _LOOK_AGAIN) if fronted else until)
+    watched = bool(ledger.weighed) or any(spec.front_spec for spec in target.containers)
+    again = now + _LOOK_AGAIN
+    return Wait(ready=True, until=again if watched and not now < until < again else until)
 
 
 def _against(
@@ -92,6 +96,7 @@ def _against(
     observed: Observed,
     ledger: Ledger,
     considered: Collection[Considered],
+    now: datetime,
 ) -> Demote | RollBack | None:
     reason = _gave_out(spec, target, observed, ledger)
     mine = [one for one in considered if one.module == spec.module]
@@ -100,7 +105,7 @@ def _against(
         return Demote(spec.module, spec.variant, chosen.image, reason, _code(spec, ledger))
     # no other variant would help against these, the version before would
     reason = reason or _unreachable(spec, ledger) or worse(spec, observed, ledger)
-    reason = reason or refused(spec, target, ledger)
+    reason = reason or too_heavy(spec, ledger, now) or refused(spec, target, ledger)
     if reason is not None and on_trial(target, ledger) and ledger.accepted is not None:
         return RollBack(f"module {spec.module}: {reason}", spec.module)
     return None

@@ -141,6 +141,19 @@ class Fared:
 
 
 @dataclass(frozen=True, slots=True)
+class Weighed:
+    """How much memory *candidate* (a container spec's digest) takes, and the most that those before it were seen to.
+
+    *over_since*: since when it takes too much, *over_bytes* at the newest look.
+    """
+
+    candidate: str
+    before_bytes: int = 0
+    over_bytes: int = 0
+    over_since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Compared:
     """What copies of live requests showed of *candidate* (a container spec's digest) before it received any."""
 
@@ -185,6 +198,7 @@ class Ledger:
     engine_lost_at: datetime | None = None  # it does not answer since then, or nobody looked since it does
     settling_since: datetime | None = None  # since when every module of the candidate is ready
     fared: Mapping[str, Fared] = field(default_factory=lambda: _NONE)  # by module, of before a candidate
+    weighed: Mapping[str, Weighed] = field(default_factory=lambda: _NONE)  # by module, while on trial
     compared: Mapping[str, Compared] = field(default_factory=lambda: _NONE)  # of the newest candidate
 
 
