@@ -19,6 +19,7 @@ from edgetender.errors import AgentError, CredentialUnusable, RegistryDenied, Re
 from edgetender.model.access import ACR_USER
 from edgetender.model.hardware import native_architecture
 from edgetender.model.image import TOKEN_USER, Credential, parse_reference
+from edgetender.registry.auth import Authorizations
 from edgetender.registry.distribution import Registry
 from edgetender.registry.images import RegistryImages, RegistrySettings
 from edgetender.registry.issuers import Issuers
@@ -228,6 +229,11 @@ def test_an_identity_token_of_a_helper_opens_as_docker_would(azure: TokenServer)
     assert not any("canary-identity" in str(one.headers) for one in azure.asked)
 
 
+def test_an_identity_token_is_no_password() -> None:
+    credential = Credential(TOKEN_USER, Secret("canary-identity"), "reg")
+    assert Authorizations(credential, lambda *_: {}, lambda: 0.0).answer('Basic realm="x"', "") is None
+
+
 # --- what goes wrong
 
 
@@ -250,6 +256,15 @@ def test_a_registry_that_does_not_let_the_identity_in_says_so(device: Device, az
     assert "answered 403 (DENIED); may the identity of the credential 'reg' pull there (AcrPull)?" in str(
         error
     )
+
+
+def test_a_token_that_the_registry_does_not_take_is_not_asked_for_somewhere_else(
+    device: Device, azure: TokenServer
+) -> None:
+    azure.refusals[f"/{TENANT}/oauth2/v2.0/token"] = (200, {"access_token": "canary-of-another-cloud"})
+    device.has(**principal(azure))
+    assert "answered 401 (UNAUTHORIZED); may the identity" in str(device.refused(azure.host))
+    assert azure.paths() == EXCHANGED
 
 
 @pytest.mark.parametrize(

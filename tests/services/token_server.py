@@ -113,7 +113,7 @@ class TokenServer:
             wire.wfile.write(sent)
 
     def _decided(self, asked: Asked) -> tuple[int, Any, dict[str, str]]:
-        said = asked.said
+        said, authority = asked.said, f'Bearer realm="{self.url}/oauth2/token",service="{self.host}"'
         scope = {"scope": f"{ACR_AUDIENCE}/.default"} if TENANT in asked.path else {}
         match (asked.method, asked.path):
             case ("POST", "/contoso.example/oauth2/v2.0/token" | "/oauth/token"):
@@ -128,7 +128,8 @@ class TokenServer:
             case ("POST", "/oauth2/exchange"):
                 right = said["grant_type"] == "access_token" and said["service"] == self.host
                 if not right or not said["access_token"].startswith("canary-entra"):
-                    return 401, {"errors": [{"code": "UNAUTHORIZED", "message": str(said)}]}, {}
+                    no = {"errors": [{"code": "UNAUTHORIZED", "message": str(said)}]}
+                    return 401, no, {"WWW-Authenticate": authority}
                 return 200, {"refresh_token": self._jwt()}, {}
             case (_, "/oauth2/token"):
                 known = said.get("refresh_token") or _basic(asked).get(ACR_USER, "")
@@ -138,8 +139,7 @@ class TokenServer:
             case (_, path) if path.startswith("/v2/"):
                 if "Bearer canary-access" in asked.headers.get("Authorization", ""):
                     return self._image(path.split("/")) if path != "/v2/" else (200, {}, {})
-                challenge = f'Bearer realm="{self.url}/oauth2/token",service="{self.host}"'
-                return 401, {"errors": [{"code": "UNAUTHORIZED"}]}, {"WWW-Authenticate": challenge}
+                return 401, {"errors": [{"code": "UNAUTHORIZED"}]}, {"WWW-Authenticate": authority}
             case _:
                 return 404, {}, {}
 
