@@ -262,8 +262,7 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
         transport.answer(commands_of(house, settings, clock))
     transport.open(accepting(inbox.deliver, settings.transport.kind, flags), wake_all)
     endings: list[Callable[[], None]] = [
-        store.close,
-        outbox.close,
+        outbox.flush,  # at once: a worker that is late must not cost what is queued
         doors.stop,
         transport.close,
         lambda: puller.close(settings.pull.concurrent),
@@ -274,7 +273,7 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
         api.stop,
         *([exporter.close] if exporter else []),
     ]
-    return Daemon(flags, reconciler, workers, endings, notifier)
+    return Daemon(flags, reconciler, workers, endings, [outbox.close, store.close], notifier)
 
 
 def _telling(notifier: Notifier, uplink: Uplink) -> Callable[[str], None]:

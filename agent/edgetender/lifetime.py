@@ -27,10 +27,12 @@ class Daemon:
         reconciler: Reconciler,
         workers: list[Worker],
         endings: list[Callable[[], None]],
+        stores: list[Callable[[], None]],
         notifier: Notifier,
     ) -> None:
+        """*endings* make the workers end, *stores* close what they write to."""
         self._flags, self._reconciler, self._workers = flags, reconciler, workers
-        self._endings, self._notifier = endings, notifier
+        self._endings, self._stores, self._notifier = endings, stores, notifier
 
     def run(self) -> int:
         """Start the workers, reconcile on this thread, and end all in reverse order with deadlines."""
@@ -49,5 +51,8 @@ class Daemon:
         for worker in reversed(self._workers):
             if not worker.join(_JOIN_S):
                 log.warning("a worker did not end in time", extra={"fields": {"worker": worker.name}})
+        crashed = bool(self._flags.crashed)  # one that is late has no store any more: that is no crash
+        for close in self._stores:
+            close()
         log.info("stopped; containers keep running")
-        return EXIT_CRASHED if self._flags.crashed else 0
+        return EXIT_CRASHED if crashed else 0

@@ -95,8 +95,10 @@ class Prober:
 
     def work(self) -> None:
         """Ask whoever is due; wait until the next is."""
-        while not self._closed:
-            self._changed.clear()
+        while True:
+            self._changed.clear()  # before the look: a close that comes now is not slept through
+            if self._closed:
+                return
             self.ask_due()
             self._changed.wait(self._pause())
 

@@ -46,8 +46,10 @@ class Uplink:
 
     def work(self) -> None:
         failures = 0
-        while not self._stopping.is_set():
-            self._news.clear()
+        while True:
+            self._news.clear()  # before the look: an end that comes now is not slept through
+            if self._stopping.is_set():
+                return
             self._outbox.flush_due()
             try:
                 more = self._send_some()
