@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import UTC, timedelta
 from itertools import product
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -295,25 +294,3 @@ def test_the_request_of_a_module_that_stays_as_it_is_delays_nothing():
     loop.push(manifest(2, scorer=module(image=NEXT), side=module(image=image("side"))))
     loop.run(15)
     assert running(loop)["scorer"] == NEXT
-
-
-def test_what_runs_is_asked_as_its_own_manifest_says_while_a_new_version_waits():
-    """The new one asks the same container at a path that there is not."""
-
-    def asked_at(path: str, version: int) -> dict[str, Any]:
-        health = {"http": {"port": 5001, "path": path}, "deadline": 5, "interval": 1}
-        return {**manifest(version, scorer=module(health=health)), "update": {"settle": 2}}
-
-    loop = deployed(asked_at("/ready", 1))
-    loop.refusals["/wrong"] = "answered 404"
-    (before,) = loop.engine.containers()
-    loop.wish("hold")
-    loop.push(asked_at("/wrong", 2))
-    loop.run(60)
-    assert loop.engine.containers()[0].run == before.run
-    assert waits(loop)["apply"] == "hold.operator"
-    loop.wish("release")
-    loop.run(60)
-    ledger = loop.last.ledger
-    assert (ledger.accepted.version, ledger.desired.code) == (1, 417)
-    assert "answered 404" in ledger.desired.description

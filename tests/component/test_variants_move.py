@@ -6,7 +6,7 @@ import pytest
 
 from edgetender.model.hardware import Hardware
 from tests.builders.hardware import gpu, machine
-from tests.builders.loops import Loop, deployed, running, serving
+from tests.builders.loops import Loop, deployed
 from tests.builders.manifests import image, manifest
 from tests.builders.variants import CARD, REFUSED, VARIANTS, loop, runs, spec_of, wait
 
@@ -187,25 +187,3 @@ def test_nothing_fits_is_refused_before_anything_stops_with_every_reason():
     ((_, why),) = made.last.target.blocked
     assert "trt: needs an NVIDIA accelerator" in why
     assert "cuda: needs an NVIDIA accelerator" in why
-
-
-@pytest.mark.parametrize("other", [{"image": image("fast", "2")}, None])
-def test_what_runs_falls_back_by_its_own_list_while_a_new_version_waits(other: dict[str, str] | None):
-    """The new one may call its images otherwise, or have no other variant."""
-    fast, plain = image("fast", "1"), image("plain", "1")
-    one = {"variants": [{"name": "fast", "image": fast}, {"name": "plain", "image": plain}]}
-    two = {
-        "variants": [
-            {"name": "fast", "image": image("fast", "2")},
-            *([] if other is None else one["variants"][1:]),
-        ]
-    }
-    made = deployed(manifest(1, scorer=one), fast, plain)
-    assert running(made) == {"scorer": fast}
-    made.wish("hold")
-    made.push(manifest(2, scorer=two))
-    for _ in range(3):
-        made.engine.crash(serving(made))
-        made.run(10)
-    assert running(made) == {"scorer": plain}
-    assert [(d.variant, d.image) for d in made.last.ledger.demotions] == [("fast", fast)]
