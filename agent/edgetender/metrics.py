@@ -58,6 +58,12 @@ CATALOGUE = (
     Declared("desired_status", "gauge", "Its code: 200 running, 406 applying, 4xx refused or rolled back."),
     Declared("accepted_version", "gauge", "The manifest version that is accepted."),
     Declared("candidate_version", "gauge", "The manifest version on its way; absent when there is none."),
+    Declared(
+        "update_waiting",
+        "gauge",
+        "1 for what that version waits for, with its images (download) or its containers (apply).",
+        ("phase", "reason"),
+    ),
     Declared("module_state", "gauge", "1 for the state the module is in.", ("module", "state")),
     Declared("module_ready", "gauge", "Whether the module answers its readiness check.", ("module",)),
     Declared("module_version", "gauge", "The manifest version its container was made for.", ("module",)),
@@ -210,6 +216,7 @@ def _of_cycle(figures: CycleFigures) -> Iterator[Metric]:
         ("candidate_version", figures.candidate_version),
     ):
         yield _family(name, [((), value)])
+    yield _family("update_waiting", [(one, 1) for one in figures.waiting])
     if figures.hardware:
         names = _BY_NAME["hardware"].labels
         yield _family("hardware", [(tuple(figures.hardware.get(name, "") for name in names), 1)])

@@ -162,7 +162,8 @@ class Publisher:
 
 def _figures(snapshot: Snapshot, reports: tuple[ModuleReport, ...]) -> CycleFigures:
     """The cycle as dashboards count it."""
-    ledger = snapshot.ledger
+    ledger, gate = snapshot.ledger, snapshot.target.gate
+    shut = (("download", gate.download), ("apply", gate.apply))
     return CycleFigures(
         health=health_word(reports, snapshot.observed, ledger),
         engine_up=snapshot.engine_down is None,
@@ -172,6 +173,7 @@ def _figures(snapshot: Snapshot, reports: tuple[ModuleReport, ...]) -> CycleFigu
         desired_code=ledger.desired.code if ledger.desired else None,
         accepted_version=ledger.accepted.version if ledger.accepted else None,
         candidate_version=ledger.candidate.version if ledger.candidate else None,
+        waiting=tuple((phase, one.code) for phase, one in shut if one is not None),
         modules=tuple(
             ModuleFigures(r.name, r.state.value, r.ready, r.restarts, r.variant, r.version) for r in reports
         ),

@@ -16,14 +16,20 @@ from tests.builders.manifests import manifest, module
 from tests.fakes.store import FakeOutbox
 
 
-class NoGauges:
-    def cycle(self, figures: CycleFigures) -> None: ...
+class Gauges:
+    def __init__(self) -> None:
+        self.last = CycleFigures()
+
+    def cycle(self, figures: CycleFigures) -> None:
+        self.last = figures
 
 
-def publisher_of(loop: Loop, outbox: FakeOutbox, headlines: list[str]) -> Publisher:
+def publisher_of(
+    loop: Loop, outbox: FakeOutbox, headlines: list[str], gauges: Gauges | None = None
+) -> Publisher:
     return Publisher(
         device="line3-cam7", clock=loop.clock, outbox=outbox, link=lambda: Link("none", connected=False),
-        hardware=Hardware, figures=dict, gauges=NoGauges(), told=headlines.append, ledger=Ledger(), pulls=tuple,
+        hardware=Hardware, figures=dict, gauges=gauges or Gauges(), told=headlines.append, ledger=Ledger(), pulls=tuple,
         events=EventLog("line3-cam7", outbox, loop.clock.now()),
     )  # fmt: skip
 
@@ -61,3 +67,17 @@ def test_a_refused_manifest_is_an_event_with_its_reasons():
     (told,) = [json.loads(one.body) for one in outbox.head(50) if one.topic == "event/deployment.refused"]
 
     assert "manifest.equivocation" in str(told)
+
+
+def test_what_a_new_version_waits_for_is_a_figure_until_it_waits_no_more():
+    loop, gauges = deployed(), Gauges()
+    publisher = publisher_of(loop, FakeOutbox(), [], gauges)
+    loop.wish("hold")
+    loop.push(manifest(2, scorer=module(env={"A": "1"})))
+    loop.run(2)
+    publisher.publish(loop.last)
+    assert gauges.last.waiting == (("download", "hold.operator"), ("apply", "hold.operator"))
+    loop.wish("release")
+    loop.run(2)
+    publisher.publish(loop.last)
+    assert gauges.last.waiting == ()

@@ -26,6 +26,7 @@ FULL = CycleFigures(
     desired_code=406,
     accepted_version=7,
     candidate_version=8,
+    waiting=(("apply", "window.apply"),),
     modules=(SCORER,),
     uptime_s=12.5,
     hardware={"arch": "amd64", "level": "v3", "accelerators": "nvidia", "driver": "550.1", "cuda": "12.4"},
