@@ -92,6 +92,17 @@ class _Lazy(click.Group):
         command: click.Command = getattr(import_module(f"edgetender.cli.{module}"), name)
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if self.get_command(ctx, args[0]) is None and args[0][:1] != "-" and not ctx.resilient_parsing:
+            from difflib import get_close_matches
+
+            near = get_close_matches(args[0], COMMANDS, 1)
+            hint = f"did you mean {near[0]!r}" if near else "edgetender --help lists them"
+            ctx.fail(f"no such command {args[0]!r}; {hint}")
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         widest = max(map(len, COMMANDS))
         for title, section in SECTIONS.items():
@@ -143,6 +154,9 @@ def run(words: Sequence[str], session: Session) -> int:
         return Exit.INTERRUPTED
     except AgentError as error:
         return _told(error)
+    except OSError as error:  # a disk that is full, a file that went away meanwhile
+        say(f"cannot go on: {f'{error.filename}: ' if error.filename else ''}{error.strerror or error}")
+        return Exit.FAILED
 
 
 def _told(error: AgentError) -> Exit:

@@ -8,7 +8,7 @@ import click
 
 from edgetender.cli.manifest_file import FILE, ManifestFile
 from edgetender.cli.output import Exit, Session, options
-from edgetender.cli.waiting import TIMEOUT, accepted, decided, finish, followed, following
+from edgetender.cli.waiting import accepted, decided, finish, followed, following, span
 from edgetender.errors import Problem
 
 
@@ -19,7 +19,7 @@ from edgetender.errors import Problem
     "--now", is_flag=True, help="Wait for no maintenance window, and for no module that asks for time."
 )
 @click.option("--wait/--no-wait", default=True, help="Whether to wait until the version is accepted.")
-@click.option("--timeout", type=TIMEOUT, default="10m", show_default=True)
+@click.option("--timeout", metavar="SPAN", callback=span, default="10m", show_default=True)
 @click.pass_obj
 def apply(session: Session, file: Path, now: bool, wait: bool, timeout: float) -> Exit:
     """Apply a manifest, signed or not, or an Azure IoT Edge deployment as the version after the device's newest."""

@@ -13,7 +13,7 @@ import click
 
 from edgetender.cli.completion import module_names
 from edgetender.cli.manifest_file import FILE, ManifestFile
-from edgetender.cli.output import Exit, Session, Style, options
+from edgetender.cli.output import Exit, Session, Style, faults_of, options
 
 _MOST_BYTES = 4 * 1024 * 1024
 _COLORS = {"chosen": "green", "eligible": "", "demoted": "yellow", "rejected": "red"}
@@ -95,7 +95,8 @@ def _replayed(module: str, facts: Path, manifest: ManifestFile | None) -> bytes:
     from edgetender.decide.replay import replayed
 
     text: bytes = sys.stdin.buffer.read() if str(facts) == "-" else facts.read_bytes()
-    document = decode(text, max_bytes=_MOST_BYTES)
+    with faults_of(facts):
+        document = decode(text, max_bytes=_MOST_BYTES)
     wanted = decode(manifest.body()) if manifest is not None else None
     # spelled as the API spells it: a replay is the device's own word, byte for byte
     return json.dumps(replayed(module, document, wanted), ensure_ascii=False, separators=(",", ":")).encode()

@@ -7,7 +7,8 @@ import os
 import re
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import IntEnum
@@ -15,9 +16,11 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import click
 
-from edgetender.errors import Problem
+from edgetender.errors import Problem, WithProblems
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from edgetender.api.client import Client
 
 FORMATS = ("table", "wide", "json", "yaml")
@@ -219,6 +222,17 @@ def say(text: str) -> None:
 def plain(text: str) -> str:
     """*text* without what a terminal would obey."""
     return text.translate(_CONTROLS)
+
+
+@contextmanager
+def faults_of(file: Path) -> Iterator[None]:
+    """What is wrong with *file* is said with its name: exit 6."""
+    try:
+        yield
+    except WithProblems as error:
+        for one in error.problems:
+            say(f"{file}  error  {one} [{one.code}]")
+        raise click.exceptions.Exit(Exit.INVALID) from error
 
 
 def say_problems(problems: Iterable[Problem]) -> None:

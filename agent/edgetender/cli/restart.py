@@ -8,14 +8,14 @@ import click
 
 from edgetender.cli.completion import module_names
 from edgetender.cli.output import Exit, Session, options
-from edgetender.cli.waiting import TIMEOUT, decided, finish, followed, restarted
+from edgetender.cli.waiting import decided, finish, followed, restarted, span
 
 
 @click.command()
 @options
 @click.argument("module", shell_complete=module_names)
 @click.option("--wait/--no-wait", default=True, help="Whether to wait until it is ready again.")
-@click.option("--timeout", type=TIMEOUT, default="2m", show_default=True)
+@click.option("--timeout", metavar="SPAN", callback=span, default="2m", show_default=True)
 @click.pass_obj
 def restart(session: Session, module: str, wait: bool, timeout: float) -> Exit:
     """Restart a module."""

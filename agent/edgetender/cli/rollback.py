@@ -9,7 +9,7 @@ import click
 from edgetender.cli.completion import versions
 from edgetender.cli.output import Exit, Session, options
 from edgetender.cli.plan import show_plan
-from edgetender.cli.waiting import TIMEOUT, accepted, decided, finish, followed
+from edgetender.cli.waiting import accepted, decided, finish, followed, span
 
 
 @click.command()
@@ -23,7 +23,7 @@ from edgetender.cli.waiting import TIMEOUT, accepted, decided, finish, followed
 )
 @click.option("--dry-run", is_flag=True, help="Show what would change, and change nothing.")
 @click.option("--wait/--no-wait", default=True, help="Whether to wait until the version is accepted.")
-@click.option("--timeout", type=TIMEOUT, default="10m", show_default=True)
+@click.option("--timeout", metavar="SPAN", callback=span, default="10m", show_default=True)
 @click.pass_obj
 def rollback(session: Session, to: int | None, dry_run: bool, wait: bool, timeout: float) -> Exit:
     """Return to an earlier version; needs no network."""

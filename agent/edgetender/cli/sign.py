@@ -11,7 +11,7 @@ import click
 
 from edgetender.cli.keys import password
 from edgetender.cli.manifest_file import FILE, ManifestFile
-from edgetender.cli.output import Exit, Session, options, options_but_format, say
+from edgetender.cli.output import Exit, Session, faults_of, options, options_but_format, say
 from edgetender.clock import rfc3339
 from edgetender.model.quantity import parse_duration
 from edgetender.model.signed import DEFAULT_VALIDITY
@@ -85,12 +85,14 @@ def sign(
 
     Devices take digests only in what is signed: each tag is looked up, with the login of edgetender registry login.
     """
-    from edgetender.fleet.keyring import write
+    from edgetender.fleet.keyring import read, write
     from edgetender.fleet.pinning import refuse_tags
     from edgetender.model.reading import manifest_of
 
     if not devices and not groups:
         raise click.UsageError("say who may take it: --device or --group")
+    for path in keys:
+        read(path)  # before any registry is asked
     document = ManifestFile(file)
     with document.faults_located():
         if document.is_iotedge != (version is not None):
@@ -200,8 +202,11 @@ def verify(session: Session, file: Path, root: Path) -> Exit:
     from edgetender.model.reading import manifest_of
     from edgetender.trust.verification import first_root
 
-    found = checked(ManifestFile(file).wire(), first_root(read(root)), session.now())
-    manifest, targets = manifest_of(found.manifest), found.targets
+    with faults_of(root):
+        trusted = first_root(read(root))
+    with faults_of(file):
+        found = checked(ManifestFile(file).wire(), trusted, session.now())
+        manifest, targets = manifest_of(found.manifest), found.targets
     if session.for_people:
         named = ", ".join([*targets.devices, *(f"group {group}" for group in targets.groups)])
         only = f", on {' or '.join(targets.architectures)}" if targets.architectures else ""

@@ -11,7 +11,7 @@ import click
 from edgetender import __version__
 from edgetender.api.client import Unreachable
 from edgetender.cli.output import Exit, Session, options_but_format, say
-from edgetender.errors import AgentError
+from edgetender.errors import AgentError, Permanent
 
 
 @click.command("support-bundle")
@@ -42,7 +42,12 @@ def support_bundle(session: Session, where: str | None, since: str, plugins: Pat
         bundle.write(sys.stdout.buffer, root, now, __version__)
     else:
         path = Path(where or f"{root}.tar.gz")
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        except OSError as error:
+            raise Permanent(
+                f"cannot write {path}: {error.strerror}; name another by -o, or - for stdout"
+            ) from error
         with os.fdopen(descriptor, "wb") as stream:
             bundle.write(stream, root, now, __version__)
         say(f"wrote {path}")

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from edgetender.cli.keys import told
-from edgetender.cli.output import Exit, Session, options
+from edgetender.cli.output import Exit, Session, faults_of, options
 from edgetender.cli.waiting import decided, finish
 from edgetender.errors import NotFound, Permanent
 
@@ -72,7 +72,8 @@ def show(session: Session, root: Path | None) -> Exit:
     from edgetender.trust.verification import first_root
 
     if root is not None:
-        return told(session, first_root(read(root)))
+        with faults_of(root):
+            return told(session, first_root(read(root)))
     settings = load()
     directory = settings.trust.directory
     found = Roots(directory, settings.state_dir / "trust").current()

@@ -28,20 +28,15 @@ CODES = {
 _TAKEN, _IN_PART, _APPLYING = 200, 206, 406
 
 
-class _Timeout(click.ParamType[float]):
-    """Seconds, of a span like 5m or of a bare number."""
-
-    name = "span"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        parts = _SPAN.fullmatch(str(value))
-        if parts is None or not str(value):
-            self.fail(f"{value!r} is no span; write it like 90s, 5m or 1h30m", param, ctx)
-        hours, minutes, seconds = (float(part or 0) for part in parts.groups())
-        return hours * 3600 + minutes * 60 + seconds
+def span(_context: click.Context, _option: click.Parameter, value: str) -> float:
+    """Seconds of an option such as 5m, or of a bare number."""
+    parts = _SPAN.fullmatch(value)
+    if parts is None or not value:
+        raise click.BadParameter(f"{value!r} is no span; write it like 90s, 5m or 1h30m")
+    hours, minutes, seconds = (float(part or 0) for part in parts.groups())
+    return hours * 3600 + minutes * 60 + seconds
 
 
-TIMEOUT = _Timeout()
 Judge = Callable[[Any], tuple[Exit, str] | None]
 Follow = Callable[[], tuple[Exit, str]]
 
