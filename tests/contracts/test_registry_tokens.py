@@ -267,6 +267,20 @@ def test_a_token_that_the_registry_does_not_take_is_not_asked_for_somewhere_else
     assert azure.paths() == EXCHANGED
 
 
+def test_a_registry_that_exchanges_nothing_is_none_of_azures(device: Device, azure: TokenServer) -> None:
+    azure.refusals["/oauth2/exchange"] = (404, b"404 page not found")
+    device.has(**principal(azure))
+    assert isinstance(device.refused(azure.host), RegistryDenied)
+
+
+def test_a_metadata_service_that_is_not_ready_is_asked_again(tmp_path: Path, azure: TokenServer) -> None:
+    with TokenServer() as imds:
+        imds.refusals["/metadata/identity/oauth2/token"] = (410, {})
+        device = Device(tmp_path, azure, imds=imds.url)
+        device.has(kind="acr", identity="managed", registry=azure.host)
+        assert isinstance(device.refused(azure.host), RegistryUnreachable)
+
+
 @pytest.mark.parametrize(
     ("answer", "says"),
     [

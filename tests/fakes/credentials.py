@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from edgetender.errors import CredentialUnusable
 
 if TYPE_CHECKING:
+    from edgetender.errors import AgentError
     from edgetender.model.image import Credential
 
 
@@ -15,8 +16,11 @@ class FakeCredentials:
 
     def __init__(self, held: dict[str, Credential] | None = None) -> None:
         self.held = dict(held or {})
+        self.refusal: AgentError | None = None  # of whoever issues tokens
 
     def get(self, name: str, registry: str = "") -> Credential:
+        if self.refusal is not None:
+            raise self.refusal
         if name not in self.held:
             raise CredentialUnusable(f"cannot use the credential {name!r}: it is missing; put it there")
         return self.held[name]

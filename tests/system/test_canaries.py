@@ -21,11 +21,12 @@ from demo.parts.waiting import until
 from tests.services.agent import Daemon
 from tests.services.broker import TestBroker
 from tests.services.mqtt_listener import Listener
+from tests.services.token_server import CLIENT, SECRET, TENANT, TokenServer
 
 pytestmark = [pytest.mark.engine, pytest.mark.registry, pytest.mark.broker, pytest.mark.timeout(240)]
 DEVICE = f"canary-{os.getpid()}"
-WRONG, BROKEN, BROKER, KEY, CAMERA = (
-    f"canary/{name}+7f3a9c51e8d2&=" for name in ("wrong", "broken", "broker", "key", "camera")
+WRONG, BROKEN, BROKER, KEY, CAMERA, CLIENT_SECRET = (
+    f"canary/{name}+7f3a9c51e8d2&=" for name in ("wrong", "broken", "broker", "key", "camera", "client")
 )
 
 
@@ -74,6 +75,12 @@ def image(registry: Registry, engine_image: str, engine_socket: str) -> Iterator
             client.remove_container(container, force=True)
 
 
+@pytest.fixture
+def tokens(tmp_path: Path) -> Iterator[TokenServer]:
+    with TokenServer(tmp_path / "tokens") as server:
+        yield server
+
+
 def manifest(version: int, image: str, credential: str | None, host: str, **more: Any) -> bytes:
     module = {"image": image, "health": {"http": {"path": "/"}, "interval": 1}}
     access = {host: {"credential": credential}} if credential else {}
@@ -85,7 +92,12 @@ def manifest(version: int, image: str, credential: str | None, host: str, **more
 
 
 def test_no_secret_is_found_where_people_and_programs_look(
-    tmp_path: Path, engine_socket: str, registry: Registry, broker: TestBroker, image: str
+    tmp_path: Path,
+    engine_socket: str,
+    registry: Registry,
+    broker: TestBroker,
+    image: str,
+    tokens: TokenServer,
 ) -> None:
     user, password = next(iter(registry.users.items()))
     secrets = {
@@ -101,6 +113,12 @@ def test_no_secret_is_found_where_people_and_programs_look(
     credential(tmp_path, "wrong", json.dumps({"username": user, "password": WRONG}))
     credential(tmp_path, "broken", f'{{"username": "{user}", "password": "{BROKEN}"')
     credential(tmp_path, "broker", json.dumps({"username": "user", "password": BROKER}))
+    said = {"client_id": CLIENT, "client_secret": SECRET, "registry": registry.host}
+    identity = {"kind": "acr", "tenant": TENANT, "authority": tokens.url, "client_secret": CLIENT_SECRET}
+    credential(tmp_path, "identity", json.dumps(said | identity))
+    oauth2 = {"kind": "oauth2", "token_url": f"{tokens.url}/oauth/token", "username": user}
+    credential(tmp_path, "token", json.dumps(said | oauth2))
+    secrets |= {"a client's": SECRET, "a wrong client's": CLIENT_SECRET, "a token": "canary-entra-1"}
     (tmp_path / "key.pem").write_text(f"-----BEGIN PRIVATE KEY-----\n{KEY}\n-----END PRIVATE KEY-----\n")
     (tmp_path / "key.pem").chmod(0o600)
     plain = f'[transport]\nkind = "mqtt"\nhost = "127.0.0.1"\nport = {broker.port}\ntls = false\n'
@@ -121,6 +139,7 @@ def test_no_secret_is_found_where_people_and_programs_look(
         seen["status, no key"] = json.dumps(daemon.client.status()).encode()
 
     registries = f'[registries."{registry.host}"]\nca = "{registry.ca}"\n'
+    registries += f'[registries."{tokens.host}"]\nca = "{tokens.ca}"\n'
     with (
         Listener(broker.port, DEVICE) as hub,
         Daemon(tmp_path, DEVICE, engine_socket, plain + registries) as daemon,
@@ -128,13 +147,16 @@ def test_no_secret_is_found_where_people_and_programs_look(
         for version, name, code in (
             (1, "wrong", "registry.unauthorized"),
             (2, "broken", "credential.unusable"),
-            (3, "absent", "credential.unusable"),
+            (3, "identity", "registry.unauthorized"),
+            (4, "absent", "credential.unusable"),
+            (5, "token", "registry.unauthorized"),
         ):
             hub.publish("desired", manifest(version, image, name, registry.host), retain=True)
             until(lambda code=code: daemon.why().get("scorer") == code, f"{name}: {code}", within_s=30)
-        last = manifest(4, image, "right", registry.host, secrets=["camera"])
+        last = manifest(6, image, "right", registry.host, secrets=["camera"])
+        assert set(tokens.paths()) == {f"POST /{TENANT}/oauth2/v2.0/token", "POST /oauth/token"}
         hub.publish("desired", last, retain=True)
-        until(lambda: daemon.client.status()["version"] == 4, "the right one", within_s=60)
+        until(lambda: daemon.client.status()["version"] == 6, "the right one", within_s=60)
         seen["status"] = json.dumps(daemon.client.status()).encode()
         for words in (
             ("status", "-o", "json"),

@@ -13,7 +13,7 @@ import pytest
 
 from edgetender.checks.finding import Severity
 from edgetender.config.settings import RegistrySettings
-from edgetender.errors import LinkDown
+from edgetender.errors import LinkDown, RegistryDenied
 from edgetender.model.image import Credential, ImageFacts, parse_reference
 from edgetender.model.target import ImageWanted
 from edgetender.model.upstream import Link
@@ -205,6 +205,13 @@ def test_an_image_that_cannot_be_fetched_fails_with_what_repairs_it(
     finding = look("registry_auth", tmp_path, wanted=(wanted,), credentials=credentials, images=images)
     says(finding, ERROR, words)
     assert "canary" not in str(finding)
+
+
+def test_an_identity_that_is_refused_fails_with_what_its_issuer_lacks(tmp_path: Path) -> None:
+    credentials = FakeCredentials({"line3-registry": CREDENTIAL})
+    credentials.refusal = RegistryDenied("cannot exchange a token: it answered 403; may it pull (AcrPull)?")
+    finding = look("registry_auth", tmp_path, wanted=(WANTED,), credentials=credentials, images=registry())
+    says(finding, ERROR, "answered 403", "may it pull (AcrPull)? edgetender check registry-auth")
 
 
 def test_a_registry_that_does_not_answer_fails_with_a_command_that_asks_it(tmp_path: Path) -> None:

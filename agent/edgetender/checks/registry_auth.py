@@ -47,10 +47,10 @@ def _repair(wanted: ImageWanted, error: AgentError) -> str:
         case CredentialUnusable():
             return str(error).partition("; ")[2].removeprefix("run: ")
         case RegistryDenied() if wanted.credential:
-            name = wanted.credential
-            return (
-                f"write the right password into the credential {name!r}, then: edgetender check registry-auth"
-            )
+            name, hint = wanted.credential, str(error).partition("; ")[2]
+            if "password" in hint or not hint:
+                hint = f"write the right password into the credential {name!r}, then:"
+            return f"{hint} edgetender check registry-auth"
         case RegistryDenied():
             return f"name a credential for {registry} in the manifest: registries.{registry}.credential"
         case ImageMissing():

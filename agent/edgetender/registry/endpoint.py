@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from edgetender.errors import AgentError
 
 ANY = frozenset(range(200, 600))
-_AGAIN = frozenset({404, 408, 410, 425, 429})  # the last few are what a metadata service says while it starts
+_AGAIN = frozenset({408, 425, 429})
+_STARTING = frozenset({404, 410})  # what a metadata service says while it is not ready
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,8 @@ class Endpoint:
     def _refused(self, reply: Reply, repair: str) -> AgentError:
         code = _code(reply.document)
         said = f"cannot {self._what}: it answered {reply.status}{f' ({code})' if code else ''}"
-        if reply.status >= 500 or reply.status in _AGAIN or reply.status < 400:  # noqa: PLR2004
+        again = _AGAIN | _STARTING if self._local else _AGAIN
+        if reply.status >= 500 or reply.status in again or reply.status < 400:  # noqa: PLR2004
             wait_s, status = reply.wait_s, reply.status
             return RegistryUnreachable(
                 f"{said}; it is asked again later", retry_after_s=wait_s, status=status
