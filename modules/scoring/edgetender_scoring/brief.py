@@ -11,10 +11,13 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from edgetender_scoring.jobs import Job, call_all
 from edgetender_scoring.outcome import Outcome
-from edgetender_scoring.tensors import Tensor
+
+if TYPE_CHECKING:  # it needs numpy, which scripts may do without
+    from edgetender_scoring.tensors import Tensor
 
 LONGEST_S = 200e-6  # a call that may take longer goes to a thread
 _RUN_S = 50e-6  # above it, threads that run beside each other gain more than the way to them costs
