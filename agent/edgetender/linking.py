@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Literal, cast
 from edgetender.clock import Clock
 from edgetender.config.settings import Settings
 from edgetender.errors import ConfigInvalid, NotFound, Problem
-from edgetender.ingest.doors import Doors, Limits
+from edgetender.ingest.doors import Doors
+from edgetender.ingest.taking import Limits
 from edgetender.metrics import Metrics
 from edgetender.model.upstream import StreamPolicy, default_policy
 from edgetender.ports import Credentials, Outbox, Sink, Transport

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import shutil
@@ -11,17 +10,16 @@ import sqlite3
 import stat
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from edgetender.errors import EngineRefused
-from edgetender.ingest.doors import Doors, Limits
-from edgetender.ingest.request import Refused, head_of, messages_in
+from edgetender.ingest.doors import Doors
+from edgetender.ingest.taking import Limits
 from edgetender.model.observed import Container, Observed, Status
 from edgetender.store.outbox import SqliteOutbox
 from edgetender_scoring.stream import Stream
@@ -43,7 +41,7 @@ class Site:
             root,
             self.outbox,
             self.clock,
-            Limits(per_second=10.0, max_bytes=1024),
+            Limits(per_second=10.0, max_bytes=1024, patience_s=1.0),
             lambda *what: self.refused.append(what),
         )
         self.thread = threading.Thread(target=self.doors.run)
@@ -217,31 +215,25 @@ def test_garbage_and_silence_cost_a_module_its_own_connections_alone(site: Site)
     mine, other = site.open("scorer"), site.open("camera")
     assert exchange(mine, b"\x16\x03\x01\r\n\r\n").startswith(b"HTTP/1.1 400 ")
     assert exchange(mine, b"") == b""
-    silent = []
-    for _ in range(8):
-        silent.append(socket.socket(socket.AF_UNIX))
-        silent[-1].connect(str(mine))
-    assert post(mine, "alarms", b"1").code == "agent.busy"
+    silent = [socket.socket(socket.AF_UNIX) for _ in range(8)]
+    for one in silent:
+        one.connect(str(mine))
     assert post(other, "alarms", b"1").status == 202
+    assert silent[0].recv(12) == b"HTTP/1.1 408"
+    assert post(mine, "alarms", b"1").status == 202  # it waited until one had been silent for too long
     for one in silent:
         one.close()
 
 
-@given(st.binary(max_size=200))
-def test_no_head_is_an_exception(words: bytes) -> None:
-    for head in (words, b"POST /v1/messages/alarms HTTP/1.1\r\n" + words):
-        with contextlib.suppress(Refused):
-            assert head_of(head, dict(STREAMS)).stream == "alarms"
-
-
-@given(st.lists(st.binary(max_size=30), max_size=5).map(b"\n".join), st.booleans())
-def test_what_is_taken_is_json_by_itself_and_between_others(body: bytes, lines: bool) -> None:
-    try:
-        found = messages_in(body, lines=lines, max_bytes=100, most=4)
-    except Refused:
-        return
-    assert 1 <= len(found) <= 4
-    assert len(json.loads(b"[" + b",".join(found) + b"]")) == len(found)
+def test_a_module_that_floods_its_door_is_answered_so_often_and_no_more(site: Site) -> None:
+    mine, other = site.open("scorer"), site.open("camera")
+    assert post(mine, "figures", b"1\n" * 100, LINES).status == 202
+    began = time.monotonic()
+    assert {post(mine, "figures", b"1").status for _ in range(24)} == {429}
+    assert time.monotonic() - began > 0.4  # eight at once, then each place is shut for a quarter of a second
+    began = time.monotonic()
+    assert post(other, "figures", b"1").status == 202
+    assert time.monotonic() - began < 0.2
 
 
 def test_each_user_of_the_container_reaches_the_socket_and_nobody_else_on_the_device(site: Site) -> None:

@@ -6,59 +6,39 @@ Who sends is known by the door: each container is shown its own alone, so that n
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
 import shutil
 import socket
 import threading
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from functools import partial
-from http import HTTPStatus
 from pathlib import Path
+from typing import Any
 
-from edgetender.clock import Clock, rfc3339
+from edgetender.clock import Clock
 from edgetender.errors import EngineRefused
-from edgetender.ingest.request import Refused, answer, head_of, messages_in
+from edgetender.ingest.taking import Limits, Taker
 from edgetender.model.observed import Observed
-from edgetender.model.pacing import Bucket, take
 from edgetender.ports import Outbox
 
 log = logging.getLogger(__name__)
 
 SOCKET = "messages.sock"
-BURST_S = 10.0
-_HEAD_BYTES = 8 * 1024
 _CONNECTIONS = 8  # of one container, at once
-_PATIENCE_S, _LINGER_S = 10.0, 1.0
-_WRITERS = 4  # threads that may wait for the disk; who waits with others shares a commit
-_DURABLE_EXPIRY_S = 7 * 86400
+_PENALTY_S, _AGAIN_S = 0.25, 1.0
 _FOLDER, _FILE = 0o755, 0o666  # for whichever user the image runs as; on the device, *root* keeps others out
 
 
 @dataclass(slots=True, eq=False)
 class _Door:
-    """One container's. *open* are the connections that it has now; *ended* is of the serving loop."""
+    """One container's. *places* is how many more connections may be served now; both are the serving loop's."""
 
     module: str
     streams: dict[str, str]
     listener: socket.socket
-    open: int = 0
-    ended: asyncio.Event | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What one module may send: messages *per_second*, each of *max_bytes*."""
-
-    per_second: float = 10.0
-    max_bytes: int = 64 * 1024
-
-    @property
-    def at_once(self) -> int:
-        return max(1, int(self.per_second * BURST_S))
+    places: asyncio.Semaphore | None = None
+    serving: asyncio.Task[None] | None = None
 
 
 class Doors:
@@ -76,17 +56,15 @@ class Doors:
         refused: Callable[[str, str], None] = lambda _module, _code: None,
     ) -> None:
         """*refused* is told of each request that is not taken: whose, and why."""
-        self._refused = refused
-        self._root, self._outbox, self._clock, self._limits = root, outbox, clock, limits or Limits()
+        self._root = root
+        self._taker = Taker(outbox, clock, limits or Limits(), refused)
         self._changing = threading.Lock()
         self._doors: dict[str, _Door] = {}
         self._seen: set[str] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = threading.Event()
         self._ending: asyncio.Event | None = None
-        self._buckets: dict[str, Bucket] = {}  # by module; of the serving thread alone
-        self._tasks: set[asyncio.Future[None]] = set()
-        self._writers = ThreadPoolExecutor(_WRITERS, thread_name_prefix="ingest")
+        self._tasks: set[asyncio.Task[None]] = set()  # asyncio alone would forget them
 
     def open(self, name: str, module: str, streams: Sequence[tuple[str, str]]) -> Path:
         place = self._root / name
@@ -131,7 +109,7 @@ class Doors:
         try:
             asyncio.run(self._run())
         finally:
-            self._writers.shutdown(wait=False, cancel_futures=True)
+            self._taker.close()
             with self._changing:
                 for door in self._doors.values():
                     door.listener.close()
@@ -187,102 +165,41 @@ class Doors:
 
     @staticmethod
     def _end(door: _Door) -> None:
-        if door.ended is not None:
-            door.ended.set()
+        if door.serving is not None:
+            door.serving.cancel()
 
     def _serve(self, door: _Door) -> None:
         """On the serving thread."""
-        door.ended = asyncio.Event()
-        task = asyncio.ensure_future(self._served(door, door.ended))
+        door.places = asyncio.Semaphore(_CONNECTIONS)
+        door.serving = self._begun(self._served(door, door.places))
+
+    def _begun(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
-    async def _served(self, door: _Door, ended: asyncio.Event) -> None:
-        async with await asyncio.start_unix_server(
-            partial(self._connected, door), sock=door.listener, limit=_HEAD_BYTES
-        ):
-            await ended.wait()
-
-    async def _connected(
-        self, door: _Door, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
-        door.open += 1
-        try:
-            said, whole = await self._answered(door, reader, writer)
-            with contextlib.suppress(ConnectionError, TimeoutError):
-                async with asyncio.timeout(_PATIENCE_S):
-                    writer.write(said)
-                    await writer.drain()
-                if not whole and door.open <= _CONNECTIONS:
-                    await _hear_out(reader, writer)
-        finally:
-            door.open -= 1
-            writer.close()
-
-    async def _answered(
-        self, door: _Door, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> tuple[bytes, bool]:
-        """What is said to one request, and whether it was read to its end."""
-        try:
-            async with asyncio.timeout(_PATIENCE_S):
-                count = await self._taken(door, reader, writer)
-            return answer(HTTPStatus.ACCEPTED, {"accepted": count}), True
-        except Refused as refused:
-            found = refused
-        except TimeoutError:
-            found = Refused(408, "request.slow", f"not done within {_PATIENCE_S:g} s")
-        except (asyncio.IncompleteReadError, ConnectionError):
-            return b"", True
-        except Exception:  # our own bug, or a damaged disk: the module asks again, the agent goes on
-            log.exception("messages not taken", extra={"fields": {"module": door.module}})
-            found = Refused(500, "agent.fault", "a fault of the agent's own", retry_s=30)
-        self._refused(door.module, found.code)
-        return found.answer, False
-
-    async def _taken(self, door: _Door, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> int:
-        """How many messages one request brought; they are where their stream's kind says. Raises Refused."""
-        if door.open > _CONNECTIONS:
-            raise Refused(503, "agent.busy", f"more than {_CONNECTIONS} connections at once", retry_s=1)
-        try:
-            head = head_of((await reader.readuntil(b"\r\n\r\n"))[:-4], door.streams)
-        except asyncio.LimitOverrunError:
-            raise Refused(431, "request.large", f"a head has at most {_HEAD_BYTES} bytes") from None
-        if head.expects:
-            writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        body = await reader.readexactly(head.length)
-        limits = self._limits
-        found = messages_in(body, lines=head.lines, max_bytes=limits.max_bytes, most=limits.at_once)
-        self._pace(door.module, len(found))
+    async def _served(self, door: _Door, places: asyncio.Semaphore) -> None:
+        """Nobody is let in while all places are taken: who sends too much waits at its own door."""
         loop = asyncio.get_running_loop()
-        if not await loop.run_in_executor(self._writers, self._queue, door, head.stream, found):
-            raise Refused(503, "disk.full", "the disk is full; it is kept, but not safe yet", retry_s=30)
-        return len(found)
+        with door.listener:
+            while True:
+                await places.acquire()
+                try:
+                    connection, _ = await loop.sock_accept(door.listener)
+                except OSError as error:  # no descriptor is left: later, perhaps
+                    log.warning("messages", extra={"fields": {"module": door.module, "why": str(error)}})
+                    loop.call_later(_AGAIN_S, places.release)
+                    continue
+                self._begun(self._connected(door, places, connection))
 
-    def _pace(self, module: str, count: int) -> None:
-        """Take *count* from the module's bucket. Raises Refused, and takes nothing, when there are not so many."""
-        now, limit = self._clock.monotonic(), self._limits.per_second
-        bucket, wait_s = take(self._buckets.get(module), now, limit, count, burst_s=BURST_S)
-        if wait_s > 0:
-            raise Refused(429, "module.rate", f"more than {limit:g} messages a second", retry_s=wait_s)
-        self._buckets[module] = bucket
-
-    def _queue(self, door: _Door, stream: str, found: Sequence[bytes]) -> bool:
-        """Queue them in their order; of a durable stream with one commit. Return whether they are safe as promised."""
-        now = self._clock.now()
-        durable = door.streams[stream] == "durable"
-        expiry_s = _DURABLE_EXPIRY_S if durable else None
-        safe = True
-        for number, one in enumerate(found, 1):
-            body = b'{"at":"%s","data":%s}' % (rfc3339(now).encode(), one)
-            last = durable and number == len(found)
-            topic = f"telemetry/{door.module}/{stream}"
-            safe = self._outbox.append(topic, body, now, expiry_s=expiry_s, durable=last)
-        return safe
-
-
-async def _hear_out(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Let who was refused finish its sentence: its next write would fail, and it would not read why."""
-    writer.write_eof()
-    async with asyncio.timeout(_LINGER_S):
-        while await reader.read(65536):
-            pass
+    async def _connected(self, door: _Door, places: asyncio.Semaphore, connection: socket.socket) -> None:
+        kept_s = _PENALTY_S
+        try:
+            if await self._taker.talk(door.module, door.streams, connection):
+                kept_s = 0.0
+        except OSError:
+            connection.close()
+        finally:
+            # refusing takes work too: who is refused comes back a little later
+            asyncio.get_running_loop().call_later(kept_s, places.release)
