@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import io
-import json
-import logging
 import tarfile
-import threading
-import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,31 +11,23 @@ from typing import Any
 import pytest
 
 from edgetender.engine.docker_engine import DockerEngine
-from edgetender.errors import AgentError, CredentialUnusable, RegistryDenied, RegistryUnreachable
+from edgetender.errors import CredentialUnusable, RegistryDenied, RegistryUnreachable
 from edgetender.model.access import ACR_USER
 from edgetender.model.hardware import native_architecture
 from edgetender.model.image import TOKEN_USER, Credential, parse_reference
 from edgetender.registry.auth import Authorizations
-from edgetender.registry.distribution import Registry
 from edgetender.registry.images import RegistryImages, RegistrySettings
-from edgetender.registry.issuers import Issuers
-from edgetender.registry.short_lived import ShortLived
 from edgetender.secret import Secret
-from edgetender.trust.credentials import CredentialFiles
 from tests.builders.layouts import write_layout
-from tests.fakes.clock import FakeClock
-from tests.services.token_server import ARC_KEY, CANARY, CLIENT, SECRET, TENANT, TokenServer
-
-EXCHANGED = [f"POST /{TENANT}/oauth2/v2.0/token", "POST /oauth2/exchange"]
+from tests.services.token_device import EXCHANGED, Device, nothing_secret_in, principal, signs_in
+from tests.services.token_server import ARC_KEY, CLIENT, SECRET, TENANT, TokenServer
 
 
 @pytest.fixture(autouse=True)
 def log(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
     """In whatever happens here nothing secret is logged, at DEBUG, by anybody."""
-    caplog.set_level(logging.DEBUG)
-    yield caplog
-    assert CANARY not in caplog.text
-    assert CANARY not in "".join(repr(vars(record)) for record in caplog.records)
+    with nothing_secret_in(caplog):
+        yield caplog
 
 
 @pytest.fixture
@@ -48,49 +36,9 @@ def azure(tmp_path: Path) -> Iterator[TokenServer]:
         yield server
 
 
-class Device:
-    """A device with one credential, `reg`, and what it gets by it."""
-
-    def __init__(self, home: Path, *servers: TokenServer, **around: Any) -> None:
-        self.home, self.clock = home / "credentials", FakeClock()
-        self.home.mkdir()
-        settings = {one.host: RegistrySettings(one.ca) for one in servers}
-        files = CredentialFiles(self.home, systemd_directory=None)
-        self._credentials = ShortLived(files, Issuers(settings, **({"environ": {}} | around)), self.clock)
-
-    def has(self, **said: str) -> None:
-        path = self.home / "reg"
-        path.write_text(json.dumps(said))
-        path.chmod(0o600)
-
-    def get(self, registry: str) -> Credential:
-        return self._credentials.get("reg", registry)
-
-    def refused(self, registry: str) -> AgentError:
-        """The error, after looking that nothing of it or behind it is secret."""
-        with pytest.raises(AgentError) as caught:
-            self.get(registry)
-        error: BaseException | None = caught.value
-        assert CANARY not in "".join(traceback.format_exception(caught.value))
-        while error is not None:
-            assert CANARY not in repr(vars(error)) + repr(error.args)
-            error = error.__cause__ or error.__context__
-        return caught.value
-
-
 @pytest.fixture
 def device(tmp_path: Path, azure: TokenServer) -> Device:
     return Device(tmp_path, azure)
-
-
-def principal(azure: TokenServer, **other: str) -> dict[str, str]:
-    said = {"kind": "acr", "tenant": TENANT, "client_id": CLIENT, "client_secret": SECRET}
-    return said | {"authority": azure.url, "registry": azure.host} | other
-
-
-def signs_in(credential: Credential, azure: TokenServer) -> None:
-    with Registry(azure.host, credential=credential, ca_file=azure.ca) as registry:
-        registry.sign_in()
 
 
 # --- Azure Container Registry
@@ -307,78 +255,3 @@ def test_an_endpoint_that_nobody_trusts_hears_no_secret(tmp_path: Path, azure: T
     device.has(**principal(azure))
     assert "its certificate was refused" in str(device.refused(azure.host))
     assert azure.asked == []
-
-
-# --- how long it is kept
-
-
-def test_a_token_is_kept_until_the_last_quarter_of_its_life(device: Device, azure: TokenServer) -> None:
-    device.has(**principal(azure))
-    first = device.get(azure.host)
-    device.clock.advance(0.74 * azure.life_s)
-    assert device.get(azure.host) == first
-    assert azure.paths() == EXCHANGED
-    device.clock.advance(0.02 * azure.life_s)
-    assert device.get(azure.host) != first
-    assert azure.paths() == EXCHANGED * 2
-
-
-def test_while_nobody_issues_a_new_one_the_old_one_serves_to_its_end(
-    device: Device, azure: TokenServer, log: pytest.LogCaptureFixture
-) -> None:
-    device.has(**principal(azure))
-    first = device.get(azure.host)
-    azure.refusals["/oauth2/exchange"] = (503, {})
-    device.clock.advance(0.9 * azure.life_s)
-    assert device.get(azure.host) == first
-    assert "token not renewed yet" in log.text
-    device.clock.advance(0.1 * azure.life_s)
-    assert isinstance(device.refused(azure.host), RegistryUnreachable)
-    azure.refusals.clear()
-    assert device.get(azure.host) != first
-
-
-def test_an_identity_that_is_refused_meanwhile_is_not_used_to_the_end(
-    device: Device, azure: TokenServer
-) -> None:
-    device.has(**principal(azure))
-    device.get(azure.host)
-    azure.refusals["/oauth2/exchange"] = (401, {})
-    device.clock.advance(0.8 * azure.life_s)
-    assert isinstance(device.refused(azure.host), RegistryDenied)
-
-
-def test_a_file_that_was_changed_counts_at_once(device: Device, azure: TokenServer) -> None:
-    device.has(**principal(azure))
-    first = device.get(azure.host)
-    device.has(**principal(azure, client_secret="canary-wrong"))
-    assert isinstance(device.refused(azure.host), RegistryDenied)
-    device.has(username="line3", password="x")
-    assert device.get(azure.host).username == "line3"
-    device.has(**principal(azure))
-    assert device.get(azure.host) == first
-
-
-def test_many_pulls_at_once_ask_for_one_token(device: Device, azure: TokenServer) -> None:
-    device.has(**principal(azure))
-    got: list[Credential] = []
-    threads = [threading.Thread(target=lambda: got.append(device.get(azure.host))) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(got) == 8
-    assert len(set(got)) == 1
-    assert azure.paths() == EXCHANGED
-
-
-def test_nothing_of_it_comes_on_the_disk(tmp_path: Path, device: Device, azure: TokenServer) -> None:
-    device.has(**principal(azure))
-    signs_in(device.get(azure.host), azure)
-    found = {path.name for path in tmp_path.rglob("*") if path.is_file() and CANARY in path.read_text()}
-    assert found == {"reg"}
-
-
-def test_where_no_registry_is_meant_a_password_is_wanted(device: Device, azure: TokenServer) -> None:
-    device.has(**principal(azure))
-    assert "put username and password there" in str(device.refused(""))
