@@ -206,34 +206,6 @@ def test_version_is_told_in_each_format(lonely):
     assert json.loads(lonely.run("version", "-o", "json").out)["version"] == __version__
 
 
-@pytest.mark.parametrize("kind", ["bash", "zsh", "fish"])
-def test_completion_prints_the_shells_script(lonely, kind):
-    said = lonely.run("completion", kind)
-    assert said.code == 0
-    assert f"_EDGETENDER_COMPLETE={kind}_complete" in said.out
-
-
-def test_commands_options_and_living_modules_are_completed(front_door, house):
-    house.statuses = [status(module(), module("ocr"))]
-    host = front_door[0].host
-
-    def completed(words: str) -> list[str]:
-        count = len(words.split(" ")) - 1
-        done = process(
-            _EDGETENDER_COMPLETE="bash_complete",
-            COMP_WORDS=words,
-            COMP_CWORD=str(count),
-            EDGETENDER_HOST=host,
-        )
-        return [line.partition(",")[2] for line in done.stdout.splitlines() if line]
-
-    assert completed("edgetender ro") == ["rollback"]
-    assert completed("edgetender status --ex") == ["--exit-code"]
-    assert completed("edgetender logs ") == ["scorer", "ocr"]
-    assert completed("edgetender restart s") == ["scorer"]
-    assert completed("edgetender -H unix:///nowhere restart s") == []
-
-
 # --- as a process ---
 
 

@@ -1,4 +1,4 @@
-"""The command line on a terminal of its own."""
+"""The command line, or another program, on a terminal of its own."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import select
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 AGENT = Path(__file__).parents[2] / "agent"
@@ -16,8 +17,9 @@ AGENT = Path(__file__).parents[2] / "agent"
 class Terminal:
     """One command; `said` is what it wrote so far, control sequences and all."""
 
-    def __init__(self, *words: str, **environment: str) -> None:
-        start = [sys.executable, "-c", "from edgetender.cli import main; main()", *words]
+    def __init__(self, *words: str, program: Sequence[str] = (), **environment: str) -> None:
+        """Without *program* the words are the command line's."""
+        start = [*(program or (sys.executable, "-c", "from edgetender.cli import main; main()")), *words]
         environ = os.environ | {
             "PYTHONPATH": str(AGENT),
             "TERM": "xterm-256color",
