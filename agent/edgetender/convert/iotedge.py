@@ -239,7 +239,7 @@ def _hub(desired: Mapping[str, Any], path: str, findings: Findings) -> None:
         text = route.get("route") if isinstance(route, dict) else route
         into = str(text).rpartition("INTO ")[2].strip()
         why = (
-            "modules send what they have to send by themselves"
+            "a module posts to the agent's socket, on the streams that it names"
             if into == "$upstream"
             else "modules meet at ports"
         )
