@@ -55,7 +55,7 @@ class Stand:
         self.engine.start(container)
         (address,) = (one.address for one in self.engine.containers() if one.id == container)
         assert address
-        until(lambda: http_probe(address, 5001, "/", 1) is None, "readiness", within_s=20)
+        until(lambda: http_probe(address, 5001, "/", 1 + work_ms / 1e3) is None, "readiness", within_s=20)
         return Member(container, address)
 
     def held(self, member: Member) -> int:

@@ -92,7 +92,7 @@ def test_tls_where_nothing_speaks_it_is_a_fault_with_its_path(more, update, why)
     assert said == [("modules.scorer.ports[0].tls", "port.tls")]
 
 
-def test_another_certificate_is_another_front_and_the_same_container():
+def test_another_certificate_or_rule_of_retry_is_another_front_and_the_same_container():
     def chosen(name):
         port = ENCRYPTED | {"tls": {"certificate": name}} if name else "9000:5001"
         document = manifest(1, scorer=module(**WEB | {"ports": [port]}))
@@ -102,4 +102,10 @@ def test_another_certificate_is_another_front_and_the_same_container():
     plain, one, other = chosen(""), chosen("one"), chosen("other")
     assert len({plain.digest, one.digest, other.digest}) == 1
     assert len({spec.front_spec.digest for spec in (plain, one, other)}) == 3
+    document = manifest(
+        1, scorer=module(**WEB | {"ports": [{"host": 9000, "container": 5001, "retry": "idempotent"}]})
+    )
+    (careful,) = resolve(slot(document), manifest_of(document), FRONTED, Ledger()).containers
+    assert careful.digest == plain.digest
+    assert careful.front_spec.digest != plain.front_spec.digest
     assert (plain.front_spec.certificates, one.front_spec.certificates) == ((), ("one",))

@@ -258,7 +258,9 @@ def _spec(
         command=module.command,
         env=tuple(sorted((module.env | variant.env).items())),
         ports=tuple(
-            PublishedPort(p.host, p.container, p.protocol, p.address, p.tls.certificate if p.tls else "")
+            PublishedPort(
+                p.host, p.container, p.protocol, p.address, p.tls.certificate if p.tls else "", p.retry
+            )
             for p in module.ports
         ),
         mounts=tuple(Mount(volume.name, volume.path, volume.read_only) for volume in module.volumes),

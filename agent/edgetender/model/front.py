@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from edgetender.codec import canonical, sha256_hex
 
 PROXY, NAT, NONE = "proxy", "nat", "none"
+ANY, IDEMPOTENT = "any", "idempotent"
 FORM = 2  # of what fronts are told; one that another release set up in another form is made anew
 FACT = "front"  # the fact's name: this device has an image for fronts
 
@@ -16,7 +17,8 @@ FACT = "front"  # the fact's name: this device has an image for fronts
 class FrontPort:
     """A host port the front holds for a container port. *http*: HTTP is spoken there.
 
-    *certificate* names the credential that clients are shown, in TLS; empty: the port is plain.
+    *certificate* names the credential that clients are shown, in TLS; empty: the port is plain. *retry* says which
+    requests that got no answer are asked again of another container: any, or those that are idempotent.
     """
 
     host: int
@@ -25,6 +27,7 @@ class FrontPort:
     address: str = "127.0.0.1"
     http: bool = False
     certificate: str = ""
+    retry: str = ANY
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +43,9 @@ class FrontSpec:
         """sha256 of the canonical form: two specs are the same front if it is equal."""
         form = {**dataclasses.asdict(self), "form": FORM}
         for port in form["ports"]:
-            if not port["certificate"]:  # unused, it leaves older fronts alone
-                del port["certificate"]
+            for younger, unused in (("certificate", ""), ("retry", ANY)):  # it leaves older fronts alone
+                if port[younger] == unused:
+                    del port[younger]
         return sha256_hex(canonical(form))
 
     @property

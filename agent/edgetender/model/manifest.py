@@ -94,6 +94,11 @@ class Port(Wire):
         pattern=r"^(\d{1,3}\.){3}\d{1,3}$|^[0-9a-fA-F:]+$",
         description="the device's address to listen on; 0.0.0.0 for all",
     )
+    retry: Literal["any", "idempotent"] = Field(
+        "any",
+        description="of requests over HTTP whose container died before it answered, those that a proxy in front asks "
+        "again of another; idempotent: not POST and PATCH",
+    )
     tls: Tls | None = Field(
         None, description="absent: the port is plain; else the module has a proxy in front"
     )

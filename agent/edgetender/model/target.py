@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from edgetender.codec import canonical, sha256_hex
-from edgetender.model.front import NONE, FrontPort, FrontSpec, Shadow
+from edgetender.model.front import ANY, NONE, FrontPort, FrontSpec, Shadow
 from edgetender.model.gate import OPEN, Gate
 from edgetender.model.image import ImageReference, parse_reference
 
@@ -19,6 +19,7 @@ class PublishedPort:
     protocol: str
     address: str
     certificate: str = ""  # the credential that clients are shown, in TLS; empty: the port is plain
+    retry: str = ANY  # which requests without an answer its front asks again of another container
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +126,13 @@ class ContainerSpec:
             return None
         ports = tuple(
             FrontPort(
-                p.host, p.container, p.protocol, p.address, p.container == self.health.port, p.certificate
+                p.host,
+                p.container,
+                p.protocol,
+                p.address,
+                p.container == self.health.port,
+                p.certificate,
+                p.retry,
             )
             for p in self.ports
         )
@@ -141,7 +148,7 @@ def _digest(spec: ContainerSpec) -> str:
         form["ports"] = "front"
     else:
         for port in form["ports"]:
-            del port["certificate"]  # a front's business
+            del port["certificate"], port["retry"]  # a front's business
     for younger in (
         "injection",
         "read_only",

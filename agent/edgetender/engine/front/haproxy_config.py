@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from edgetender.engine.front import haproxy_shadow
-from edgetender.model.front import FrontPort, FrontSpec, Member
+from edgetender.model.front import IDEMPOTENT, FrontPort, FrontSpec, Member
 
 FILE, SOCKET = "haproxy.cfg", "admin.sock"
 NAMED_BY = 12  # the first characters of a container's id are enough, as they are for people
@@ -55,6 +55,7 @@ defaults
   no log
 {haproxy_shadow.passage(INSIDE)}"""
 _TLS = "ssl-min-ver TLSv1.2 ciphers ECDHE+AESGCM:ECDHE+CHACHA20 no-tls-tickets"  # the ciphers are 1.2's
+_ONCE = "  http-request disable-l7-retry unless { method GET HEAD OPTIONS TRACE PUT DELETE }\n"
 _CERTIFICATE = re.compile(rf" ssl crt {CERTIFICATES}/(\S+) ")
 _BACKEND = re.compile(r"^backend (\S+)$", re.MULTILINE)
 _SERVER = re.compile(r"^  server ([0-9a-f]+) (\S+):\d+ id \d+$", re.MULTILINE)
@@ -79,6 +80,7 @@ def config(spec: FrontSpec, member: Member | None) -> str:
             text += f"  option forwardfor\n  log ring@{TIMES} format raw local0\n  log-format {_TIME}\n"
             text += haproxy_shadow.look(port)
             text += "  http-request set-header X-Forwarded-Proto https\n" if port.certificate else ""
+            text += _ONCE if port.retry == IDEMPOTENT else ""
         text += f"  default_backend {backend(port)}\n"
     for name, port in targets(spec).items():
         text += f"backend {name}\n  mode {_mode(port)}\n  balance first\n"
