@@ -105,10 +105,7 @@ class Front(Protocol):
         ...
 
     def ensure(self, spec: FrontSpec, member: Member | None) -> None:
-        """Have this front and no other hold the module's ports; one that is made sends requests to *member*.
-
-        It shows the certificates that its credentials hold now. Raises CredentialUnusable, with nothing changed.
-        """
+        """Have it hold the module's ports; a new one sends to *member*. Raises CredentialUnusable, nothing changed."""
         ...
 
     def point(self, spec: FrontSpec, member: Member) -> None:

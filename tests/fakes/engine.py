@@ -191,17 +191,12 @@ class FakeEngine:
     def figures(self, containers: Sequence[Container]) -> tuple[ContainerFigures, ...]:
         self.measured += 1
         with self._asked("figures"):
+            found = [one for one in containers if one.running]
+            taken = [self.memory.get(one.image, 4_000_000) for one in found]
+            limits = [self._own(one.id).made_of.memory_bytes for one in found]
+            each = zip(found, taken, limits, strict=True)
             return tuple(
-                ContainerFigures(
-                    one.module,
-                    0.5,
-                    self.memory.get(one.image, 4_000_000),
-                    self._own(one.id).made_of.memory_bytes,
-                    1000,
-                    2000,
-                )
-                for one in containers
-                if one.running
+                ContainerFigures(one.module, 0.5, took, most, 1000, 2000) for one, took, most in each
             )
 
     def facts(self) -> EngineFacts:

@@ -81,7 +81,7 @@ class CycleFigures:
     desired_code: int | None = None
     accepted_version: int | None = None
     candidate_version: int | None = None
-    waiting: tuple[tuple[str, str], ...] = ()  # what it waits for: download or apply, and the code of what is shut
+    waiting: tuple[tuple[str, str], ...] = ()  # phase, and why not now
     modules: tuple[ModuleFigures, ...] = ()
     uptime_s: float = 0.0
     hardware: Mapping[str, str] = field(default_factory=dict)  # what it is, as labels
