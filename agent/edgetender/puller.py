@@ -63,7 +63,8 @@ class Puller:
         self._architecture, self._level, self._stall_s = architecture, level, stall_s
         self._wake, self._stopping, self._relay = wake, stopping, relay
         self._lock = threading.Lock()
-        self._clearing, self._is_clear = threading.Lock(), False
+        self._clearing = threading.Lock()
+        self._relayed: set[str] = set()  # digests that come by the relay, or came and have no name yet
         self._queue: queue.SimpleQueue[ImageWanted | None] = queue.SimpleQueue()
         self._under_way: dict[str, PullProgress] = {}
         self._finished: list[PullOutcome] = []
@@ -143,23 +144,25 @@ class Puller:
         if self._relay is None:
             self._engine.pull(pinned, credential, note)
             return
+        digest = str(pinned.digest)
+        with self._clearing:
+            self._relayed.add(digest)
         self._clear_up()
         with self._relay.serving(pinned, credential) as near:
             self._engine.pull(near, None, note)
-        try:
-            self._engine.pull(pinned, credential, note)  # its layers are here: this asks for the name alone
-        finally:
-            self._engine.remove_image(str(near))
+        # its layers are here: this asks for the name alone, and where it fails they stay for the next try
+        self._engine.pull(pinned, credential, note)
+        with self._clearing:
+            self._relayed.discard(digest)
+        self._clear_up()
 
     def _clear_up(self) -> None:
-        """Take away what a process that ended in between left: before the first pull of this one."""
+        """Take away the relay's names that nothing waits for: also those of a process that ended in between."""
         with self._clearing:
-            if self._is_clear:
-                return
             for name in self._engine.images():
-                if name.startswith("127.0.0.1:") and f"/{NEAR}" in name:
+                near = name.startswith("127.0.0.1:") and f"/{NEAR}" in name
+                if near and name.rpartition("@")[2] not in self._relayed:
                     self._engine.remove_image(name)
-            self._is_clear = True
 
     def _check_disk(self, name: str, download_bytes: int, asked_bytes: int) -> None:
         """Refuse before the first byte what would fill the disk."""

@@ -18,7 +18,7 @@ from edgetender.errors import (
     RegistryDenied,
     RegistryUnreachable,
 )
-from edgetender.model.image import Credential, ImageFacts, ImageReference, parse_reference
+from edgetender.model.image import NEAR, Credential, ImageFacts, ImageReference, parse_reference
 from edgetender.model.observed import PullProgress
 from edgetender.model.plan import PullOutcome
 from edgetender.model.target import ImageWanted
@@ -225,25 +225,44 @@ class Detour:
     @contextmanager
     def serving(self, reference: ImageReference, credential: Credential | None) -> Iterator[ImageReference]:
         self.asked.append((str(reference), credential))
-        near = ImageReference("127.0.0.1:4711", f"name/{reference.repository}", None, reference.digest)
+        near = ImageReference(
+            "127.0.0.1:4711", f"{NEAR}{len(self.asked)}/{reference.repository}", None, reference.digest
+        )
         self.engine.registry.add(str(near))
         yield near
         self.engine.registry.remove(str(near))
 
 
-def test_with_a_relay_the_engine_fetches_there_and_knows_the_image_by_its_own_name_alone() -> None:
+def relayed() -> tuple[Bench, Detour]:
     bench = Bench()
-    left_behind = f"127.0.0.1:1/edgetender-{'a' * 32}/team/scorer@{DIGEST}"
-    bench.engine.world.images |= {left_behind}
+    detour = Detour(bench.engine)
     bench.puller = Puller(
         bench.engine, bench.images, bench.credentials, bench.clock,
-        architecture="amd64", stall_s=5.0, wake=bench.woken.set, stopping=bench.stopping,
-        relay=(detour := Detour(bench.engine)),
+        architecture="amd64", stall_s=5.0, wake=bench.woken.set, stopping=bench.stopping, relay=detour,
     )  # fmt: skip
     bench.thread = threading.Thread(target=bench.puller.work, daemon=True)
+    return bench, detour
+
+
+def test_with_a_relay_the_engine_fetches_there_and_knows_the_image_by_its_own_name_alone() -> None:
+    bench, detour = relayed()
+    left_behind = f"127.0.0.1:1/{NEAR}{'a' * 32}/team/other@sha256:{'b' * 64}"
+    bench.engine.world.images |= {left_behind}
     outcome = bench.fetch()
     bench.puller.close(1)
     assert (outcome.pinned, outcome.fetched, outcome.error) == (PINNED, True, None)
     assert bench.engine.images() == {PINNED}
     assert [effect for effect, _ in bench.engine.effects] == ["remove_image", "pull", "pull", "remove_image"]
     assert detour.asked == [(PINNED, None)]
+
+
+def test_what_came_by_the_relay_stays_until_it_has_its_name() -> None:
+    """An engine that does not reach the registry itself must not fetch it all again at each try."""
+    bench, _ = relayed()
+    bench.engine.registry.discard(PINNED)
+    assert isinstance(bench.fetch().error, ImageMissing)
+    assert [name.rpartition("@")[2] for name in bench.engine.images()] == [DIGEST]
+    bench.engine.registry.add(PINNED)
+    assert bench.fetch().error is None
+    bench.puller.close(1)
+    assert bench.engine.images() == {PINNED}
