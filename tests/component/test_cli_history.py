@@ -27,6 +27,15 @@ def test_one_version_is_told_in_full_with_its_events(shell, house, utc):
     assert "no event of it is kept" in shell.run("history", "14", "--events").out
 
 
+def test_a_version_that_was_taken_back_has_its_story_pointed_to(shell, house):
+    house.entries = (
+        house.entries[0],
+        replace(house.entries[1], result="rolled back: module scorer: not ready"),
+    )
+    last = shell.run("history").out.splitlines()[-1]
+    assert last == "what became of version 14: edgetender history 14 --events"
+
+
 def test_a_version_that_never_was_is_4_and_events_are_of_one_version(shell):
     said = shell.run("history", "3")
     assert (said.code, said.err) == (

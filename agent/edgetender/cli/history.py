@@ -56,7 +56,13 @@ def history_lines(document: Any, now: datetime, style: Style) -> list[str]:
         )
         for entry in document["versions"]
     ]
-    return table(rows, _HEADS) if rows else ["no version has come here yet"]
+    if not rows:
+        return ["no version has come here yet"]
+    back = next(
+        (one["version"] for one in document["versions"] if one["result"].startswith("rolled back")), None
+    )
+    more = [f"what became of version {back}: edgetender history {back} --events"] if back is not None else []
+    return [*table(rows, _HEADS), *more]
 
 
 def version_lines(one: Any, now: datetime, style: Style) -> list[str]:
