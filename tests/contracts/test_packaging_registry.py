@@ -1,5 +1,6 @@
 """Do packages get into a private registry, and bases out of it? A real docker-registry with TLS and passwords."""
 
+import base64
 import json
 
 import pytest
@@ -149,6 +150,26 @@ def test_the_documents_commands_log_in_build_show_and_pull(ws, registry, tmp_pat
     assert run(["pull", f"{registry.host}/myimage:v1", "--no-engine", "-o", "json"], Session()) == 0
     assert built.out.strip().endswith(json.loads(capsys.readouterr().out)["digest"])
     assert "was successful after" in built.err
+
+
+def test_dockers_login_is_enough_to_push_and_is_not_copied(ws, registry, tmp_path, capsys, monkeypatch):
+    name, password = next(iter(registry.users.items()))
+    auth = base64.b64encode(f"{name}:{password}".encode()).decode()
+    folder = tmp_path / "docker"
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps({"auths": {registry.host: {"auth": auth}}}))
+    store, reference = tmp_path / "another", f"{registry.host}/docker:1"
+    with Workspace(store).images.making(reference) as place:
+        oci_layout.write(oci_layout.read(tmp_path / "base"), place)
+    words = ["registry", "login", "--name", registry.host, "--ca", registry.ca, "--store", store]
+
+    assert "401" in Shell(capsys).run(*words).err
+    monkeypatch.setenv("DOCKER_CONFIG", str(folder))
+    assert Shell(capsys).run(*words).out == "Login Succeeded\n"
+    assert Shell(capsys).run("push", reference, "--store", store).code == 0
+    assert not [
+        path for path in store.rglob("*.json") if password in (text := path.read_text()) or auth in text
+    ]
 
 
 @pytest.mark.parametrize("words", [["push"], ["image", "push"]], ids=["as in the documents", "unambiguous"])

@@ -178,7 +178,7 @@ def _images(made: Sequence[MadeVariant]) -> Manifest:
 
 def _credential(login: Login, named: str | None) -> str | None:
     """The device's own login to the registry, by its name: its value goes nowhere."""
-    if named is None and login.username is None:
+    if named is None and login.credential() is None:
         return None
     found = named or login.address.lower().replace(":", "-")
     say(f"devices pull from {login.address} with their credential {found}: docs/how-to/private-registry.md")

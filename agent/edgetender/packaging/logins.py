@@ -34,13 +34,15 @@ class Login:
     traces: Path | None = None
     docker: Path | None = None
 
+    def credential(self) -> Credential | None:
+        """As whom: the name kept, else whoever Docker logs in as, which may mean to ask a program."""
+        if self.username is not None:
+            return Credential(self.username, self.password or Secret(""))
+        return docker_login(self.address, self.docker) if self.docker is not None else None
+
     def open(self) -> Registry:
         """A connection; close it by `with`."""
-        credential = None
-        if self.username is not None:
-            credential = Credential(self.username, self.password or Secret(""))
-        elif self.docker is not None:
-            credential = docker_login(self.address, self.docker)
+        credential = self.credential()
         return Registry(self.address, credential=credential, ca_file=self.ca_file, plain_http=self.plain_http)
 
 

@@ -129,8 +129,8 @@ class ModelPackage:
         host = registry_of(reference)
         if host is None:
             return ContainerRegistry()
-        login = self._workspace.logins.get(host)
-        return ContainerRegistry(host, login.username, login.password.reveal() if login.password else None)
+        known = self._workspace.logins.get(host).credential()
+        return ContainerRegistry(host, *((known.username, known.password.reveal()) if known else ()))
 
     def serialize(self) -> dict[str, Any]:
         return {
