@@ -98,7 +98,7 @@ def device(folder: Path, **more: Any) -> Device:
         transport=TransportSettings(**more.pop("transport", {})),
         registries=more.pop("registries", {}),
         trust=more.pop("trust", TrustSettings("open", folder / "trust")),
-        credentials=CredentialsSettings(folder / "credentials"),
+        credentials=CredentialsSettings(folder / "credentials", folder / "handed"),
     )
     parts: dict[str, Any] = {
         "settings": settings,

@@ -115,6 +115,23 @@ def test_of_several_certificates_the_first_to_expire_is_told(tmp_path: Path) -> 
     says(finding, WARN, "ca.pem, the authority of r.example, expires in 3 d")
 
 
+@pytest.mark.parametrize("where", ["credentials", "handed/edgetender-scorer-front"])
+def test_what_a_front_shows_to_clients_is_looked_at_too(tmp_path: Path, where: str) -> None:
+    for folder in ("handed/edgetender-scorer-front", "handed/edgetender-scorer-0123456789ab", where):
+        (tmp_path / folder).mkdir(parents=True, exist_ok=True)
+    pem = certificate(NOON + timedelta(days=7, hours=1))
+    (tmp_path / "handed/edgetender-scorer-front/scoring").write_bytes(pem)
+    (tmp_path / "handed/edgetender-scorer-0123456789ab/password").write_text("no certificate")
+    (tmp_path / where / "scoring").write_bytes(pem)
+    found = look("certificates", tmp_path)
+    says(
+        found,
+        WARN,
+        f"{tmp_path / where / 'scoring'}, what clients of a module are shown, expires in 7 d",
+        "renew",
+    )
+
+
 @pytest.mark.parametrize(
     "content", [b"nothing", b"-----BEGIN CERTIFICATE-----\nMII=\n-----END CERTIFICATE-----\n", None]
 )

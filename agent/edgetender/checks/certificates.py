@@ -10,6 +10,8 @@ from pathlib import Path
 from edgetender.checks.certificate import in_file, valid_until
 from edgetender.checks.device import Device
 from edgetender.checks.finding import Check, Finding, fail, ok, skip, warn
+from edgetender.config.settings import CredentialsSettings
+from edgetender.engine.labels import front_name
 
 _SOON = timedelta(days=30)
 
@@ -49,6 +51,14 @@ def _files(device: Device) -> Iterator[tuple[Path, str]]:
     for host, registry in device.settings.registries.items():
         if registry.ca is not None:
             yield registry.ca, f"the authority of {host}"
+    yield from _shown(device.settings.credentials)
+
+
+def _shown(credentials: CredentialsSettings) -> Iterator[tuple[Path, str]]:
+    """What fronts show to clients: by its place where it can be renewed, else (systemd loaded it) in memory."""
+    for laid in sorted(credentials.handed.glob(f"{front_name('*')}/*")):
+        place = credentials.directory / laid.name
+        yield place if place.exists() else laid, "what clients of a module are shown"
 
 
 CHECK = Check(
