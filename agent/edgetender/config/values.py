@@ -66,20 +66,20 @@ def whole(least: int, most: int) -> Check:
 def number(least: float, most: float) -> Check:
     def check(value: Any) -> float:
         if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
-            raise ValueError(f"{value!r} is no number from {least:g} to {most:g}")
+            raise ValueError(f"{value!r} is no number from {least:.15g} to {most:.15g}")
         return float(value)
 
-    check.__doc__ = f"number, {least:g} to {most:g}"
+    check.__doc__ = f"number, {least:.15g} to {most:.15g}"
     return check
 
 
 def seconds(least: float, most: float = 86400) -> Check:
     def check(value: Any) -> float:
         if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
-            raise ValueError(f"{value!r} is no number of seconds from {least:g} to {most:g}")
+            raise ValueError(f"{value!r} is no number of seconds from {least:.15g} to {most:.15g}")
         return float(value)
 
-    check.__doc__ = f"seconds, {least:g} to {most:g}"
+    check.__doc__ = f"seconds, {least:.15g} to {most:.15g}"
     return check
 
 
