@@ -85,6 +85,8 @@ def _kind(item: dict[str, Any]) -> str:
 
 def _bounds(item: dict[str, Any]) -> str:
     least, most = item.get("minimum"), item.get("maximum")
+    if "exclusiveMinimum" in item:
+        return f" above {item['exclusiveMinimum']}, {most} at most"
     return f", {least} to {most}" if most is not None and most < 2**31 else f" from {least}" if least else ""
 
 

@@ -94,8 +94,8 @@ def bases(session: Session) -> Exit:
 def recipe(session: Session, name: str, platform: str | None, folder: Path | None) -> Exit:
     """Write the Dockerfile of a base of your own, from a vendor's image, for ONNX Runtime on an accelerator.
 
-    It pins ONNX Runtime, and has the labels by which a device whose driver or card does not fit refuses it. We never
-    built it: the vendors' registries and devices are yours to try it on.
+    It pins ONNX Runtime, and has the labels by which a device whose driver or card does not fit refuses it. No test
+    has built it: that takes a vendor's registry.
     """
     one = recipe_of(name)
     wanted = platform or f"linux/{one.architectures[0]}"

@@ -269,6 +269,6 @@ class Manifest(Wire):
     )
     modules: dict[Name, Module] = Field(max_length=64, description="by name; a module not listed is removed")
     registries: dict[str, RegistryAccess] = Field(default_factory=dict, description="keyed by host[:port]")
-    update: Update = Field(default_factory=Update, description="when a new version counts as good")
+    update: Update = Field(default_factory=Update, description="how it comes, and when it counts as good")
     compat: CompatTables = None
     allow_empty: bool = Field(default=False, description="must be true for one that removes every module")

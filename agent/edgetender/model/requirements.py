@@ -102,7 +102,7 @@ class Asked(BaseModel):
 
 
 class Accelerator(Asked):
-    """One accelerator that satisfies all of this; it is the one the container gets. Short form: its vendor."""
+    """One accelerator that satisfies all of this; it is the one the container gets."""
 
     vendor: Word | None = Field(None, description="nvidia, intel, amd, rockchip, hailo, qualcomm, google, …")
     kind: Word | None = Field(None, description="discrete, integrated, npu")

@@ -36,7 +36,7 @@ class Comparison(Wire):
 
 
 class Update(Wire):
-    """When a new version counts as good."""
+    """How a new version comes to the device, and when it counts as good."""
 
     settle: Seconds = Field(10.0, description="every module ready for this long makes the candidate accepted")
     strategy: Literal["switch", "recreate"] = Field(
