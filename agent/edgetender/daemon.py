@@ -17,7 +17,7 @@ from edgetender.clock import SystemClock
 from edgetender.commands import commands_of
 from edgetender.config.settings import Settings
 from edgetender.delays import LockFiles
-from edgetender.detecting import Eyes, architecture, front_fact, level
+from edgetender.detecting import Eyes, architecture, device_figures, front_fact, level
 from edgetender.detector import Detector
 from edgetender.engine.docker_engine import DockerEngine
 from edgetender.engine.front.docker_fronts import DockerFronts
@@ -47,7 +47,6 @@ from edgetender.model.examined import Identity
 from edgetender.observing import Observer
 from edgetender.ports import Sink
 from edgetender.prober import Prober
-from edgetender.probes.host import HostFigures
 from edgetender.probes.kernel_events import KernelEvents, listen
 from edgetender.publisher import Publisher
 from edgetender.puller import Puller
@@ -152,7 +151,7 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
     trends = Trends(clock)
     sinks: list[Sink] = [upstream_of(settings, outbox, clock), PrometheusSink(metrics), trends]
     sampler = Sampler(
-        HostFigures(settings.state_dir),
+        device_figures(settings, hardware),
         engine,
         sinks,
         lambda: publisher.snapshot(),  # noqa: PLW0108  # made below: the sampler looks when it runs

@@ -18,6 +18,8 @@ from edgetender.model.figures import EngineFacts
 from edgetender.model.hardware import Fact, Hardware, merged, native_architecture
 from edgetender.ports import Engine
 from edgetender.probes import detect
+from edgetender.probes.gpu_figures import GpuFigures
+from edgetender.probes.host import HostFigures
 from edgetender.probes.programs import Children
 from edgetender.probes.runtimes import of_engine_facts
 from edgetender.probes.signs import signs
@@ -26,6 +28,17 @@ from edgetender.probes.tree import Tree
 log = logging.getLogger(__name__)
 
 _PREFIX = "EDGETENDER_FACT_"
+
+
+def device_figures(settings: Settings, hardware: Callable[[], Hardware]) -> Callable[[], dict[str, Any]]:
+    """How busy the device is, and its cards; for one thread."""
+
+    def has_card() -> bool:
+        return any(one.value("vendor") == "nvidia" for one in hardware().devices)
+
+    host = HostFigures(settings.state_dir)
+    cards = GpuFigures(Tree(settings.hardware.root), Children(), has_card)
+    return lambda: host() | cards()
 
 
 class Eyes:

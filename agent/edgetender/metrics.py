@@ -92,6 +92,10 @@ CATALOGUE = (
     Declared("device_memory_available_bytes", "gauge", "Memory that could be had without swapping."),
     Declared("device_disk_total_bytes", "gauge", "Size of the disk with the agent's state."),
     Declared("device_disk_free_bytes", "gauge", "Free space there."),
+    Declared("gpu_utilization_ratio", "gauge", "Part of the time in which an NVIDIA card worked.", ("gpu",)),
+    Declared("gpu_memory_total_bytes", "gauge", "Its memory.", ("gpu",)),
+    Declared("gpu_memory_used_bytes", "gauge", "What of it is in use.", ("gpu",)),
+    Declared("gpu_temperature_celsius", "gauge", "Its temperature.", ("gpu",)),
     Declared(
         "hardware", "gauge", "1 for what this device is.", ("arch", "level", "accelerators", "driver", "cuda")
     ),
@@ -107,6 +111,12 @@ _DEVICE = {  # sample key -> metric
     "memoryAvailableBytes": "device_memory_available_bytes",
     "diskTotalBytes": "device_disk_total_bytes",
     "diskFreeBytes": "device_disk_free_bytes",
+}
+_GPU = {
+    "utilizationRatio": "gpu_utilization_ratio",
+    "memoryTotalBytes": "gpu_memory_total_bytes",
+    "memoryUsedBytes": "gpu_memory_used_bytes",
+    "temperatureCelsius": "gpu_temperature_celsius",
 }
 _CONTAINER = {
     "cpuSeconds": "container_cpu_seconds",
@@ -265,3 +275,6 @@ def _of_device(sample: Mapping[str, Any]) -> Iterator[Metric]:
     yield _family(
         "device_temperature_celsius", [((sensor,), value) for sensor, value in temperatures.items()]
     )
+    cards = sample.get("gpus", {})
+    for key, name in _GPU.items():
+        yield _family(name, [((card,), said.get(key)) for card, said in cards.items()])

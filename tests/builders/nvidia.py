@@ -39,5 +39,7 @@ int nvmlDeviceGetUUID(void*h,char*b,unsigned n){strncpy(b,"GPU-1",n);return 0;}
 int nvmlDeviceGetPciInfo_v3(void*h,Pci*p){memset(p,0,sizeof *p);strcpy(p->bus_id,"00000000:01:00.0");return 0;}
 int nvmlDeviceGetMemoryInfo(void*h,Memory*m){m->total=2147483648ULL;m->free=m->total;return 0;}
 int nvmlDeviceGetCudaComputeCapability(void*h,int*a,int*b){*a=6;*b=1;return 0;}
+int nvmlDeviceGetUtilizationRates(void*h,unsigned*u){u[0]=37;u[1]=5;return 0;}
+int nvmlDeviceGetTemperature(void*h,int sensor,unsigned*c){*c=61;return 0;}
 int nvmlDeviceGetBrand(void*h,unsigned*b){*b=1;return 0;}
 """

@@ -40,6 +40,14 @@ DEVICE = {
     "diskTotalBytes": 2**35,
     "diskFreeBytes": 2**34,
     "temperatureCelsius": {"cpu_thermal/0": 48.3},
+    "gpus": {
+        "GPU-1": {
+            "utilizationRatio": 0.4,
+            "memoryTotalBytes": 2**31,
+            "memoryUsedBytes": 2**30,
+            "temperatureCelsius": 61,
+        }
+    },
 }
 MODULES = {
     "modules": {

@@ -12,6 +12,7 @@ from typing import Any
 
 _ATTRIBUTES = {"major": 75, "minor": 76, "integrated": 18}  # CUdevice_attribute of cuda.h
 _NVML_NOT_SUPPORTED = 3
+_NVML_TEMPERATURE_GPU = 0
 _NAMES = 96
 
 
@@ -21,6 +22,12 @@ class _Uuid(ctypes.Structure):
 
 class _Memory(ctypes.Structure):
     _fields_ = (("total", ctypes.c_ulonglong), ("free", ctypes.c_ulonglong), ("used", ctypes.c_ulonglong))
+
+
+class _Use(ctypes.Structure):
+    """nvmlUtilization_t: percent of the time since the driver's last look."""
+
+    _fields_ = (("gpu", ctypes.c_uint), ("memory", ctypes.c_uint))
 
 
 class _Pci(ctypes.Structure):
@@ -112,12 +119,24 @@ def _nvml_device(lib: Any, number: int) -> dict[str, Any]:
     brand = ctypes.c_uint()
     if lib.nvmlDeviceGetBrand(handle, ctypes.byref(brand)) == 0:
         found["brand"] = brand.value
+    found |= _busy(lib, handle)
     mode, pending = ctypes.c_uint(), ctypes.c_uint()
     if not hasattr(lib, "nvmlDeviceGetMigMode"):  # before driver 450
         return found
     if lib.nvmlDeviceGetMigMode(handle, ctypes.byref(mode), ctypes.byref(pending)) == 0:
         found["mig"] = bool(mode.value)
         found["instances"] = list(_instances(lib, handle)) if mode.value else []
+    return found
+
+
+def _busy(lib: Any, handle: Any) -> dict[str, Any]:
+    use, celsius, found = _Use(), ctypes.c_uint(), {}
+    if not hasattr(lib, "nvmlDeviceGetUtilizationRates"):
+        return {}
+    if lib.nvmlDeviceGetUtilizationRates(handle, ctypes.byref(use)) == 0:  # no answer while MIG is on
+        found["busy"] = use.gpu
+    if lib.nvmlDeviceGetTemperature(handle, _NVML_TEMPERATURE_GPU, ctypes.byref(celsius)) == 0:
+        found["celsius"] = celsius.value
     return found
 
 

@@ -20,7 +20,7 @@ _FOLDERS = (
     "usr/lib/aarch64-linux-gnu/tegra", "run/opengl-driver/lib",
 )  # fmt: skip
 _LIBRARIES = {"cuda": "libcuda.so.1", "nvml": "libnvidia-ml.so.1"}
-_CHILD = Path(__file__).with_name("nvidia_child.py")
+CHILD = Path(__file__).with_name("nvidia_child.py")
 _CUDA_ERRORS = {
     2: "cuda_out_of_memory", 35: "driver_too_old", 100: "no_cuda_device", 209: "no_kernel_image",
     222: "ptx_too_new", 803: "driver_library_mismatch", 804: "forward_compatibility_unsupported",
@@ -73,15 +73,17 @@ def _library(kind: str, tree: Tree, programs: Programs) -> Said:
     recorded = tree.text(f"{RECORDED}/{kind}.json")
     if recorded is not None:
         return _read(kind, Answer(recorded, 0))
-    library = _where(tree, _LIBRARIES[kind])
+    library = library_at(tree, kind)
     if library is None:
         return Said(code="library_missing", detail=f"there is no {_LIBRARIES[kind]}")
     # -I and -S: nothing of this process's surroundings goes in; -B: nothing is written
-    argv = (sys.executable, "-I", "-S", "-B", str(_CHILD), kind, library)
+    argv = (sys.executable, "-I", "-S", "-B", str(CHILD), kind, library)
     return _read(kind, programs(kind, argv))
 
 
-def _where(tree: Tree, name: str) -> str | None:
+def library_at(tree: Tree, kind: str) -> str | None:
+    """What the child loads to ask `cuda` or `nvml`; None where a tree has no such library."""
+    name = _LIBRARIES[kind]
     if tree.live:
         return name  # the dynamic linker knows
     at = next((f"{folder}/{name}" for folder in _FOLDERS if tree.exists(f"{folder}/{name}")), None)
