@@ -117,8 +117,7 @@ class Reconciler:
         look = look_at(self._hardware())
         ledger = marked(ledger, look, now)
         ledger = measured(ledger, self._timed(ledger), observed, look, now)
-        if not is_frozen(ledger, now):
-            ledger = held(ledger, self._resolved(ledger), now)
+        ledger = held(ledger, self._resolved(ledger), now, frozen=is_frozen(ledger, now))
         target = self._aim(ledger, observed, now)
         ledger = went_on(ledger, target, now)
         ledger = forget(ledger, target, observed, now, self._resolved(ledger))

@@ -52,3 +52,20 @@ def test_what_runs_falls_back_by_its_own_list_while_a_new_version_waits(other: d
         made.run(10)
     assert running(made) == {"scorer": plain}
     assert [(d.variant, d.image) for d in made.last.ledger.demotions] == [("fast", fast)]
+
+
+def test_a_module_that_had_to_be_brought_down_is_not_brought_up_again_while_the_device_is_held():
+    fast, plain = image("fast", "1"), image("plain", "1")
+    variants = {"variants": [{"name": "fast", "image": fast}, {"name": "plain", "image": plain}]}
+    loop = deployed(manifest(1, scorer=variants), fast, plain)
+    loop.wish("hold")
+    for _ in range(3):
+        loop.engine.crash(serving(loop))
+        loop.run(10)
+    assert running(loop) == {"scorer": plain}
+    loop.clock.advance(3700)  # what it failed of counts for an hour
+    loop.run(400)
+    assert running(loop) == {"scorer": plain}
+    loop.wish("release")
+    loop.run(400)
+    assert running(loop) == {"scorer": fast}

@@ -16,17 +16,21 @@ STABLE = timedelta(minutes=5)
 BETWEEN = timedelta(hours=1)
 
 
-def held(ledger: Ledger, resolutions: Iterable[Resolution], now: datetime) -> Ledger:
-    """The ledger with what each module runs as, and since when a better variant could run."""
+def held(ledger: Ledger, resolutions: Iterable[Resolution], now: datetime, *, frozen: bool = False) -> Ledger:
+    """The ledger with what each module runs as, and since when a better variant could run.
+
+    While all is *frozen* nothing goes up; what had to go down stays there.
+    """
     choices = dict(ledger.choices)
     for resolution in resolutions:
         for chosen in resolution.choices:
             key = resolution_key(resolution.slot, chosen.module)
-            choices[key] = _next(choices.get(key), chosen, now)
+            runs = _as_it_is(choices.get(key), chosen, now)
+            choices[key] = runs if frozen else _up(runs, chosen, now)
     return ledger if choices == dict(ledger.choices) else replace(ledger, choices=choices)
 
 
-def _next(before: Choice | None, chosen: Chosen, now: datetime) -> Choice:
+def _as_it_is(before: Choice | None, chosen: Chosen, now: datetime) -> Choice:
     if before is None or (before.variant, before.image) != (chosen.variant, chosen.image):
         climbed = before.climbed_at if before else None
         before = Choice(
@@ -34,7 +38,10 @@ def _next(before: Choice | None, chosen: Chosen, now: datetime) -> Choice:
         )
     else:
         before = replace(before, devices=chosen.devices, injection=chosen.injection)
-    before = replace(before, measuring=chosen.measuring or (before.measuring and chosen.better is not None))
+    return replace(before, measuring=chosen.measuring or (before.measuring and chosen.better is not None))
+
+
+def _up(before: Choice, chosen: Chosen, now: datetime) -> Choice:
     if chosen.better is not None and chosen.at_once:
         return Choice(
             chosen.better, chosen.better_image, (), None, now, climbed_at=before.climbed_at, measuring=True
