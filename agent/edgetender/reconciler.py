@@ -114,10 +114,7 @@ class Reconciler:
         seen = ledger
         ledger, until = self._judge(ledger, target, observed, now)
         observed = self._seen_by(ledger, seen, observed)
-        look = look_at(self._hardware())
-        ledger = marked(ledger, look, now)
-        ledger = measured(ledger, self._timed(ledger), observed, look, now)
-        ledger = held(ledger, self._resolved(ledger), now, frozen=is_frozen(ledger, now))
+        ledger = self._choose(ledger, observed, now)
         target = self._aim(ledger, observed, now)
         ledger = went_on(ledger, target, now)
         ledger = forget(ledger, target, observed, now, self._resolved(ledger))
@@ -175,6 +172,13 @@ class Reconciler:
     def _resolved(self, ledger: Ledger) -> tuple[Resolution, ...]:
         both = (self._resolve(ledger.accepted, ledger), self._resolve(ledger.candidate, ledger))
         return tuple(resolution for resolution in both if resolution is not None)
+
+    def _choose(self, ledger: Ledger, observed: Observed, now: datetime) -> Ledger:
+        """What failed, what was timed, and which variants are held on to or left for it."""
+        look = look_at(self._hardware())
+        ledger = marked(ledger, look, now)
+        ledger = measured(ledger, self._timed(ledger), observed, look, now)
+        return held(ledger, self._resolved(ledger), now, frozen=is_frozen(ledger, now))
 
     def _timed(self, ledger: Ledger) -> Iterator[tuple[ContainerSpec, tuple[str, ...]]]:
         return (each for one in self._resolved(ledger) for each in one.timed)
