@@ -211,6 +211,13 @@ def test_what_cannot_be_shown_is_refused_and_the_one_before_goes_on(tls: Tls, sp
     assert tls.shown() == leaf(good)
 
 
+def test_a_front_that_shows_nothing_is_never_stale(stand: Stand) -> None:
+    member = stand.member(1, "graceful")
+    stand.front.ensure(stand.spec, member)
+    until(lambda: state(stand).target == member, "the front", within_s=10)
+    assert not state(stand).stale
+
+
 def test_without_a_place_for_keys_no_front_is_made(
     tls: Tls, engine_socket: str, front_archive: Path, tmp_path: Path
 ) -> None:

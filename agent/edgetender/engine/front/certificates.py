@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 import ssl
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import NoReturn, Protocol
 
@@ -65,9 +65,9 @@ class Certificates:
     def laid(self, folder: str, certificates: Mapping[str, Secret]) -> bool:
         return self._had().holds(folder, certificates)
 
-    def stale(self, folder: str, names: Iterable[str]) -> bool:
+    def stale(self, folder: str, names: Collection[str]) -> bool:
         """Whether a credential is not what was laid; also one that cannot be read: then its reader says why."""
-        if self._keys is None:
+        if self._keys is None or not names:
             return False
         try:
             return not self._keys.holds(folder, {name: _blocks(self._keys.read(name)) for name in names})
