@@ -109,7 +109,7 @@ NOT_RUN = {
         "model deploy": "goes on with that package",
     },
     "send-messages.md": {
-        "EDGETENDER_MESSAGES": "the socket is a container's; tests/system/test_messages.py has one"
+        "EDGETENDER_MESSAGES": "the socket is a container's; tests/contracts/test_ingest_page.py has one"
     },
     "update-without-a-gap.md": {
         "sudo ": "fetches Debian's packages; ./run test builds the front for its own tests"

@@ -79,6 +79,12 @@ def test_a_decision_is_short_and_says_what_it_cost(page: str) -> None:
     assert {"## Context", "## Decision", "## Consequences"} <= set(text.splitlines())
 
 
+def test_a_console_block_stands_where_a_test_runs_it() -> None:
+    having = {page for page in PAGES if re.search(r"^ *```console$", (ROOT / page).read_text(), re.MULTILINE)}
+    run = {"README.md", "docs/tutorials/first-deployment.md"}
+    assert {page for page in having - run if not page.startswith("docs/how-to/")} == set()
+
+
 def test_the_readme_s_console_blocks_say_what_is_true() -> None:
     environ = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     with Shell(ROOT, environ) as shell:
