@@ -170,6 +170,15 @@ def test_a_token_of_an_oauth2_server_is_the_password(device: Device, azure: Toke
     assert "scope" not in azure.asked[1].said
 
 
+def test_a_server_that_wants_the_secret_in_a_header_gets_it_there(device: Device, azure: TokenServer) -> None:
+    azure.in_header = True
+    said = {"kind": "oauth2", "token_url": f"{azure.url}/oauth/token", "client_id": CLIENT}
+    device.has(**said, client_secret=SECRET)
+    device.get("registry.example")
+    assert azure.paths() == ["POST /oauth/token"] * 2
+    assert "client_secret" not in azure.asked[1].said
+
+
 def test_an_identity_token_of_a_helper_opens_as_docker_would(azure: TokenServer) -> None:
     signs_in(Credential(TOKEN_USER, Secret("canary-identity"), "reg"), azure)
     assert azure.paths() == ["GET /v2/", "POST /oauth2/token", "GET /v2/"]

@@ -15,13 +15,13 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, unquote_plus, urlsplit
 
 from demo.parts.identities import Authority
 from edgetender.model.access import ACR_AUDIENCE, ACR_USER
 from edgetender.registry.manifests import OCI_MANIFEST
 
-TENANT, CLIENT, SECRET = "contoso.example", "app-1", "canary-client-2f6b~Q"
+TENANT, CLIENT, SECRET = "contoso.example", "app-1", "canary-client-2f6b~Q+%"
 ARC_KEY = "canary-arc-77aa"
 CANARY = "canary"  # is in every secret and token there
 
@@ -40,13 +40,15 @@ class Asked:
 class TokenServer:
     """With *home* it has TLS, by the authority whose certificate is `ca`.
 
-    *layout*: an OCI layout, whose images any repository has. *refusals*: (status, document) instead of the answer at a path; *life_s*: how long a token is good.
+    *layout*: an OCI layout, whose images any repository has. *refusals*: (status, document) instead of the answer at a path; *life_s*: how long a token is good; *in_header*:
+    whether clients are to show their secret there.
     """
 
     home: Path | None = None
     arc_key: Path | None = None
     layout: Path | None = None
     life_s: int = 3600
+    in_header: bool = False
     asked: list[Asked] = field(default_factory=list)
     refusals: dict[str, tuple[int, Any]] = field(default_factory=dict)
     issued: int = 0
@@ -117,11 +119,10 @@ class TokenServer:
         scope = {"scope": f"{ACR_AUDIENCE}/.default"} if TENANT in asked.path else {}
         match (asked.method, asked.path):
             case ("POST", "/contoso.example/oauth2/v2.0/token" | "/oauth/token"):
-                if said.get("client_secret") != SECRET or scope.items() - said.items():
-                    free = f"AADSTS7000215: Invalid client secret {said.get('client_secret')}"
+                if _secret(asked, in_header=self.in_header) != SECRET or scope.items() - said.items():
+                    free = f"AADSTS7000215: Invalid client secret in {said}"
                     return 401, _no("invalid_client", free, 7000215), {"WWW-Authenticate": "Basic realm=x"}
                 assert said["grant_type"] == "client_credentials"
-                assert said["client_id"] == CLIENT
                 return 200, {"access_token": self._new("entra"), "expires_in": self.life_s}, {}
             case ("GET", "/metadata/identity/oauth2/token"):
                 return self._metadata(asked)
@@ -172,6 +173,12 @@ class TokenServer:
 
 def _no(code: str, free: str, number: int | None = None) -> dict[str, Any]:
     return {"error": code, "error_description": free} | ({"error_codes": [number]} if number else {})
+
+
+def _secret(asked: Asked, *, in_header: bool) -> str | None:
+    if in_header:
+        return unquote_plus(_basic(asked).get(CLIENT, ""))
+    return asked.said.get("client_secret") if asked.said.get("client_id") == CLIENT else None
 
 
 def _basic(asked: Asked) -> dict[str, str]:

@@ -57,17 +57,16 @@ class Endpoint:
         self._what, self._timeout_s, self._local = f"{what} from {self.host}", timeout_s, local
         self._ca_file = settings.get(self.host, RegistrySettings()).ca_file
 
-    def post(self, **form: str | Secret) -> Reply:
+    def post(self, form: Mapping[str, str | Secret], authorization: Secret | None = None) -> Reply:
         """Raises RegistryUnreachable, where nothing came."""
         spelled = {key: v.reveal() if isinstance(v, Secret) else v for key, v in form.items()}
         body = urlencode({key: value for key, value in spelled.items() if value}).encode()
         headers = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
-        return self._ask("POST", headers, body)
+        return self._ask("POST", headers, body, authorization)
 
     def get(self, headers: Mapping[str, str], authorization: Secret | None = None) -> Reply:
         """Raises RegistryUnreachable, where nothing came."""
-        said = {"Authorization": authorization.reveal()} if authorization else {}
-        return self._ask("GET", {**headers, **said}, None)
+        return self._ask("GET", headers, None, authorization)
 
     def token(self, reply: Reply, key: str, repair: str) -> Secret:
         """What *reply* has at *key*. Raises RegistryDenied, with *repair*; RegistryUnreachable."""
@@ -91,7 +90,10 @@ class Endpoint:
             )
         return RegistryDenied(f"{said}; {repair}")
 
-    def _ask(self, method: str, headers: dict[str, str], body: bytes | None) -> Reply:
+    def _ask(
+        self, method: str, headers: Mapping[str, str], body: bytes | None, authorization: Secret | None
+    ) -> Reply:
+        shown = {"Authorization": authorization.reveal()} if authorization else {}
         with (
             Connection(
                 self.host,
@@ -106,7 +108,7 @@ class Endpoint:
                 what=self._what,
                 scope="",
                 expect=ANY,
-                headers=headers,
+                headers={**headers, **shown},
                 body=None if body is None else lambda: body,
             ) as answer,
         ):
