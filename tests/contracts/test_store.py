@@ -81,6 +81,15 @@ def test_history_keeps_fifty_versions_and_the_bodies_of_twenty(store: Store) -> 
     assert [each.version for each in kept if each.body] == list(range(60, 40, -1))
 
 
+def test_a_later_epoch_s_versions_are_newer_whatever_their_number(store: Store) -> None:
+    store.commit(Ledger(), history=[entry(version) for version in range(101, 151)])
+    store.commit(Ledger(), history=[dataclasses.replace(entry(version), epoch=2) for version in (1, 2)])
+    kept = store.history()
+    assert [each.version for each in kept] == [2, 1, *range(150, 102, -1)]
+    assert [each.version for each in kept if each.body] == [2, 1, *range(150, 132, -1)]
+    assert store.history(1) == kept[:1]
+
+
 def test_a_flood_of_deliveries_costs_the_oldest_and_says_so(store: Store) -> None:
     numbers = [store.deliver("manifest", "mqtt", b"%d" % index, NOON) for index in range(203)]
     assert [each.id for each in store.deliveries()] == numbers[3:]

@@ -54,7 +54,7 @@ class FakeStore:
         for decision in decisions:
             self._decide(decision)
         self._history |= {entry.version: entry for entry in history}
-        newest = sorted(self._history, reverse=True)
+        newest = sorted(self._history, key=lambda one: (self._history[one].epoch, one), reverse=True)
         self._history = {
             version: self._history[version] if place < 20 else replace(self._history[version], body="")
             for place, version in enumerate(newest[:50])

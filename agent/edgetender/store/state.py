@@ -163,12 +163,11 @@ class SqliteStore:
         return [f"history of version {version}" for version in damaged]
 
     def _entries(self, limit: int) -> list[tuple[int, HistoryEntry | None]]:
+        """Newest first, None for one that is damaged."""
         with self._database.reading() as connection:
-            rows = connection.execute(
-                "SELECT version, entry, crc, body, body_crc FROM history ORDER BY version DESC LIMIT ?",
-                (limit,),
-            ).fetchall()
-        return [(row[0], _entry(*row[1:])) for row in rows]
+            rows = connection.execute("SELECT version, entry, crc, body, body_crc FROM history").fetchall()
+        found = [(row[0], _entry(*row[1:])) for row in rows]
+        return sorted(found, key=lambda pair: _age(*pair), reverse=True)[:limit]
 
 
 def _read_ledger(connection: sqlite3.Connection) -> tuple[Ledger, list[str]]:
@@ -234,13 +233,18 @@ def _enter(connection: sqlite3.Connection, history: Iterable[HistoryEntry]) -> N
             "INSERT OR REPLACE INTO history (version, entry, crc, body, body_crc) VALUES (?, ?, ?, ?, ?)",
             (entry.version, text, crc(text), entry.body, crc(entry.body)),
         )
-    connection.execute(
-        "DELETE FROM history WHERE version NOT IN"
-        " (SELECT version FROM history ORDER BY version DESC LIMIT ?)",
-        (HISTORY_KEPT,),
+    rows = connection.execute("SELECT version, entry, crc FROM history").fetchall()
+    newest = sorted(
+        (_age(number, _entry(text, stored, "", 0)) for number, text, stored in rows), reverse=True
     )
-    connection.execute(
-        "UPDATE history SET body = '', body_crc = 0 WHERE body != '' AND version NOT IN"
-        " (SELECT version FROM history ORDER BY version DESC LIMIT ?)",
-        (BODIES_KEPT,),
+    gone = [(number,) for _, number in newest[HISTORY_KEPT:]]
+    connection.executemany("DELETE FROM history WHERE version = ?", gone)
+    bare = [(number,) for _, number in newest[BODIES_KEPT:HISTORY_KEPT]]
+    connection.executemany(
+        "UPDATE history SET body = '', body_crc = 0 WHERE version = ? AND body != ''", bare
     )
+
+
+def _age(version: int, entry: HistoryEntry | None) -> tuple[int, int]:
+    """What is newer is greater: a later epoch of the trust root begins the versions anew."""
+    return entry.epoch if entry is not None else 0, version
