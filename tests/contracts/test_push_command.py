@@ -89,11 +89,13 @@ def test_the_trace_that_a_push_begins_arrives_with_the_manifest(broker, protocol
     inbox.wait(carrying(canonical(MANIFEST), PARENT))
     settled(transport, connected=True)
     with Listener(broker.port, "traced") as device:
-        event = canonical({"type": "deployment.applied", "traceparent": PARENT})
+        at = "2026-11-24T12:00:00.000Z"
+        event = canonical({"type": "deployment.applied", "traceparent": PARENT, "at": at})
         transport.send(Message("event/deployment.applied", event), timeout_s=5)
         told = dict(device.wait("event/deployment.applied").properties["UserProperty"])
     transport.close()
-    assert (told["traceparent"], told["type"]) == (PARENT, "edgetender.event.deployment.applied")
+    assert (told["traceparent"], told["time"]) == (PARENT, at)
+    assert told["type"] == "edgetender.event.deployment.applied"
 
 
 def test_who_follows_a_push_is_told_its_trace(push, broker):

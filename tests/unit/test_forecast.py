@@ -157,6 +157,22 @@ def test_after_its_bound_no_further_question_is_begun():
     ]
 
 
+class Nested(FakeImages):
+    """Somebody else asks for a plan while this one is asking."""
+
+    def resolve(self, reference, **more):
+        self.meanwhile = self.ask(wanted(NEXT))
+        return super().resolve(reference, **more)
+
+
+def test_who_asks_meanwhile_goes_without_and_nobody_is_held_up():
+    images = Nested()
+    images.ask = surveyor(images)
+    images.ask(wanted(NEXT))
+    assert images.meanwhile.unknown == dict.fromkeys([NEXT, SCORER], "somebody else is asking; ask again")
+    assert len(images.asked) == 2
+
+
 # --- going back
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable
 
 from edgetender.clock import Clock
@@ -18,7 +19,8 @@ BOUND_S = 4.0  # after which no further question is begun
 class Surveyor:
     """Asks one after the other; a registry that did not answer is not asked again. Threads: any; never raises.
 
-    What names a digest never changes: the newest of those answers are kept.
+    What names a digest never changes: the newest of those answers are kept. One survey at a time: who asks meanwhile
+    goes without, so that nobody ties up the agent, or a registry, by asking often.
     """
 
     def __init__(
@@ -27,8 +29,17 @@ class Surveyor:
         """*images* should wait for WAIT_S at most; *platform* is architecture and level, as registries know them."""
         self._images, self._credentials, self._clock, self._platform = images, credentials, clock, platform
         self._known: dict[str, ImageFacts] = {}
+        self._busy = threading.Lock()
 
     def __call__(self, wanted: Iterable[ImageWanted]) -> Surveyed:
+        if not self._busy.acquire(blocking=False):
+            return Surveyed({}, {one.reference: "somebody else is asking; ask again" for one in wanted})
+        try:
+            return self._survey(wanted)
+        finally:
+            self._busy.release()
+
+    def _survey(self, wanted: Iterable[ImageWanted]) -> Surveyed:
         until = self._clock.monotonic() + BOUND_S
         facts: dict[str, ImageFacts] = {}
         unknown: dict[str, str] = {}

@@ -12,7 +12,7 @@ from edgetender import __version__
 from edgetender.clock import Clock, SystemClock, rfc3339
 from edgetender.codec import MAX_BYTES, sha256_hex
 from edgetender.errors import LinkDown
-from edgetender.model.trace import MEMBER, parted
+from edgetender.model.trace import MEMBER
 from edgetender.model.upstream import Link, Message
 from edgetender.ports import Commands
 from edgetender.transports.keeper import LinkKeeper
@@ -165,8 +165,8 @@ class MqttTransport:
                 "source": self._root,
                 "type": f"edgetender.{message.topic.replace('/', '.')}",
             }
-            if kind == "event" and (parent := parted(message.body)[1]):
-                attributes[MEMBER] = parent  # the distributed tracing extension's
+            if kind == "event":
+                attributes |= _said_beside(message.body)
         return Publication(
             f"{self._root}/{message.topic}",
             message.body,
@@ -174,3 +174,14 @@ class MqttTransport:
             expiry_s=message.expiry_s,
             attributes=tuple(attributes.items()),
         )
+
+
+def _said_beside(event: bytes) -> dict[str, str]:
+    """CloudEvents' time, and its distributed tracing extension's attribute, as far as *event* says them."""
+    try:
+        said = json.loads(event)
+    except ValueError:
+        return {}
+    members = {"time": "at", MEMBER: MEMBER}
+    found = {name: said.get(key) for name, key in members.items()} if isinstance(said, dict) else {}
+    return {name: text for name, text in found.items() if isinstance(text, str)}
