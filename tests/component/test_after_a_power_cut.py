@@ -80,6 +80,22 @@ def test_a_pull_is_over_when_its_bytes_are_on_the_disk(device: Device):
     assert device.marks.settled == {SCORER}
 
 
+def test_a_pull_that_ends_while_images_are_listed_is_remembered(device: Device):
+    """Pullers have threads of their own: the list may be older than what they settled."""
+
+    class Listing(FakeEngine):
+        def images(self) -> frozenset[str]:
+            found = super().images()
+            if SCORER not in found:
+                device.engine.pull(parse_reference(SCORER), None, lambda _: True)
+            return found
+
+    device.raw = Listing(world=device.raw.world, registry=[SCORER])
+    device.engine = ProvenEngine(device.raw, device.ground, device.marks, lambda: None)
+    assert device.engine.images() == frozenset()
+    assert device.marks.settled == {SCORER}
+
+
 def test_what_was_synced_is_used_at_once_after_a_power_cut_and_read_behind_the_scenes(device: Device):
     device.pull(SCORER)
     device.boot()

@@ -44,7 +44,7 @@ def test_what_is_damaged_or_gone_is_no_longer_settled(path: Path):
     marks.settle("b")
     marks.doubt("a")
     assert BootMarks(path, 1).settled == {"b"}
-    marks.keep(frozenset({"c"}))
+    marks.forget(frozenset({"b", "c"}))
     assert BootMarks(path, 1).settled == frozenset()
 
 

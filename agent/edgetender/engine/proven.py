@@ -36,7 +36,7 @@ class Marks(Protocol):
 
     def settle(self, image: str) -> None: ...
 
-    def keep(self, here: frozenset[str]) -> None: ...
+    def forget(self, gone: frozenset[str]) -> None: ...
 
     def doubt(self, image: str) -> None: ...
 
@@ -73,10 +73,14 @@ class ProvenEngine:
         return tuple(one for one in self._engine.containers() if one.running or not self._doubted(one.image))
 
     def images(self) -> frozenset[str]:
-        here = self._engine.images()
-        self._marks.keep(here)  # one that goes, and comes back by another hand, was not synced by us
         with self._lock:
-            self._proven &= here
+            known = self._proven | self._marks.settled
+        here = self._engine.images()
+        # one that goes, and comes back by another hand, was not synced by us; a pull that ended since is not gone
+        gone = frozenset(known - here)
+        self._marks.forget(gone)
+        with self._lock:
+            self._proven -= gone
         return frozenset(name for name in here if not self._doubted(name))
 
     def pull(

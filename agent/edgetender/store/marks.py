@@ -49,9 +49,9 @@ class BootMarks:
         """It is on the disk."""
         self._change(lambda settled: settled | {image})
 
-    def keep(self, here: frozenset[str]) -> None:
-        """Of those that are not *here* any more there is nothing to say."""
-        self._change(lambda settled: settled & here)
+    def forget(self, gone: frozenset[str]) -> None:
+        """Of those that are *gone* there is nothing to say any more."""
+        self._change(lambda settled: settled - gone)
 
     def doubt(self, image: str) -> None:
         """It is not whole."""
