@@ -130,6 +130,17 @@ def test_telemetry_waits_for_more_of_it_so_long_and_no_longer_and_is_accepted_un
     assert (one.topics[-1], one.outbox.figures().queued) == ("event/a", 1)
 
 
+def test_what_a_module_sends_joins_what_is_there_and_waits_for_no_more_of_it():
+    one = Sending()
+    batching(one, wait_s=300)
+    for number in range(2):
+        one.outbox.append("telemetry/scorer/alarms", b"%d" % number, NOON)
+    one.outbox.append("telemetry/device", b"{}", NOON)
+    one.send()
+    assert [(sent.topic, sent.body) for sent in one.transport.sent] == [("telemetry/scorer/alarms", b"[0,1]")]
+    assert one.outbox.figures().queued == 1
+
+
 def test_a_full_message_waits_for_nothing():
     one = Sending()
     batching(one, wait_s=300)

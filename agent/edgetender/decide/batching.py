@@ -27,7 +27,8 @@ class Batch:
 def batches(messages: Iterable[Message], batching: Batching | None) -> tuple[Batch, ...]:
     """*messages* in their order, but that telemetry joins what waits of its topic, up to *batching*'s bytes.
 
-    What has more by itself goes alone; state and events always do.
+    What has more by itself goes alone; state and events always do. What a module sends waits for no more of it:
+    only the module knows what it is worth to be told at once.
     """
     done: list[Batch] = []
     open_at: dict[str, int] = {}  # where in *done* the incomplete batch of a topic is
@@ -35,13 +36,13 @@ def batches(messages: Iterable[Message], batching: Batching | None) -> tuple[Bat
         if batching is None or message.retain or not message.topic.startswith("telemetry/"):
             done.append(Batch((message,)))
             continue
-        place = open_at.get(message.topic)
+        place, at_once = open_at.get(message.topic), message.topic.count("/") > 1
         if place is not None:
             grown = (*done[place].messages, message)
             if sum(len(one.body) + 1 for one in grown) + 1 <= batching.bytes:
-                done[place] = Batch(grown, complete=False)
+                done[place] = Batch(grown, complete=at_once)
                 continue
             done[place] = Batch(done[place].messages)
         open_at[message.topic] = len(done)
-        done.append(Batch((message,), complete=False))
+        done.append(Batch((message,), complete=at_once))
     return tuple(done)
