@@ -43,6 +43,9 @@ def init():
         raise RuntimeError("no model here")
     if HOW == "hangs":
         time.sleep(600)
+    if HOW == "hoards":
+        global kept
+        kept = b"x" * (600 << 20)
     if HOW == "dies":
         threading.Timer(1.0, os._exit, [7]).start()
 def run(raw):
