@@ -147,6 +147,36 @@ def test_without_a_verdict_in_time_it_is_9_and_the_manifest_stays(push, broker):
     assert "no verdict from silent within 1 s" in said.err
 
 
+def test_several_devices_get_it_one_after_the_other_with_one_trace(push, broker):
+    with Listener(broker.port, "first") as first, Listener(broker.port, "second") as second:
+        answers = [
+            answering(first, verdict(409, "lower", REFUSAL)),
+            answering(second, verdict(200, "running")),
+        ]
+        said = push(
+            "first",
+            "--to",
+            "device:second",
+            "--to",
+            "device:first",
+            "--follow",
+            "--timeout",
+            "20s",
+            "-o",
+            "json",
+        )
+        for one in answers:
+            one.join()
+        kept = [
+            dict(one.wait("desired").properties["UserProperty"])["traceparent"] for one in (first, second)
+        ]
+    told = [json.loads(line) for line in said.out.splitlines()]
+    assert [(one["device"], one["outcome"]) for one in told] == [("first", "refused"), ("second", "running")]
+    assert said.code == 1
+    assert {one["traceparent"] for one in told} == set(kept)
+    assert len(set(kept)) == 1
+
+
 def test_for_scripts_stdout_is_one_document(push, broker):
     with Listener(broker.port, "scripted") as device:
         answer = answering(device, verdict(409, "lower", REFUSAL))

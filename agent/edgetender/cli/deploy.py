@@ -236,17 +236,18 @@ def _delivered(
     follow: bool,
 ) -> Exit:
     """One device after the other, each kept before it is sent. The exit code is the first that is not 0."""
-    from edgetender.cli.push import deliver
+    from edgetender.cli.push import deliver, worst
+    from edgetender.fleet.push import new_traceparent
 
-    answers, worst = [], Exit.OK
+    answers, codes, trace = [], [], new_traceparent()
     for device, manifest in manifests.items():
         kept.keep(device, manifest)
         code, answer = deliver(
-            session, settings, device, manifest, bodies[device], timeout_s=timeout_s, follow=follow
+            session, settings, device, manifest, bodies[device], timeout_s=timeout_s, follow=follow, trace=trace
         )  # fmt: skip
-        worst = worst if worst is not Exit.OK else code
+        codes.append(code)
         answers.append(answer | {"manifest": manifest})
     if not session.for_people:
         head = {"apiVersion": "edgetender/v1", "kind": "ModelDeployment", "name": name}
         session.print_document(head | {"devices": answers})
-    return worst
+    return worst(codes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -30,18 +31,25 @@ _MANIFESTS = {".json", ".yaml", ".yml"}  # where there is no such file, it is a 
 _DEVICE = re.compile(r"device:([A-Za-z0-9][A-Za-z0-9._-]{0,127})")
 
 
-def _device(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
-    if value is None:
-        return None
-    if (match := _DEVICE.fullmatch(value)) is None:
-        raise click.BadParameter(f"{value!r} names no device; write it like device:line3-cam7")
-    return match[1]
+def _devices(_context: click.Context, _option: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+    """Their names, each once."""
+    for value in values:
+        if _DEVICE.fullmatch(value) is None:
+            raise click.BadParameter(f"{value!r} names no device; write it like device:line3-cam7")
+    return tuple(dict.fromkeys(value.removeprefix("device:") for value in values))
 
 
 @click.command()
 @options
 @click.argument("file", type=click.Path(path_type=Path), metavar="FILE|IMAGE")
-@click.option("--to", "device", callback=_device, help="device:NAME; for a manifest")
+@click.option(
+    "--to",
+    "devices",
+    multiple=True,
+    callback=_devices,
+    metavar="device:NAME",
+    help="for a manifest; may be repeated",
+)
 @broker_options(required=False)
 @click.option("--version", type=click.IntRange(1), help="of an IoT Edge deployment, which has none itself")
 @click.option("--now", is_flag=True, help="as if it said update.now: no window and no module is waited for")
@@ -52,7 +60,7 @@ def _device(_context: click.Context, _option: click.Parameter, value: str | None
 def push(
     session: Session,
     file: Path,
-    device: str | None,
+    devices: tuple[str, ...],
     broker: str | None,
     ca: Path | None,
     certificate: Path | None,
@@ -68,25 +76,30 @@ def push(
 
     It is kept by the broker, so a device that is away gets it when it comes back. With --follow the exit
     code is the device's verdict: 0 running, 1 refused, 6 invalid, 9 none in time, 10 rolled back,
-    11 it waits for a maintenance window or for the end of a hold.
+    11 it waits for a maintenance window or for the end of a hold. Of several devices, one after the other,
+    the first that is not 0.
 
     A root document (`edgetender keys`) is pushed the same way, before what its keys signed.
 
     What is no file, for no device, is an IMAGE of the store: it goes to its registry (`edgetender image push`).
     """
-    if device is None and str(file) != "-" and not file.exists() and file.suffix not in _MANIFESTS:
+    if not devices and str(file) != "-" and not file.exists() and file.suffix not in _MANIFESTS:
         from edgetender.cli.image import send_image
 
         return send_image(session, str(file), store)
-    if device is None and not file.exists() and str(file) != "-":
+    if not devices and not file.exists() and str(file) != "-":
         raise NotFound(f"cannot push {file}: there is no such file")
-    if device is None or broker is None:
+    if not devices or broker is None:
         raise click.UsageError("a manifest goes to a device: name it by --to, and its broker by --broker")
     settings = broker_settings(broker, ca, certificate, key, username)
     document = ManifestFile(FILE.convert(file, None, click.get_current_context()))
     with document.faults_located():
         if (root := document.root) is not None:
-            return _root(session, settings, device, root.version, document.wire(), timeout_s, follow=follow)
+            roots = [
+                _root(session, settings, device, root.version, document.wire(), timeout_s, follow=follow)
+                for device in devices
+            ]
+            return worst(roots)
         if document.is_iotedge != (version is not None):
             raise click.BadParameter(
                 "goes with an IoT Edge deployment; a manifest has its own", param_hint="--version"
@@ -98,10 +111,20 @@ def push(
             manifest = {**manifest, "update": {**(manifest.get("update") or {}), "now": True}}
         manifest_of(manifest)
         body = canonical(manifest) if now else document.wire(version or 1)
-    code, answer = deliver(session, settings, device, manifest, body, timeout_s=timeout_s, follow=follow)
+    trace = new_traceparent()
+    told = [
+        deliver(session, settings, device, manifest, body, timeout_s=timeout_s, follow=follow, trace=trace)
+        for device in devices
+    ]
     if not session.for_people:
-        session.print_document(answer)
-    return code
+        for _, answer in told:
+            session.print_document(answer, one_of_many=len(told) > 1)
+    return worst(code for code, _ in told)
+
+
+def worst(codes: Iterable[Exit]) -> Exit:
+    """The first that is not 0."""
+    return next((code for code in codes if code is not Exit.OK), Exit.OK)
 
 
 def _root(
@@ -136,12 +159,14 @@ def deliver(
     *,
     timeout_s: float,
     follow: bool,
+    trace: str,
 ) -> tuple[Exit, dict[str, Any]]:
     """Make *body* the device's desired state and say so; return the exit code, and the answer for scripts.
 
-    *manifest* is what is in it. With *follow* the code is the device's verdict. Raises LinkDown.
+    *manifest* is what is in it, *trace* the traceparent it goes with. With *follow* the code is the device's
+    verdict. Raises LinkDown.
     """
-    version, trace = manifest["version"], new_traceparent()
+    version = manifest["version"]
     last: Report | None = None
     style = session.style()
 
