@@ -49,7 +49,9 @@ class _Reading:
             text = file.read_bytes().decode()
             document = tomllib.loads(text)
         except OSError as error:
-            self._problems.append(Problem(f"{file}", "config.unreadable", f"cannot be read: {error.strerror}"))
+            self._problems.append(
+                Problem(f"{file}", "config.unreadable", f"cannot be read: {error.strerror}")
+            )
         except UnicodeDecodeError as error:
             line = error.object[: error.start].count(b"\n") + 1
             self._problems.append(Problem(f"{file}:{line}", "config.encoding", "not UTF-8"))

@@ -293,13 +293,3 @@ def test_the_application_root_holds_the_script_and_its_modules(exit_of, serving,
         "", "--entry_script", "entry.py", AML_APP_ROOT=str(root), AZUREML_SOURCE_DIRECTORY="source"
     ) as one:
         assert one.score().json == "found"
-
-
-def test_a_script_is_served_where_neither_numpy_nor_a_runtime_is_installed(serving, tmp_path):
-    bare = tmp_path / "bare"
-    bare.mkdir()
-    for name in ("numpy", "onnxruntime"):
-        (bare / f"{name}.py").write_text(f"raise ModuleNotFoundError('no {name} here', name='{name}')")
-
-    with serving(GOOD, PYTHONPATH=str(bare)) as server:
-        assert server.score().status == 200
