@@ -12,7 +12,7 @@ from edgetender.clock import Clock
 from edgetender.decide.documents import module_sample
 from edgetender.decide.serving import Tally, served
 from edgetender.errors import AgentError
-from edgetender.model.figures import ContainerFigures
+from edgetender.model.figures import ContainerFigures, by_module
 from edgetender.ports import Engine, Sink
 from edgetender.snapshot import Snapshot
 
@@ -72,7 +72,7 @@ class Sampler:
         if snapshot is None or snapshot.engine_down is not None:
             return None
         try:
-            return self._engine.figures([c for c in snapshot.observed.containers if c.running])
+            return by_module(self._engine.figures([c for c in snapshot.observed.containers if c.running]))
         except AgentError as error:
             log.warning("no container figures", extra={"fields": {"why": str(error)}})
             return None

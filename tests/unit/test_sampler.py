@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from demo.parts.waiting import until
@@ -22,15 +24,19 @@ STOPPED = replace(SCORER, id="c2", module="cleaner", status=Status.EXITED)
 
 
 class MeasuredEngine(FakeEngine):
-    """Answers *cpu_seconds* of whatever container it is asked for; remembers the question."""
+    """Answers *cpu_seconds*, or what *cpu_of* says by id, of what it is asked for; remembers the question."""
 
     cpu_seconds = 10.0
+    cpu_of: Mapping[str, float] = MappingProxyType({})
     asked: tuple[str, ...] = ()
 
     def figures(self, containers: Any) -> tuple[ContainerFigures, ...]:
         self._raise_if_down()
         self.asked = tuple(one.module for one in containers)
-        return tuple(ContainerFigures(name, self.cpu_seconds, 4096, None, 1, 2) for name in self.asked)
+        return tuple(
+            ContainerFigures(one.module, self.cpu_of.get(one.id, self.cpu_seconds), 4096, 8192, 1, 2)
+            for one in containers
+        )
 
 
 class Kept:
@@ -99,6 +105,27 @@ def test_a_container_made_anew_counts_from_zero_without_a_negative_rate() -> Non
     bench.engine.cpu_seconds = 1.0
     bench.sampler.sample()
     assert bench.sampler.latest() == {"scorer": (0.0, 4096)}
+
+
+def test_while_two_containers_of_a_module_run_it_has_what_both_use_and_no_rate_of_one_against_the_other() -> (
+    None
+):
+    bench = Bench()
+    assert bench.snapshot is not None
+    alone = bench.snapshot
+    both = replace(alone, observed=Observed(containers=(SCORER, replace(SCORER, id="new"))))
+    bench.engine.cpu_of = {"c1": 1000.0, "new": 0.0}
+    rates = []
+    for used, seen in ((0.0, alone), (2.0, both), (4.0, both), (5.0, alone), (5.0, alone)):
+        bench.clock.advance(10)
+        bench.engine.cpu_of = {"c1": 1000.0 + used, "new": used}
+        bench.snapshot = seen
+        bench.sampler.sample()
+        rates.append(bench.sampler.latest()["scorer"])
+    assert rates == [(0.0, 4096), (0.4, 8192), (0.4, 8192), (0.0, 4096), (0.0, 4096)]
+    modules = [said["modules"]["scorer"] for stream, said in bench.sinks[0].taken if stream == "modules"]
+    assert [one["cpuSeconds"] for one in modules] == [1000.0, 1004.0, 1008.0, 1005.0, 1005.0]
+    assert [one["memoryLimitBytes"] for one in modules] == [8192, 16384, 16384, 8192, 8192]
 
 
 def test_a_wall_clock_that_jumps_does_not_bend_the_rate() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +19,27 @@ class ContainerFigures:
     memory_limit_bytes: int | None
     received_bytes: int
     sent_bytes: int
+
+
+def by_module(figures: Iterable[ContainerFigures]) -> tuple[ContainerFigures, ...]:
+    """One entry per module: what its containers use together. While it is switched to a new version there are two."""
+    found: dict[str, ContainerFigures] = {}
+    for one in figures:
+        other = found.get(one.module)
+        found[one.module] = one if other is None else _sum(other, one)
+    return tuple(found.values())
+
+
+def _sum(one: ContainerFigures, other: ContainerFigures) -> ContainerFigures:
+    limits = (one.memory_limit_bytes, other.memory_limit_bytes)
+    return ContainerFigures(
+        one.module,
+        one.cpu_seconds + other.cpu_seconds,
+        one.memory_bytes + other.memory_bytes,
+        None if None in limits else sum(limit or 0 for limit in limits),
+        one.received_bytes + other.received_bytes,
+        one.sent_bytes + other.sent_bytes,
+    )
 
 
 @dataclass(frozen=True, slots=True)
