@@ -40,6 +40,16 @@ def test_requests_and_answers_are_written(serving, tmp_path):
     assert (next(folder.iterdir()).stat().st_mode & 0o777) == 0o600
 
 
+def test_the_agent_s_own_questions_are_no_production_data(serving, tmp_path):
+    folder = tmp_path / "kept"
+    with serving(SCRIPT, EDGETENDER_SCORING_COLLECT_DIR=str(folder)) as server:
+        server.score(b"proof", User_Agent="edgetender")
+        server.score(b"asked", User_Agent="edgetender-shop/1.0")
+        server.terminate()
+        assert server.process.wait(10) == 0
+        assert [one["input"] for one in records(folder)] == ["asked"]
+
+
 @pytest.mark.parametrize("switch", ["AML_MDC_STORAGE_ENABLED", "AML_MODEL_DC_STORAGE_ENABLED"])
 def test_the_originals_switches_turn_it_on_and_answers_can_be_left_out(serving, tmp_path, switch):
     names = {switch: "true", "APP_INSIGHTS_LOG_RESPONSE_ENABLED": "false"}
