@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,15 +34,29 @@ class LockFiles:
             return
         for file in files:
             try:
-                if not file.is_file() or file.is_symlink():
-                    continue
-                made = datetime.fromtimestamp(file.stat().st_mtime, UTC)
-                with file.open("rb") as stream:
-                    text = stream.read(_MOST_BYTES).decode(errors="replace")
+                found = _content(file)
             except (OSError, OverflowError, ValueError):
                 continue
-            until, reason = _read(text)
-            yield file.name, Hold("a file", made, until, reason)
+            if found is not None:
+                made, text = found
+                until, reason = _read(text)
+                yield file.name, Hold("a file", made, until, reason)
+
+
+def _content(file: Path) -> tuple[datetime, str] | None:
+    """When it was made, and what is in it; None for what is no regular file. Raises OSError.
+
+    What is checked is the very file that is read: who may write here shall not have the agent read another.
+    """
+    descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            return None
+        made = datetime.fromtimestamp(status.st_mtime, UTC)
+        return made, os.read(descriptor, _MOST_BYTES).decode(errors="replace")
+    finally:
+        os.close(descriptor)
 
 
 def _read(text: str) -> tuple[datetime | None, str]:
