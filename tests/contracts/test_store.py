@@ -9,18 +9,15 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from types import MappingProxyType
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from edgetender.errors import DiskFull, Permanent
 from edgetender.model.ledger import Attempt, Decision, HistoryEntry, Ledger, Slot
 from edgetender.ports import Store
-from edgetender.store import ledger_json
 from edgetender.store.state import SqliteStore
 from tests.fakes.clock import NOON, FakeClock
 from tests.fakes.store import FakeStore
@@ -118,40 +115,6 @@ def test_a_ledger_survives_the_end_of_its_store(tmp_path: Path) -> None:
     assert again.history() == (entry(7),)
     again.close()
     assert (tmp_path / "state.db").stat().st_mode & 0o777 == 0o600
-
-
-# --- every value the ledger can hold
-
-moments = st.datetimes(timezones=st.just(UTC))
-texts = st.text(st.characters(exclude_categories=()), max_size=8)  # lone surrogates, too
-st.register_type_strategy(datetime, moments)
-st.register_type_strategy(str, texts)
-
-
-@given(st.builds(Ledger))
-def test_any_ledger_reads_back_as_it_was_written(ledger: Ledger) -> None:
-    again = Ledger(
-        **{
-            section: ledger_json.load_section(section, ledger_json.dump(getattr(ledger, section)))
-            for section in ledger_json.SECTIONS
-        }
-    )
-    assert again == ledger
-
-
-@given(st.builds(HistoryEntry), st.builds(Decision))
-def test_any_decision_and_history_entry_reads_back(made: HistoryEntry, decision: Decision) -> None:
-    assert ledger_json.load(HistoryEntry, ledger_json.dump(made)) == made
-    assert ledger_json.load(Decision, ledger_json.dump(decision)) == decision
-
-
-def test_a_neighbouring_release_is_understood() -> None:
-    assert ledger_json.load(
-        Decision, '{"delivery": 1, "code": 200, "description": "", "new": 1}'
-    ) == Decision(1, 200, "")
-    for broken in ('{"delivery": 1}', '{"delivery": true, "code": 1, "description": ""}', "[]"):
-        with pytest.raises(ValueError):
-            ledger_json.load(Decision, broken)
 
 
 # --- kills and damage
