@@ -213,7 +213,7 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
         deliver=inbox.deliver,
         survey=Surveyor(
             RegistryImages(registries_of(settings), timeout_s=WAIT_S),
-            credentials,
+            credentials_of(settings, files, clock, timeout_s=WAIT_S),  # for who waits: tokens of its own
             clock,
             lambda: (architecture(hardware()), level(hardware())),
         ),

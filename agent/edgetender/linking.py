@@ -75,9 +75,9 @@ def registries_of(settings: Settings) -> dict[str, RegistrySettings]:
     return {host: RegistrySettings(one.ca, one.plain_http) for host, one in settings.registries.items()}
 
 
-def credentials_of(settings: Settings, files: Kept, clock: Clock) -> Credentials:
-    """Those in *files*; what is a registry's for a while only is asked for."""
-    return ShortLived(files, Issuers(registries_of(settings)), clock)
+def credentials_of(settings: Settings, files: Kept, clock: Clock, *, timeout_s: float = 10) -> Credentials:
+    """Those in *files*; what is a registry's for a while only is asked for, *timeout_s* for each answer."""
+    return ShortLived(files, Issuers(registries_of(settings), timeout_s=timeout_s), clock)
 
 
 def transport_of(settings: Settings, credentials: Credentials) -> Transport:

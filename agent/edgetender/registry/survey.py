@@ -26,7 +26,10 @@ class Surveyor:
     def __init__(
         self, images: Images, credentials: Credentials, clock: Clock, platform: Callable[[], tuple[str, str]]
     ) -> None:
-        """*images* should wait for WAIT_S at most; *platform* is architecture and level, as registries know them."""
+        """*images* and *credentials* should wait for WAIT_S at most.
+
+        *platform* is architecture and level, as registries know them.
+        """
         self._images, self._credentials, self._clock, self._platform = images, credentials, clock, platform
         self._known: dict[str, ImageFacts] = {}
         self._busy = threading.Lock()
