@@ -7,16 +7,14 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from edgetender.decide.stride import on_trial
+from edgetender.decide.traffic import SLOWER_MS
 from edgetender.model.front import PROXY, FrontState, Shadow, Shadowed
 from edgetender.model.ledger import Compared, Ledger
 from edgetender.model.observed import Container, Observed
 from edgetender.model.target import ContainerSpec, Target
 from edgetender.model.updating import Update
 
-ENOUGH_TIMES = 50  # for a 95th percentile
-SLOWER_MS = (
-    10.0  # what is slower by less nobody notices, and two versions at work on one device disturb each other
-)
+ENOUGH_TIMES = 50  # for a 95th percentile: fewer than of live requests, for each copy has its like
 
 
 def asked_by(update: Update) -> Shadow | None:

@@ -15,7 +15,9 @@ ENOUGH_ERRORS = 5
 BAD_RATIO = 0.05
 TIMES_WORSE = 3.0
 ENOUGH_TIMES = 100  # of answers, for a 95th percentile
-SLOWER_MS = 10.0  # what is slower by less nobody notices
+SLOWER_MS = (
+    10.0  # what is slower by less nobody notices, and two versions at work on one device disturb each other
+)
 
 
 def noted(ledger: Ledger, target: Target, observed: Observed) -> Ledger:

@@ -207,7 +207,7 @@ class Delivery:
     """Something that arrived and is on disk: a manifest, or a person's wish. *id* orders them."""
 
     id: int
-    kind: str  # manifest | restart | variant | rollback | trust-reset
+    kind: str  # manifest | restart | variant | rollback | trust-reset | hold | release | delay | now
     source: str  # mqtt, folder, cli (uid 0), ...
     body: bytes
     received_at: datetime
