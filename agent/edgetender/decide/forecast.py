@@ -16,6 +16,8 @@ from edgetender.model.observed import Observed
 from edgetender.model.target import ImageWanted
 from edgetender.model.units import duration_text
 
+_NOT_ASKED = "no version here uses this registry, with this credential, yet: it was not asked"
+
 
 def missing(resolution: Resolution, ledger: Ledger, observed: Observed | None) -> tuple[ImageWanted, ...]:
     """The images that would have to be fetched, each once; none while nobody looked at what is here."""
@@ -72,7 +74,7 @@ def _pull(wanted: ImageWanted, known: frozenset[str], surveyed: Surveyed) -> dic
     facts = surveyed.facts.get(wanted.reference)
     told = {"module": wanted.module, "image": wanted.reference}
     if facts is None:
-        why = surveyed.unknown.get(wanted.reference, "nobody asked")
+        why = surveyed.unknown.get(wanted.reference, _NOT_ASKED)
         return told | {"bytes": None, "totalBytes": None, "layers": None, "layersCached": None, "why": why}
     layers = _layers(facts)
     cached = [layer for layer in layers if layer.digest in known]
