@@ -239,3 +239,13 @@ def test_the_power_at_any_effect_costs_no_request_and_ends_the_same(after: bool)
         assert service.refused == [], f"cut {'after' if after else 'before'} effect {number}"
         assert (service.accepted, service.target, service.containers) == (4, ONE, calm.containers)
         assert service.loop.world.fronts["scorer"].draining == []
+
+
+def test_what_a_front_failed_at_with_one_version_is_not_held_against_the_next():
+    service = Service()
+    service.live(version(1, ONE))
+    service.loop.front.failures += [EngineRefused("cannot switch: HAProxy said no")] * 3
+    service.live(version(2, TWO), seconds=20.0)
+    assert (service.accepted, service.loop.last.ledger.desired.code) == (1, 417)
+    service.live(version(3, TWO), seconds=20.0)
+    assert (service.target, service.accepted, service.refused) == (TWO, 3, [])

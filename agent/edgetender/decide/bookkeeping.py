@@ -61,7 +61,9 @@ def record(ledger: Ledger, outcome: Outcome, target: Target, now: datetime) -> L
                 restarts[module] = restarts.get(module, 0) + 1
             return replace(ledger, restarts=restarts, restart_wanted=wanted)
         case EnsureFront(module) | Point(module) | Compare(module):
-            key = front_key(module)
+            if (served := target.spec(module)) is None:
+                return ledger
+            key = front_key(served)
             if error is not None:
                 return _held_back(ledger, key, error, now)
             return (
@@ -181,7 +183,7 @@ def forget(
     ready = {run_key(c.module, c.spec) for c in observed.containers if c.ready}
     keys = {run_key(spec.module, spec.digest) for one in slots for spec in one.containers}
     keys |= {pull_key(considered.image) for one in slots for considered in one.considered}
-    keys |= {front_key(spec.module) for one in slots for spec in one.containers if spec.front_spec}
+    keys |= {front_key(spec) for one in slots for spec in one.containers if spec.front_spec}
     keys |= {image_key(name) for name in ledger.pulled}
     modules = {considered.module for one in slots for considered in one.considered}
     variants = {(c.module, c.variant, c.image) for one in slots for c in one.considered}

@@ -82,7 +82,7 @@ def _report(name: str, target: Target, observed: Observed, ledger: Ledger, plan:
     attempt = ledger.attempts.get(pull_key(wanted.reference)) if wanted else None
     state, reason = _state(spec, container, pull, ledger)
     if state is ModuleState.RUNNING and spec and container and not _served(spec, container, observed):
-        failed = ledger.attempts.get(front_key(name))
+        failed = ledger.attempts.get(front_key(spec))
         state, reason = ModuleState.STARTING, Reason(failed.code, failed.reason) if failed else UNSERVED
     if state is ModuleState.WAITING and blocked:
         state, reason = ModuleState.BLOCKED, Reason(BLOCKED, blocked)

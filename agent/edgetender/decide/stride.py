@@ -31,9 +31,13 @@ def run_key(module: str, spec: str) -> str:
     return f"run:{module}:{spec[:12]}"
 
 
-def front_key(module: str) -> str:
-    """The name of keeping a module's front in the ledger's attempts."""
-    return f"front:{module}"
+def front_key(spec: ContainerSpec) -> str:
+    """The name of keeping one container spec behind its front in the ledger's attempts.
+
+    What its front failed at with another version says nothing of this one.
+    """
+    front = spec.front_spec
+    return f"front:{spec.module}:{spec.digest[:12]}:{front.digest[:12] if front else ''}"
 
 
 def may_try(key: str, module: str, ledger: Ledger, now: datetime, waits: Waits) -> bool:

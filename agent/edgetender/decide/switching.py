@@ -214,4 +214,4 @@ def _farewell(container: Container, why: str, scene: _Scene, *, keep: bool | Non
 
 
 def _front(scene: _Scene) -> str:
-    return front_key(scene.spec.module)
+    return front_key(scene.spec)

@@ -206,7 +206,7 @@ def _code(spec: ContainerSpec, ledger: Ledger) -> str:
 
 def _unreachable(spec: ContainerSpec, ledger: Ledger) -> str | None:
     """Why its front is given up: no other variant would help, the version before it would."""
-    attempt = ledger.attempts.get(front_key(spec.module)) if spec.front_spec else None
+    attempt = ledger.attempts.get(front_key(spec)) if spec.front_spec else None
     return attempt.reason if attempt is not None and attempt.failures >= TRIES else None
 
 

@@ -55,7 +55,11 @@ def floor_wish(delivery: Delivery, wish: dict[str, Any], ledger: Ledger) -> tupl
 
 
 def _without(ledger: Ledger, module: str) -> dict[str, Any]:
-    return {key: one for key, one in ledger.attempts.items() if not key.startswith(f"run:{module}:")}
+    return {
+        key: one
+        for key, one in ledger.attempts.items()
+        if not key.startswith((f"run:{module}:", f"front:{module}:"))
+    }
 
 
 def _anew(ledger: Ledger, module: str) -> Ledger:

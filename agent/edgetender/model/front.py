@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from functools import lru_cache
 
 from edgetender.codec import canonical, sha256_hex
 
@@ -41,17 +42,22 @@ class FrontSpec:
     @property
     def digest(self) -> str:
         """sha256 of the canonical form: two specs are the same front if it is equal."""
-        form = {**dataclasses.asdict(self), "form": FORM}
-        for port in form["ports"]:
-            for younger, unused in (("certificate", ""), ("retry", ANY)):  # it leaves older fronts alone
-                if port[younger] == unused:
-                    del port[younger]
-        return sha256_hex(canonical(form))
+        return _digest(self)
 
     @property
     def certificates(self) -> tuple[str, ...]:
         """The credentials it shows to clients, by name."""
         return tuple(sorted({port.certificate for port in self.ports} - {""}))
+
+
+@lru_cache(maxsize=256)  # each cycle asks for the same few many times
+def _digest(spec: FrontSpec) -> str:
+    form = {**dataclasses.asdict(spec), "form": FORM}
+    for port in form["ports"]:
+        for younger, unused in (("certificate", ""), ("retry", ANY)):  # it leaves older fronts alone
+            if port[younger] == unused:
+                del port[younger]
+    return sha256_hex(canonical(form))
 
 
 @dataclass(frozen=True, slots=True)
