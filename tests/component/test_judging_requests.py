@@ -117,6 +117,18 @@ def test_a_version_that_answers_copies_otherwise_never_gets_a_request():
     assert len(service.containers) == 1
 
 
+def test_what_copies_showed_of_one_version_is_not_held_against_the_next():
+    service = Service()
+    service.live(version(1, ONE))
+    service.live(version(2, TWO) | SHADOW, seconds=2.0)
+    copies(service, compared=40, disagreed=30, since_s=2.0)
+    service.run(3)
+    service.live(version(3, TWO) | SHADOW, seconds=2.0)
+    copies(service, compared=100, since_s=2.0)
+    service.run(4)
+    assert (service.target, service.accepted, service.refused) == (TWO, 3, [])
+
+
 def test_a_version_that_answers_copies_otherwise_gets_no_request_while_that_cannot_be_written_down():
     service = Service()
     service.live(version(1, ONE))

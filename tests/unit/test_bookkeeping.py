@@ -17,8 +17,7 @@ from edgetender.errors import (
     PullStalled,
     RegistryUnreachable,
 )
-from edgetender.model.front import Shadowed
-from edgetender.model.ledger import Attempt, Compared, Death, Demotion, Ledger
+from edgetender.model.ledger import Attempt, Death, Demotion, Ledger
 from edgetender.model.observed import Observed, Status
 from edgetender.model.plan import Create, Outcome, Plan, Pull, PullOutcome, Remove, Start, Stop
 from edgetender.model.target import ImageWanted
@@ -223,14 +222,12 @@ def test_nothing_is_kept_of_what_no_slot_and_no_container_names():
             Demotion("gone", "fast", "x", "x", NOON),
             Demotion("scorer", "default", SCORER, "x", NOON),
         ),
-        compared={name: Compared("x", Shadowed("c", 1.0)) for name in ("gone", "scorer")},
         restart_wanted=frozenset({"gone/then"}),
         stopped=frozenset({"gone"}),
     )
     left = forgotten(ledger, looked())
     assert (set(left.attempts), set(left.restarts), set(left.deaths)) == (set(), {"scorer"}, {"scorer"})
     assert [one.module for one in left.demotions] == ["scorer"]
-    assert set(left.compared) == {"scorer"}
     assert (left.restart_wanted, left.stopped) == (frozenset(), frozenset())
 
 

@@ -121,7 +121,7 @@ def test_what_speaks_against_it_rolls_it_back_before_it_received_any_request():
     )
 
 
-def test_what_was_shown_is_told_with_the_acceptance_and_kept_until_another_candidate_is_compared():
+def test_what_was_shown_is_told_with_the_acceptance_and_forgotten_then():
     ledger = compared(TRIAL, TARGET, serving(after_copies(disagreed=1)))
     taken = serving(None, target=NEW.id)
     ledger = replace(ledger, settling_since=NOON)
@@ -131,7 +131,7 @@ def test_what_was_shown_is_told_with_the_acceptance_and_kept_until_another_candi
     ledger = settle(ledger, verdict, NOON)
     assert ledger.desired is not None
     assert ledger.desired.description == f"running; {told}"
-    assert compared(ledger, TARGET, taken).compared == ledger.compared
+    assert compared(ledger, TARGET, taken).compared == {}
 
 
 def test_a_manifest_says_how_much_is_enough():

@@ -198,7 +198,6 @@ def forget(
         traits=_newest(ledger.traits, kept),
         choices=_newest(ledger.choices, kept),
         measured={key: one for key, one in ledger.measured.items() if key.split(" ", 1)[0] in modules},
-        compared={name: one for name, one in ledger.compared.items() if name in modules},
         demotions=tuple(d for d in ledger.demotions if (d.module, d.variant, d.image) in variants),
     )
     if observed.engine_down is None:

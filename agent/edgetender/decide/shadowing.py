@@ -50,9 +50,11 @@ def awaited(
 
 
 def compared(ledger: Ledger, target: Target, observed: Observed) -> Ledger:
-    """Remember what copies showed once there are enough, or no more time; until another candidate is compared."""
+    """Remember what copies showed once there are enough, or no more time, for as long as the trial lasts."""
+    if not on_trial(target, ledger):
+        return replace(ledger, compared={}) if ledger.compared else ledger
     kept = dict(ledger.compared)
-    for spec in target.containers if target.shadow is not None and on_trial(target, ledger) else ():
+    for spec in target.containers if target.shadow is not None else ():
         front = observed.front(spec.module)
         found = front.shadowed if front is not None else None
         mine = {one.id for one in observed.of(spec.module) if one.spec == spec.digest}

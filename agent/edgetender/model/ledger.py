@@ -144,13 +144,14 @@ class Fared:
 class Weighed:
     """How much memory *candidate* (a container spec's digest) takes, and the most that those before it were seen to.
 
-    *over_since*: since when it takes too much, *over_bytes* at the newest look.
+    It takes too much *over_since* some look, and did at the newest, *over_at*: *over_bytes*.
     """
 
     candidate: str
     before_bytes: int = 0
     over_bytes: int = 0
     over_since: datetime | None = None
+    over_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +200,7 @@ class Ledger:
     settling_since: datetime | None = None  # since when every module of the candidate is ready
     fared: Mapping[str, Fared] = field(default_factory=lambda: _NONE)  # by module, of before a candidate
     weighed: Mapping[str, Weighed] = field(default_factory=lambda: _NONE)  # by module, while on trial
-    compared: Mapping[str, Compared] = field(default_factory=lambda: _NONE)  # of the newest candidate
+    compared: Mapping[str, Compared] = field(default_factory=lambda: _NONE)  # by module, while on trial
 
 
 @dataclass(frozen=True, slots=True)
