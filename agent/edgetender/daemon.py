@@ -55,6 +55,7 @@ from edgetender.reconciler import Cycle, Reconciler
 from edgetender.registry.images import RegistryImages
 from edgetender.registry.survey import WAIT_S, Surveyor
 from edgetender.sampler import Sampler
+from edgetender.scales import Scales
 from edgetender.sinks.prometheus import PrometheusSink
 from edgetender.store.outbox import SqliteOutbox
 from edgetender.store.state import SqliteStore
@@ -146,7 +147,7 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
         wake=flags.wake.set,
         stopping=flags.stopping,
     )
-    prober = Prober(http_probe, clock, flags.wake.set, http_exchange)
+    prober, scales = Prober(http_probe, clock, flags.wake.set, http_exchange), Scales(engine)
     uplink = Uplink(transport, outbox, flags.stopping, per_second=settings.outbox.per_second, clock=clock)
     trends = Trends(clock)
     sinks: list[Sink] = [upstream_of(settings, outbox, clock), PrometheusSink(metrics), trends]
@@ -180,7 +181,7 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
         store=store,
         engine=engine,
         front=front,
-        observer=Observer(engine, front, puller.progress, prober, LockFiles(settings.update.holds)),
+        observer=Observer(engine, front, puller.progress, prober, scales, LockFiles(settings.update.holds)),
         puller=puller,
         clock=clock,
         hardware=hardware,
@@ -243,6 +244,7 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
         Worker("fronts", lambda: front.watch(flags.wake.set, flags.stopping), flags.crash),
         Worker("proof", lambda: engine.work(store.ledger, hardware, flags.stopping), flags.crash),
         Worker("prober", prober.work, flags.crash),
+        Worker("scales", scales.work, flags.crash),
         Worker("uplink", uplink.work, flags.crash),
         Worker("ingest", doors.run, flags.crash),
         Worker("sampler", sampler.work, flags.crash),
@@ -266,6 +268,7 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
         transport.close,
         lambda: puller.close(settings.pull.concurrent),
         prober.close,
+        scales.close,
         uplink.wake,
         detector.poke,
         devices.close,

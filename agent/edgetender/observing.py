@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from edgetender.errors import AgentError, EngineDown, EngineRefused
+from edgetender.errors import EngineDown, EngineRefused
 from edgetender.model.gate import Hold
 from edgetender.model.observed import Container, Health, Observed, PullProgress, Readiness, Status
 from edgetender.model.target import HealthSpec
 from edgetender.ports import Engine, Front
 from edgetender.prober import Prober, Subject
+from edgetender.scales import Scales
 
 
 class Observer:
@@ -22,10 +23,11 @@ class Observer:
         front: Front,
         pulls: Callable[[], tuple[PullProgress, ...]],
         prober: Prober,
+        scales: Scales,
         locks: Callable[[], Mapping[str, Hold]] = dict,
     ) -> None:
         self._engine, self._front, self._pulls, self._prober = engine, front, pulls, prober
-        self._locks = locks
+        self._scales, self._locks = scales, locks
 
     def look(self, judged: Mapping[str, HealthSpec]) -> Observed:
         """Return what is; *judged* says, by container spec, how readiness is judged."""
@@ -38,17 +40,9 @@ class Observer:
         looked = tuple(replace(c, health=self._health(c, judged.get(c.spec))) for c in containers)
         return Observed(looked, images, self._pulls(), fronts=fronts, locks=self._locks())
 
-    def weigh(self, containers: Iterable[Container]) -> dict[str, int]:
-        """How much memory each takes, in bytes, by id; one that cannot be measured now is left out."""
-        found: dict[str, int] = {}
-        for container in containers:  # one by one: of a module there are two while it is switched
-            try:
-                measured = self._engine.figures([container])
-            except AgentError:
-                continue
-            for figures in measured:
-                found[container.id] = figures.memory_bytes
-        return found
+    def weigh(self, containers: Iterable[Container]) -> Mapping[str, int]:
+        """How much memory these were found to take since the call before, in bytes by id."""
+        return self._scales.weigh(containers)
 
     def _health(self, container: Container, spec: HealthSpec | None) -> Health:
         if container.status is not Status.RUNNING:

@@ -18,7 +18,7 @@ WORDS = {"model", "errors", "codec", "clock", "secret", "__version__"}
 PORTS = {"ports", "metrics"}
 LOOP = {
     "reconciler", "memory", "executor", "observing", "puller", "prober", "uplink", "sampler", "worker",
-    "snapshot", "publisher", "eventlog", "thinning", "trends", "waking", "detector", "tidier",
+    "snapshot", "publisher", "eventlog", "thinning", "trends", "waking", "detector", "tidier", "scales",
 }  # fmt: skip
 HANDS = {
     "logs", "systemd", "lock", "delays", "engine", "ingest", "registry", "transports", "probes", "sinks", "store", "trust",

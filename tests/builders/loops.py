@@ -16,6 +16,7 @@ from edgetender.model.target import ImageWanted
 from edgetender.observing import Observer
 from edgetender.prober import Prober
 from edgetender.reconciler import Cycle, Reconciler
+from edgetender.scales import Scales
 from tests.builders.manifests import SCORER, body, manifest
 from tests.fakes.clock import FakeClock
 from tests.fakes.engine import FakeEngine, World
@@ -94,11 +95,14 @@ class Loop:
         self.prober = Prober(probe_calls, self.clock, lambda: None, self.exchange)
         engine, front = power.feed(self.engine), power.feed(self.front)
         self.puller.forget()
+        self.scales = Scales(engine)
         self.reconciler = Reconciler(
             store=power.feed(self.store),
             engine=engine,
             front=front,
-            observer=Observer(engine, front, self.puller.progress, self.prober, lambda: self.locks),
+            observer=Observer(
+                engine, front, self.puller.progress, self.prober, self.scales, lambda: self.locks
+            ),
             puller=power.feed(self.puller),
             clock=self.clock,
             hardware=lambda: self.hardware,
@@ -123,6 +127,7 @@ class Loop:
         """One cycle, and whoever is due is asked whether it is ready."""
         pause = self.reconciler.cycle()
         self.prober.ask_due()
+        self.scales.look()
         return pause
 
     def run(self, seconds: float = 60.0) -> Cycle:

@@ -40,7 +40,7 @@ class Trial:
         there = [container(self.new), *(container(self.old) for _ in before_bytes)]
         taken = dict(zip((one.id for one in there), (new_bytes, *before_bytes), strict=True))
         self.ledger = weighed(self.ledger, self.target, looked(*there), taken, self.now)
-        return too_heavy(self.new, self.ledger, self.now)
+        return too_heavy(self.new, self.ledger)
 
     def most(self, before_bytes: int) -> float:
         if self.new.memory_bytes is not None:

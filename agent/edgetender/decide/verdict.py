@@ -75,7 +75,7 @@ def judge(
     if observed.engine_down is not None or target.version is None:
         return Wait()
     for spec in target.containers:
-        if (against := _against(spec, target, observed, ledger, considered, now)) is not None:
+        if (against := _against(spec, target, observed, ledger, considered)) is not None:
             return against
     if not on_trial(target, ledger):
         return Wait()
@@ -96,7 +96,6 @@ def _against(
     observed: Observed,
     ledger: Ledger,
     considered: Collection[Considered],
-    now: datetime,
 ) -> Demote | RollBack | None:
     reason = _gave_out(spec, target, observed, ledger)
     mine = [one for one in considered if one.module == spec.module]
@@ -105,7 +104,7 @@ def _against(
         return Demote(spec.module, spec.variant, chosen.image, reason, _code(spec, ledger))
     # no other variant would help against these, the version before would
     reason = reason or _unreachable(spec, ledger) or worse(spec, observed, ledger)
-    reason = reason or too_heavy(spec, ledger, now) or refused(spec, target, ledger)
+    reason = reason or too_heavy(spec, ledger) or refused(spec, target, ledger)
     if reason is not None and on_trial(target, ledger) and ledger.accepted is not None:
         return RollBack(f"module {spec.module}: {reason}", spec.module)
     return None

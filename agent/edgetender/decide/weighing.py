@@ -20,6 +20,7 @@ CLOSE = 0.95  # of the limit
 TIMES_MORE = 3.0  # than the version before
 MORE_BYTES = 256 * 1024 * 1024  # what is more by less nobody misses
 LASTS = timedelta(seconds=2)  # a peak of one look is none
+_DOUBTED = timedelta(seconds=10)  # for so long a peak puts off acceptance: an engine may not say more
 _NEWS = 1.05  # the version before is noted anew when it takes so many times what is known: a flash card wears
 
 
@@ -49,12 +50,10 @@ def weighed(
     return ledger if known == ledger.weighed else replace(ledger, weighed=known)
 
 
-def too_heavy(spec: ContainerSpec, ledger: Ledger, now: datetime) -> str | None:
+def too_heavy(spec: ContainerSpec, ledger: Ledger) -> str | None:
     """Why the candidate's container takes too much; None while it does not, or not for long enough, or nobody knows."""
     found = ledger.weighed.get(spec.module)
-    if found is None or found.candidate != spec.digest or found.over_since is None:
-        return None
-    if now - found.over_since < LASTS:
+    if found is None or found.candidate != spec.digest or not _lasts(found):
         return None
     took = size_text(found.over_bytes)
     if spec.memory_bytes is not None:
@@ -63,9 +62,15 @@ def too_heavy(spec: ContainerSpec, ledger: Ledger, now: datetime) -> str | None:
 
 
 def in_doubt(ledger: Ledger, now: datetime) -> bool:
-    """Whether something takes too much, for less time than would be held against it."""
-    since = (one.over_since for one in ledger.weighed.values())
-    return any(one is not None and now - one < LASTS for one in since)
+    """Whether something takes too much, for less time than would be held against it. Not for ever."""
+    doubted = (one.over_since for one in ledger.weighed.values() if not _lasts(one))
+    return any(since is not None and now - since < _DOUBTED for since in doubted)
+
+
+def _lasts(found: Weighed) -> bool:
+    """Whether it took too much at looks that lie so far apart, and between them."""
+    since, at = found.over_since, found.over_at
+    return since is not None and at is not None and at - since >= LASTS
 
 
 def _weighed(
@@ -80,12 +85,14 @@ def _weighed(
     before = max((memory[c.id] for c in there if c.spec != spec.digest), default=0)
     if before > known.before_bytes * _NEWS:
         known = replace(known, before_bytes=before)
-    takes = max((memory[c.id] for c in there if c.spec == spec.digest), default=0)
+    if not any(c.spec == spec.digest for c in there):
+        return known
+    takes = max(memory[c.id] for c in there if c.spec == spec.digest)
     most = _most(spec, known.before_bytes)
     if most is None or takes < most:
-        return replace(known, over_bytes=0, over_since=None)
-    since = known.over_since
-    return replace(known, over_bytes=takes, over_since=now if since is None or now < since else since)
+        return replace(known, over_bytes=0, over_since=None, over_at=None)
+    since = now if known.over_since is None or now < known.over_since else known.over_since
+    return replace(known, over_bytes=takes, over_since=since, over_at=now)
 
 
 def _most(spec: ContainerSpec, before_bytes: int) -> float | None:
