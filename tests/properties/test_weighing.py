@@ -7,7 +7,16 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgetender.decide.weighing import CLOSE, LASTS, MORE_BYTES, TIMES_MORE, on_scales, too_heavy, weighed
+from edgetender.decide.weighing import (
+    CLOSE,
+    LASTS,
+    MORE_BYTES,
+    TIMES_MORE,
+    in_doubt,
+    on_scales,
+    too_heavy,
+    weighed,
+)
 from edgetender.model.ledger import Ledger
 from edgetender.model.observed import Container, Observed
 from edgetender.model.target import Target
@@ -98,3 +107,17 @@ def test_only_what_is_on_trial_is_weighed():
     assert on_scales(trial.target, looked(container(trial.old)), Ledger()) == ()
     assert on_scales(trial.target, Observed(), trial.ledger) == ()
     assert weighed(trial.ledger, trial.target, Observed(), {}, NOON) == trial.ledger
+
+
+def test_a_peak_puts_acceptance_off_until_it_is_over_or_held_against_it_and_not_for_ever():
+    def seconds(after: float) -> bool:
+        return in_doubt(trial.ledger, trial.now + timedelta(seconds=after))
+
+    trial = Trial(64)
+    assert trial.look(0, 64 * MIB) is None
+    assert (seconds(0), seconds(9), seconds(10)) == (True, True, False), "the engine says no more"
+    trial.look(1000, 10 * MIB)
+    assert not seconds(0)
+    trial.look(1000, 64 * MIB)
+    assert trial.look(2000, 64 * MIB) is not None
+    assert not seconds(0)
