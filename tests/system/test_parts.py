@@ -38,8 +38,6 @@ def get(url: str) -> requests.Response | None:
 def test_a_private_engine_serves_published_ports_survives_a_kill_and_leaves_no_trace(tmp_path: Path) -> None:
     if reason := why_no_engine():
         pytest.skip(reason)
-    mounts_before = Path("/proc/self/mounts").read_text()
-    routes_before = Path("/proc/net/route").read_text()
     engine, port = Dockerd(tmp_path / "engine"), free_port()
     engine.start()
     try:
@@ -55,8 +53,8 @@ def test_a_private_engine_serves_published_ports_survives_a_kill_and_leaves_no_t
         assert until(lambda: get(f"http://127.0.0.1:{port}/"), "the answer", within_s=20).text == "ok\n"
     finally:
         engine.remove()
-    assert Path("/proc/self/mounts").read_text() == mounts_before
-    assert Path("/proc/net/route").read_text() == routes_before
+    traces = Path("/proc/self/mounts").read_text() + Path("/proc/net/route").read_text()
+    assert not [name for name in (str(tmp_path), str(engine._short), engine.bridge) if name in traces]
     assert not list(Path("/sys/fs/cgroup").glob(f"**/{engine.cgroup}"))
     assert not [path for path in Path("/run").glob("et-*") if path == engine._short]
 

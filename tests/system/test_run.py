@@ -28,7 +28,7 @@ def test_help_names_every_command_and_an_unknown_one_is_a_usage_error() -> None:
     told = run("--help")
     assert told.returncode == 0
     assert re.findall(r"^\./run (\w+)", told.stdout, re.MULTILINE) == [
-        *("demo", "test", "bench", "clean", "setup", "lock")
+        *("demo", "demo", "test", "faults", "bench", "clean", "setup", "lock")
     ]
     assert run("dmeo").returncode == 2
 
