@@ -47,8 +47,12 @@ class Listener:
         self._client.disconnect()
         self._client.loop_stop()
 
+    def hears(self) -> None:
+        """Return when it is subscribed; the broker may have been away."""
+        assert self._subscribed.wait(10)
+
     def publish(self, topic: str, body: bytes, *, retain: bool = False) -> None:
-        assert self._subscribed.wait(5)  # the broker may have been away
+        self.hears()
         info = self._client.publish(self._root + topic, body, qos=1, retain=retain)
         info.wait_for_publish(5)
         assert info.is_published()

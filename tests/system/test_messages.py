@@ -108,6 +108,7 @@ def test_what_a_module_was_told_is_kept_reaches_the_broker_through_an_outage_and
             "HTTP/1.1 202"
         )  # nobody is there: the module knows that it must ask again
         broker.start()
+        hub.hears()  # before the agent does: what it sends is kept for nobody
         with Daemon(folder, DEVICE, engine_socket, more) as daemon:
             until(lambda: module.send(4) == "HTTP/1.1 202 Accepted", "the agent's socket", within_s=20)
             until(lambda: numbers(hub)[-1:] == [4], "the last message", within_s=40)
