@@ -112,7 +112,7 @@ def test_a_retained_command_is_left_alone(mqtt_device: Any) -> None:
     side.come_back()
     settled(side.transport, connected=True)
     say(side, "ping", id="new")
-    answers(side, 2)
+    until(lambda: "new" in [identity for *_, identity in commands.asked], "the new one", within_s=10)
     assert [identity for *_, identity in commands.asked if identity != "between"] == ["old", "new"]
     side.listener.forget("cmd/RestartModule")
 

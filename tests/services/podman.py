@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,13 +21,13 @@ _SETTINGS = '[containers]\nnetns = "host"\ndefault_ulimits = ["nofile=1024:1024"
 
 
 @pytest.fixture(scope="module")
-def podman_socket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def podman_socket() -> Iterator[str]:
     """`unix:///…` of a podman that only this module uses."""
     if shutil.which("podman") is None:
         pytest.skip("podman is not installed: apt-get install podman")
     if os.geteuid() != 0:
         pytest.skip("a podman of its own, with overlays, needs root")
-    home = tmp_path_factory.mktemp("podman")
+    home = Path(tempfile.mkdtemp(prefix="podman-"))  # podman takes no runroot of more than 50 characters
     socket, settings = home / "s", home / "containers.conf"
     settings.write_text(_SETTINGS)
     own = [
@@ -43,6 +44,7 @@ def podman_socket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         part.stop()
         subprocess.run([*own, "rm", "-fa"], check=False, capture_output=True, env=os.environ | env)
         _unmounted(home)
+        shutil.rmtree(home, ignore_errors=True)
 
 
 def _unmounted(home: Path) -> None:

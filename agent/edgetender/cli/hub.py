@@ -59,8 +59,9 @@ def hub(session: Session, devices: tuple[str, ...], listen: str, admin: str, dir
             strings = _registered(made, devices, directory / "devices.json")
             threading.Thread(target=answering.serve_forever, name="admin", daemon=True).start()
             ca, asked_at = authority.certificate.absolute(), f"http://{host}:{answering.server_port}"
+            ended = _ending()
             _tell(session, strings, ca, asked_at)
-            _until_ended()
+            ended.wait()
             answering.shutdown()
     except (OSError, OverflowError, ValueError, ssl.SSLError) as error:
         say(f"cannot start a hub at {listen}:{PORT}, asked at {admin}: {error}")
@@ -90,8 +91,9 @@ def _tell(session: Session, strings: dict[str, str], ca: Path, admin: str) -> No
     sys.stdout.flush()  # into a pipe, too
 
 
-def _until_ended() -> None:
+def _ending() -> threading.Event:
+    """Set by SIGTERM or SIGINT from now on: who reads what is told next may end us at once."""
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
-    stopping.wait()
+    return stopping
