@@ -128,6 +128,7 @@ def test_the_command_is_a_hub_whose_keys_outlive_it(tmp_path: Path) -> None:
 def test_it_listens_to_no_web_page(tmp_path: Path) -> None:
     with (
         running(tmp_path / "hub", "--device", "cam7", "--listen", free_alias(PORT)) as told,
-        pytest.raises(urllib.error.HTTPError, match="403"),
+        pytest.raises(urllib.error.HTTPError, match="403") as refused,
     ):
         fetched(f"{told['admin']}/twins/cam7", Origin="https://elsewhere.example")
+    refused.value.close()

@@ -114,6 +114,7 @@ def test_only_who_knows_the_pull_s_name_is_answered(
             with pytest.raises(urllib.error.HTTPError) as refused:
                 urllib.request.urlopen(f"http://{near.registry}/v2/{path}", timeout=5)
             assert refused.value.code == 404
+            refused.value.close()
         url = f"http://{near.registry}/v2/{near.repository}/manifests/{near.digest}"
         with urllib.request.urlopen(url, timeout=5) as answer:
             assert answer.headers["Docker-Content-Digest"] == pushed.digest

@@ -73,8 +73,10 @@ class Served:
     def connect(self) -> socket.socket:
         """An admin connection that says nothing yet."""
         connection = socket.socket(socket.AF_UNIX)
+        connection.connect(
+            str(self.path)
+        )  # waits for its turn; with a time limit it would be told to try again
         connection.settimeout(10)
-        connection.connect(str(self.path))
         return connection
 
     def stop(self, within_s: float = 10) -> bool:
