@@ -18,12 +18,20 @@ from demo.parts.process import free_port
 from demo.parts.registry import Registry
 from demo.parts.waiting import until
 from edgetender.engine.docker_engine import DockerEngine
-from edgetender.errors import EngineDown, ImageMissing, PullStalled, RegistryDenied, RegistryUnreachable
+from edgetender.errors import (
+    EngineDown,
+    FrontDown,
+    ImageMissing,
+    PullStalled,
+    RegistryDenied,
+    RegistryUnreachable,
+)
 from edgetender.model.image import Credential, ImageReference, parse_reference
 from edgetender.model.observed import PullProgress, Status
 from edgetender.model.target import ContainerSpec, Mount, PublishedPort
 from edgetender.secret import Secret
 from tests.fakes.stalling_registry import StallingRegistry
+from tests.services.engine import left_behind
 
 pytestmark = pytest.mark.engine
 USER = "line3"
@@ -234,3 +242,17 @@ def test_an_engine_that_restarts_is_down_and_then_found_again(own_engine: Docker
         engine.start(container)
         engine.remove(container)
     gc.collect()
+
+
+def test_a_container_that_an_ended_engine_left_a_trace_of_is_made_way_for(
+    own_engine: Dockerd, engine_image: str
+) -> None:
+    with contextlib.closing(DockerEngine(own_engine.socket, "traced")) as engine:
+        container = engine.create(ContainerSpec("scorer", "cpu", engine_image), 1)
+        left_behind(own_engine, container)
+        with pytest.raises(FrontDown, match="made anew"):
+            engine.start(container)
+        assert engine.containers() == ()
+        again = engine.create(ContainerSpec("scorer", "cpu", engine_image), 1)
+        engine.start(again)
+        engine.remove(again)

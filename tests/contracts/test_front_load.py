@@ -12,7 +12,9 @@ import pytest
 from demo.parts.load import Load
 from demo.parts.waiting import until
 from edgetender.engine.http_probe import http_probe
+from edgetender.errors import FrontDown
 from edgetender.model.front import NAT, PROXY, FrontPort, FrontSpec, Shadow, Shadowed
+from tests.services.engine import Dockerd, left_behind
 from tests.services.front_stand import BODY, Stand, serving, site, stand, state
 
 __all__ = ["site", "stand"]
@@ -189,3 +191,16 @@ def _free_low_port() -> int:
         with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
             return port
     raise AssertionError("every port below 1024 is taken")
+
+
+@pytest.mark.parametrize("stand", [PROXY], indirect=True)
+def test_a_front_that_an_ended_engine_left_a_trace_of_is_made_anew(stand: Stand, own_engine: Dockerd) -> None:
+    member = stand.member(1, "graceful")
+    stand.front.ensure(stand.spec, member)
+    container = stand.client.containers.get("edgetender-web-front")
+    container.stop(timeout=1)
+    left_behind(own_engine, str(container.id))
+    with pytest.raises(FrontDown, match="made anew"):
+        stand.front.ensure(stand.spec, member)
+    stand.front.ensure(stand.spec, member)
+    until(lambda: http_probe("127.0.0.1", stand.spec.ports[0].host, "/", 1) is None, "the front", within_s=10)

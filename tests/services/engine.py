@@ -51,3 +51,9 @@ def engine_socket(own_engine: Dockerd) -> str:
 def engine_image(own_engine: Dockerd) -> str:
     """The probe image's name, present in the engine; see tests/services/probe_image.py for what it can do."""
     return probe_image.build(own_engine.socket, CACHE)
+
+
+def left_behind(engine: Dockerd, container: str) -> None:
+    """What an engine that ended while it started *container* may leave: no start of it succeeds any more."""
+    tasks = Path(f"/run/et-{engine._id}/x/containerd/daemon/io.containerd.runtime.v2.task")
+    (tasks / engine._id / container).mkdir(parents=True)

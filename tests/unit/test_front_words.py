@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from edgetender.engine.front import haproxy_config, haproxy_stats, haproxy_times, nft_rules
-from edgetender.engine.network import is_lost
+from edgetender.engine.outcomes import must_go
 from edgetender.model.front import NAT, PROXY, FrontPort, FrontSpec, Member
 from edgetender.model.target import ContainerSpec, HealthSpec, PublishedPort
 
@@ -130,9 +130,14 @@ def test_behind_a_front_the_container_does_not_depend_on_the_host_s_ports_or_the
     [
         ("network 6561af not found", True),
         ("user specified IP address: no configured subnet contains IP address 10.77.0.2", True),
+        (
+            "failed to start shim: mkdir /run/containerd/io.containerd.runtime.v2.task/moby/3f: file exists: unknown",
+            True,
+        ),
+        ("failed to start shim: fork/exec /usr/bin/containerd-shim: no such file or directory", False),
         ("driver failed programming external connectivity: port is already allocated", False),
         ("No such container: 3f", False),
     ],
 )
-def test_a_start_that_failed_for_its_network_is_told_from_others(words, lost):
-    assert is_lost(words) == lost
+def test_a_container_that_can_never_start_is_told_from_one_that_may(words, lost):
+    assert bool(must_go(words)) == lost

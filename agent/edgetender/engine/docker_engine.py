@@ -27,8 +27,9 @@ from edgetender.engine.create_args import create_body
 from edgetender.engine.handing import Doors, Secrets
 from edgetender.engine.labels import DEVICE, MODULE, ROLE, SECRETS, SPEC, STREAMS, container_name, streams_of
 from edgetender.engine.outcomes import refusal
+from edgetender.engine.starting import start
 from edgetender.engine.stream import Stream, message_in
-from edgetender.errors import EngineDown, EngineRefused, FrontDown, NotFound, RegistryUnreachable
+from edgetender.errors import EngineDown, EngineRefused, NotFound, RegistryUnreachable
 from edgetender.model.figures import ContainerFigures, EngineFacts, discovered
 from edgetender.model.front import NONE
 from edgetender.model.image import Credential, ImageReference
@@ -120,16 +121,7 @@ class DockerEngine:
             if ours["State"].get("Paused"):
                 client.unpause(container)
                 return
-            try:
-                client.start(container)
-            except docker.errors.APIError as error:
-                if not network.is_lost(error.explanation or ""):
-                    raise
-                client.remove_container(container, v=True, force=True)
-                raise FrontDown(
-                    f"cannot start container {container[:12]}: its network is gone, and so it had to go; "
-                    "both are made anew"
-                ) from error
+            start(client, container)
 
     def stop(self, container: str, grace_s: float) -> None:
         with contextlib.suppress(NotFound), self._asking(f"stop container {container[:12]}") as client:

@@ -69,12 +69,6 @@ def address_of(inspected: Mapping[str, Any], network: str) -> str | None:
     return config.get("IPv4Address")
 
 
-def is_lost(words: str) -> bool:
-    """Whether a start was refused because the container's network is gone, or another one of the same name."""
-    said = words.lower()
-    return ("network" in said and "not found" in said) or "no configured subnet" in said
-
-
 def remove(client: docker.APIClient, device: str) -> None:
     """Take the network away if nobody is on it."""
     for network in client.networks(names=[network_name(device)]):

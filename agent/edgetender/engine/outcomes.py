@@ -54,6 +54,8 @@ _REMEDIES = {
     "cdi_spec_missing": "; write the specification anew: nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml",
     "driver_library_mismatch": "; start the machine anew",
 }
+# Seen after an engine was ended while it started a container: the next one finds the directory in its way.
+_OWN_TRACE = re.compile(r"failed to start shim: mkdir .*file exists")
 _HTTP_NOT_FOUND = 404
 _HTTP_UNAVAILABLE = 503
 
@@ -104,3 +106,13 @@ def _any(fragments: tuple[str, ...], text: str) -> bool:
 
 def _one_line(words: str) -> str:
     return " ".join(words.split())[:500]
+
+
+def must_go(words: str) -> str:
+    """Why a container can never be started again, though another one like it can; empty where it may be."""
+    said = words.lower()
+    if ("network" in said and "not found" in said) or "no configured subnet" in said:
+        return "its network is gone, or another one has its name"
+    if _OWN_TRACE.search(said):
+        return "an engine that ended has left a trace of it in its way"
+    return ""

@@ -37,6 +37,7 @@ from edgetender.engine.labels import (
     front_name,
     network_name,
 )
+from edgetender.engine.starting import start
 from edgetender.errors import EngineRefused, FrontDown
 from edgetender.model.front import NAT, PROXY, FrontSpec, FrontState, Member, Shadow
 from edgetender.secret import Secret
@@ -164,7 +165,7 @@ class DockerFronts:
             case "restarting":
                 return _comes_up(front)
             case _:
-                client.start(front["Id"])
+                start(client, front["Id"])
         return True
 
     def _hangs(self, client: docker.APIClient, front: Mapping[str, Any], spec: FrontSpec) -> bool:
