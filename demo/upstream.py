@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -26,7 +27,7 @@ class Heard:
     body: Any
 
 
-class Upstream:
+class Upstream(ABC):
     """What both ways have in common; the story's steps know no more. Safe to read from any thread."""
 
     name: ClassVar[str]  # of what stands between
@@ -40,35 +41,35 @@ class Upstream:
         self._heard: list[Heard] = []
         self._changed = threading.Condition()
 
-    def start(self) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def start(self) -> None: ...
 
-    def stop(self) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def stop(self) -> None: ...
 
+    @abstractmethod
     def go_away(self) -> None:
         """End what stands between; what it kept stays."""
-        raise NotImplementedError
 
-    def come_back(self) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def come_back(self) -> None: ...
 
+    @abstractmethod
     def transport(self, credentials: Path) -> str:
         """The device's `[transport]`; what is secret of it goes below *credentials*."""
-        raise NotImplementedError
 
     @property
     def environment(self) -> dict[str, str]:
         """What the daemon's process needs beside its own."""
         return {}
 
+    @abstractmethod
     def publish(self, topic: str, body: bytes, *, retain: bool = False) -> float:
         """Return when it is there for the device, with the moment (monotonic) it was sent."""
-        raise NotImplementedError
 
+    @abstractmethod
     def push(self, device: Device, manifest: Path) -> None:
         """What an author does with a signed manifest. Raises StoryFailed."""
-        raise NotImplementedError
 
     def hints(self) -> str:
         """What a person may try in another terminal."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,27 +19,18 @@ from edgetender.registry.auth import Authorizations
 from edgetender.registry.images import RegistryImages, RegistrySettings
 from edgetender.secret import Secret
 from tests.builders.layouts import write_layout
-from tests.services.token_device import EXCHANGED, Device, nothing_secret_in, principal, signs_in
+from tests.services.token_device import (
+    EXCHANGED,
+    Device,
+    azure,
+    device,
+    log,
+    principal,
+    signs_in,
+)
 from tests.services.token_server import ARC_KEY, CLIENT, SECRET, TENANT, TokenServer
 
-
-@pytest.fixture(autouse=True)
-def log(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
-    """In whatever happens here nothing secret is logged, at DEBUG, by anybody."""
-    with nothing_secret_in(caplog):
-        yield caplog
-
-
-@pytest.fixture
-def azure(tmp_path: Path) -> Iterator[TokenServer]:
-    with TokenServer(tmp_path / "keys") as server:
-        yield server
-
-
-@pytest.fixture
-def device(tmp_path: Path, azure: TokenServer) -> Device:
-    return Device(tmp_path, azure)
-
+__all__ = ["azure", "device", "log"]
 
 # --- Azure Container Registry
 

@@ -3,33 +3,24 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from edgetender.errors import RegistryDenied, RegistryUnreachable
 from edgetender.model.image import Credential
-from tests.services.token_device import EXCHANGED, Device, nothing_secret_in, principal, signs_in
+from tests.services.token_device import (
+    EXCHANGED,
+    Device,
+    azure,
+    device,
+    log,
+    principal,
+    signs_in,
+)
 from tests.services.token_server import CANARY, TokenServer
 
-
-@pytest.fixture(autouse=True)
-def log(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
-    """In whatever happens here nothing secret is logged, at DEBUG, by anybody."""
-    with nothing_secret_in(caplog):
-        yield caplog
-
-
-@pytest.fixture
-def azure(tmp_path: Path) -> Iterator[TokenServer]:
-    with TokenServer(tmp_path / "keys") as server:
-        yield server
-
-
-@pytest.fixture
-def device(tmp_path: Path, azure: TokenServer) -> Device:
-    return Device(tmp_path, azure)
+__all__ = ["azure", "device", "log"]
 
 
 def test_a_token_is_kept_until_the_last_quarter_of_its_life(device: Device, azure: TokenServer) -> None:

@@ -175,7 +175,7 @@ level = "DEBUG"
                 if self.ended(0.01):
                     again()
             except Answered:  # not acknowledged: a full disk
-                time.sleep(0.05)
+                self.ended(0.05)
         raise AssertionError(f"{target} is never acknowledged")
 
     def keep(self, place: Path) -> None:

@@ -199,7 +199,7 @@ class Cuts:
 
         thread = threading.Thread(target=pull)
         thread.start()
-        time.sleep(after_s)
+        thread.join(after_s)
         outcome = self._end(f"{after_s:.2f} s")
         thread.join()
         return outcome

@@ -186,7 +186,7 @@ def record(zygote: Zygote, home: Path) -> Recording:
             until = time.monotonic() + 1.5
             while time.monotonic() < until:
                 promises += _told(stage)
-                time.sleep(0.02)
+                device.ended(0.02)
         device.stop()
     finally:
         device.close()

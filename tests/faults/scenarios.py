@@ -138,7 +138,7 @@ class Stage:
         device, until = self.device, time.monotonic() + END_S + point.lasts_s
         began = time.monotonic()
         while time.monotonic() < until:
-            if device.ended(0.0):
+            if device.ended(0.01):
                 oracle.look_at_disk()
                 point.again(device)
                 began = time.monotonic()
@@ -146,7 +146,6 @@ class Stage:
             oracle.answered(status, took_s, time.monotonic() - began)
             if status is not None and self._is_over(story, status) and point.over(device):
                 return time.monotonic() - began, status
-            time.sleep(0.01)
         return time.monotonic() - began, None
 
     def _is_over(self, story: Story, status: dict[str, Any]) -> bool:

@@ -9,6 +9,7 @@ import socket
 import ssl
 import struct
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Self
 
@@ -19,7 +20,7 @@ WAIT_S = 10.0
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455
 
 
-class Detour:
+class Detour(ABC):
     """Listens for a `with` block; each connection has threads of its own. *passed* is where they went."""
 
     def __init__(self, address: str, port: int) -> None:
@@ -38,9 +39,9 @@ class Detour:
                 one.shutdown(socket.SHUT_RDWR)
             one.close()
 
+    @abstractmethod
     def meet(self, near: socket.socket) -> None:
         """Do what has to be done first, then relay. OSError and EOFError end the connection."""
-        raise NotImplementedError
 
     def relay(self, read: Callable[[], bytes], write: Callable[[bytes], object]) -> None:
         with contextlib.suppress(OSError, EOFError, ValueError):

@@ -72,3 +72,21 @@ def principal(azure: TokenServer, **other: str) -> dict[str, str]:
 def signs_in(credential: Credential, azure: TokenServer) -> None:
     with Registry(azure.host, credential=credential, ca_file=azure.ca) as registry:
         registry.sign_in()
+
+
+@pytest.fixture(autouse=True)
+def log(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
+    """In whatever happens here nothing secret is logged, at DEBUG, by anybody."""
+    with nothing_secret_in(caplog):
+        yield caplog
+
+
+@pytest.fixture
+def azure(tmp_path: Path) -> Iterator[TokenServer]:
+    with TokenServer(tmp_path / "keys") as server:
+        yield server
+
+
+@pytest.fixture
+def device(tmp_path: Path, azure: TokenServer) -> Device:
+    return Device(tmp_path, azure)

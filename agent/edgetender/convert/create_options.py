@@ -90,12 +90,7 @@ def _command(value: Any, path: str, run: Run, findings: Findings) -> None:
 
 
 def _env(value: Any, path: str, run: Run, findings: Findings) -> None:
-    if not findings.expect(value, list, path, "a list of NAME=VALUE"):
-        return
-    for index, entry in enumerate(value):
-        where = f"{path}[{index}]"
-        if not findings.expect(entry, str, where, "text like NAME=VALUE"):
-            continue
+    for where, entry in findings.each(value, str, path, ("a list of NAME=VALUE", "text like NAME=VALUE")):
         name, equals, text = entry.partition("=")
         if not equals:
             findings.unsupported(where, f"{name!r} without a value removes the image's own; say NAME=VALUE")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,6 +44,13 @@ class Findings:
             return True
         self.fault(path, TYPE, f"must be {what}")
         return False
+
+    def each(self, value: Any, kind: type, path: str, what: tuple[str, str]) -> Iterator[tuple[str, Any]]:
+        """(path, entry) of each *kind* in the list *value*; a fault for what is none. *what*: the list, an entry."""
+        if self.expect(value, list, path, what[0]):
+            for index, entry in enumerate(value):
+                if self.expect(entry, kind, f"{path}[{index}]", what[1]):
+                    yield f"{path}[{index}]", entry
 
     def check(self, reader: Callable[[Any], Any], value: Any, path: str, code: str) -> None:
         """A fault if *reader* raises ValueError on *value*."""

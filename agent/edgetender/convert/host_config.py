@@ -44,12 +44,9 @@ def _binding(binding: Any, container: int, protocol: str, path: str, run: Run, f
 
 
 def _binds(value: Any, path: str, run: Run, findings: Findings) -> None:
-    if not findings.expect(value, list, path, "a list of texts like name:/path"):
-        return
-    for index, bind in enumerate(value):
-        where = f"{path}[{index}]"
-        if not findings.expect(bind, str, where, "text like name:/path"):
-            continue
+    for where, bind in findings.each(
+        value, str, path, ("a list of texts like name:/path", "text like name:/path")
+    ):
         source, _, rest = bind.partition(":")
         target, _, options = rest.partition(":")
         flags = {flag for flag in options.split(",") if flag}
@@ -60,12 +57,9 @@ def _binds(value: Any, path: str, run: Run, findings: Findings) -> None:
 
 
 def _mounts(value: Any, path: str, run: Run, findings: Findings) -> None:
-    if not findings.expect(value, list, path, "a list of objects"):
-        return
-    for index, mount in enumerate(value):
-        where = f"{path}[{index}]"
-        if not findings.expect(mount, dict, where, "an object with Type, Source and Target"):
-            continue
+    for where, mount in findings.each(
+        value, dict, path, ("a list of objects", "an object with Type, Source and Target")
+    ):
         if mount.get("Type", "volume") != "volume" or not isinstance(mount.get("Target"), str):
             findings.unsupported(
                 where, f"a mount of type {mount.get('Type')!r}; volumes are what is kept here"
@@ -132,12 +126,9 @@ def settled(run: Run, findings: Findings) -> Run:
 
 
 def _devices(value: Any, path: str, run: Run, findings: Findings) -> None:
-    if not findings.expect(value, list, path, "a list of objects"):
-        return
-    for index, request in enumerate(value):
-        where = f"{path}[{index}]"
-        if not findings.expect(request, dict, where, "an object with Capabilities"):
-            continue
+    for where, request in findings.each(
+        value, dict, path, ("a list of objects", "an object with Capabilities")
+    ):
         wanted = request.get("Capabilities")
         sound = isinstance(wanted, list) and all(isinstance(each, list) for each in wanted)
         if not sound:
