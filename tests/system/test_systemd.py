@@ -131,6 +131,47 @@ def test_a_broken_configuration_exits_78_names_every_fault_and_is_not_tried_agai
         machine.run("systemctl", "reset-failed", UNIT)
 
 
+def test_an_encrypted_credential_reaches_the_daemon_and_without_it_it_says_which_is_missing(
+    machine: Machine,
+) -> None:
+    config, override = machine.root / CONFIG, machine.root / f"etc/systemd/system/{UNIT}.d/credential.conf"
+    good = config.read_text()
+    config.write_text(
+        'device = "cam7"\n[transport]\nkind = "mqtt"\nhost = "127.0.0.1"\nport = 1\ntls = false\n'
+        'username = "cam7"\npassword_credential = "line3-broker"\n'
+    )
+    (machine.root / "etc/edgetender/plain.json").write_text('{"username": "cam7", "password": "canary-5d0f"}')
+    sealed = "/etc/edgetender/line3-broker.cred"
+    try:
+        machine.run("systemctl", "start", UNIT, within_s=60)
+        assert "line3-broker" in machine.journal(UNIT)
+        machine.run("systemctl", "stop", UNIT, within_s=60)
+        made = machine.run(
+            "systemd-creds",
+            "encrypt",
+            "--with-key=host",
+            "--name=line3-broker",
+            "/etc/edgetender/plain.json",
+            sealed,
+        )
+        assert made.returncode == 0, made.stderr
+        assert b"canary" not in (machine.root / sealed.lstrip("/")).read_bytes()
+        override.parent.mkdir(parents=True, exist_ok=True)
+        override.write_text(f"[Service]\nLoadCredentialEncrypted=line3-broker:{sealed}\n")
+        machine.run("systemctl", "daemon-reload")
+        machine.run("systemctl", "reset-failed", UNIT)
+        started = machine.run("systemctl", "start", UNIT, within_s=60)
+        assert started.returncode == 0, machine.journal(UNIT)[-3000:]
+        assert machine.property_of(UNIT, "ActiveState") == "active"
+        assert "canary-5d0f" not in machine.journal(UNIT)
+    finally:
+        machine.run("systemctl", "stop", UNIT, within_s=60)
+        override.unlink(missing_ok=True)
+        machine.run("systemctl", "daemon-reload")
+        machine.run("systemctl", "reset-failed", UNIT)
+        config.write_text(good)
+
+
 def test_a_machine_leaves_neither_mounts_nor_cgroups_nor_processes(tmp_path: Path) -> None:
     if reason := why_not():
         pytest.skip(reason)
