@@ -83,6 +83,15 @@ def test_every_fault_is_a_line_with_its_key(run, words):
     assert [line.split(":")[0] for line in done.err.splitlines()] == ["entryScript", "condaFile"]
 
 
+def test_the_folder_one_is_in_is_a_model_of_its_name(run, words, tmp_path, monkeypatch):
+    folder = tmp_path / "digits"
+    folder.mkdir()
+    (tmp_path / "weights.bin").rename(folder / "weights.bin")
+    monkeypatch.chdir(folder)
+    done = run([".", *without(words, "--name")[1:]])
+    assert done.code == 0, done.err
+
+
 @pytest.mark.parametrize("name", ["./modell.onnx", "modell.onnx"])
 def test_a_model_that_is_neither_a_file_nor_registered_is_said_to_be_neither(run, words, name):
     done = run([name, *without(words, "--name")[1:]])

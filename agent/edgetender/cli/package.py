@@ -221,7 +221,7 @@ def _config(
 def _model(text: str, name: str | None, version: int, framework: str | None, models: ModelStore) -> Model:
     path = Path(text)
     if path.exists() or name is not None:
-        found = from_path(path, name or path.stem, version)
+        found = from_path(path, name or path.resolve().stem, version)  # `.` has no name of its own
         return replace(found, framework=framework_named(framework)) if framework else found
     if "/" in text:
         raise NotFound(f"cannot find the model {text}: there is no such file")
