@@ -88,7 +88,8 @@ def test_the_folder_one_is_in_is_a_model_of_its_name(run, words, tmp_path, monke
     folder.mkdir()
     (tmp_path / "weights.bin").rename(folder / "weights.bin")
     monkeypatch.chdir(folder)
-    done = run([".", *without(words, "--name")[1:]])
+    words[words.index("score.py")] = str(tmp_path / "score.py")
+    done = run([".", *without(without(words, "--name"), "--source-dir")[1:]])
     assert done.code == 0, done.err
 
 
