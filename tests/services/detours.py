@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import hashlib
+import select
 import socket
 import ssl
 import struct
@@ -89,6 +90,7 @@ class WebSocketDoor(Detour):
         super().__init__(hub.address, 443)
         self._hub = hub
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._context.maximum_version = ssl.TLSVersion.TLSv1_2
         self._context.load_cert_chain(hub.pair.certificate, hub.pair.key)
 
     def meet(self, near: socket.socket) -> None:
@@ -103,12 +105,27 @@ class WebSocketDoor(Detour):
             b"Sec-WebSocket-Protocol: mqtt\r\nSec-WebSocket-Accept: " + base64.b64encode(digest) + b"\r\n\r\n"
         )
         inside = ssl.create_default_context(cafile=self._hub.ca)
+        inside.maximum_version = (
+            ssl.TLSVersion.TLSv1_2
+        )  # nothing comes that is no data: `_between` relies on it
         raw = socket.create_connection((self._hub.address, PORT), WAIT_S)
         far = self.keep(inside.wrap_socket(raw, server_hostname=self._hub.address))
         far.settimeout(None)
-        back = (lambda: far.recv(65536), lambda body: tls.sendall(_framed(body)))
-        threading.Thread(target=self.relay, args=back, daemon=True).start()
-        self.relay(lambda: _unframed(tls), far.sendall)
+        _between(tls, far)
+
+
+def _between(near: ssl.SSLSocket, far: ssl.SSLSocket) -> None:
+    """Frames of *near* to *far* and back, on one thread: two at once on one TLS connection lose what they read."""
+    while True:
+        ready = [one for one in (near, far) if one.pending()] or select.select([near, far], [], [])[0]
+        if near in ready:
+            if not (body := _unframed(near)):
+                return
+            far.sendall(body)
+        if far in ready:
+            if not (body := far.recv(65536)):
+                return
+            near.sendall(_framed(body))
 
 
 def _by_connect(near: socket.socket) -> tuple[str, int]:
