@@ -56,6 +56,10 @@ class Wire:
     def mend(self) -> None:
         self._down = False
 
+    def drop(self) -> None:
+        """End every connection without a word; whoever comes again gets through."""
+        self._end_all()
+
     def hold(self) -> None:
         """From now on, what the far side says waits here."""
         self._flows.clear()
