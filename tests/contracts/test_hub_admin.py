@@ -3,14 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +15,8 @@ from demo.parts.waiting import until
 from edgetender.fleet.hub.admin import answer
 from edgetender.fleet.hub.hub import PORT
 from tests.services.hub import TestHub
+from tests.services.hub_command import ClientPair, ended, running
 from tests.services.hub_device import HubDevice, connected
-
-AGENT = Path(__file__).parents[2] / "agent"
 
 
 def asked(hub: TestHub, request: str, document: Any = None) -> tuple[int, Any]:
@@ -76,32 +69,6 @@ def test_messages_are_listed_from_a_number_on(hub: TestHub) -> None:
 # --- the command
 
 
-@contextmanager
-def running(folder: Path, *words: str) -> Iterator[Any]:
-    """`edgetender hub` until the block ends; what it printed."""
-    command = [
-        sys.executable,
-        "-c",
-        "from edgetender.cli import main; main()",
-        "hub",
-        "--admin",
-        "127.0.0.1:0",
-    ]
-    with subprocess.Popen(
-        [*command, "--directory", str(folder), "-o", "json", *words],
-        stdout=subprocess.PIPE,
-        env=os.environ | {"PYTHONPATH": str(AGENT)},
-        text=True,
-    ) as process:
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        try:
-            yield json.loads(line)
-        finally:
-            process.send_signal(signal.SIGTERM)
-            assert process.wait(20) == 0
-
-
 def fetched(address: str, **headers: str) -> Any:
     request = urllib.request.Request(address, headers=headers)
     with urllib.request.urlopen(request, timeout=10) as response:
@@ -123,6 +90,40 @@ def test_the_command_is_a_hub_whose_keys_outlive_it(tmp_path: Path) -> None:
         "ca.key": 0, "server.pem": 0, "devices.json": 0,
     }  # fmt: skip
     assert json.loads((kept / "devices.json").read_text())["cam7"][0] == key
+
+
+def test_devices_come_with_certificates_and_by_enrolments_that_outlive_it_too(tmp_path: Path) -> None:
+    address, keys = free_alias(PORT), set()
+    words = ("--x509", "cam8", "--enroll", "cam9", "--enroll-x509", "cam10", "--enroll-group")
+    for _ in range(2):
+        with running(tmp_path / "hub", *words, "--listen", address) as told:
+            own, other = (ClientPair(**told["certificates"][name]) for name in ("cam8", "cam10"))
+            for shown, code in ((own, 0), (other, 5), (None, 5)):
+                with HubDevice(address, "cam8", ca=told["ca"], certificate=shown) as cam:
+                    assert cam.code == code
+            service = told["provisioning"]
+            assert (service["host"], service["idScope"]) == (address, "0ne00000001")
+            keys.add((service["groupKey"], service["enrollments"]["cam9"]))
+    assert len(keys) == 1
+    open_to_others = {one.name for one in (tmp_path / "hub").iterdir() if one.stat().st_mode & 0o077}
+    assert open_to_others == {"ca.pem"}
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        ((), "nobody may connect"),
+        (("--x509", "../cam7"), "no name of a device"),
+        (("--device", "cam7", "--x509", "cam7"), "twice"),
+        (("--device", "cam7", "--enroll", "cam7"), "twice"),
+    ],
+)
+def test_what_makes_no_devices_is_refused_before_anything_is_written(
+    tmp_path: Path, words: tuple[str, ...], why: str
+) -> None:
+    code, said = ended(tmp_path / "hub", *words)
+    assert (code, why in said) == (2, True), said
+    assert not (tmp_path / "hub").exists()
 
 
 def test_it_listens_to_no_web_page(tmp_path: Path) -> None:

@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
+from demo.parts.process import free_alias
 from demo.parts.waiting import until
+from edgetender.fleet.hub.hub import PORT
 from edgetender.fleet.hub.provisioning import Provisioning
 from edgetender.model.upstream import Message
 from edgetender.secret import Secret
@@ -18,6 +20,7 @@ from edgetender.transports.iothub import IotHubTransport
 from edgetender.transports.settings import IotHubSettings
 from tests.services.far_side import Inbox, settled
 from tests.services.hub import TestHub
+from tests.services.hub_command import running
 
 
 @dataclass
@@ -104,3 +107,28 @@ def test_a_service_that_refuses_says_so_and_is_asked_again(iothub_field: Field) 
     until(lambda: "refuses this device's credentials" in transport.link().detail, "the reason", within_s=20)
     enrollment.keys = right
     settled(transport, connected=True, within_s=20)
+
+
+@pytest.mark.parametrize("how", ["--enroll", "--enroll-x509", "--enroll-group"])
+def test_the_hub_of_the_command_line_tells_a_device_that_is_enrolled_which_hub_is_its_own(
+    tmp_path: Path, how: str
+) -> None:
+    address = free_alias(PORT)
+    words = [how] if how == "--enroll-group" else [how, "cam9"]
+    with running(tmp_path / "hub", *words, "--listen", address) as told:
+        service = told["provisioning"]
+        known: dict[str, Any] = {"secret": Secret(service.get("groupKey", ""))}
+        if how == "--enroll":
+            known = {"secret": Secret(service["enrollments"]["cam9"])}
+        if how == "--enroll-x509":
+            known = {name: Path(file) for name, file in told["certificates"]["cam9"].items()}
+        settings = IotHubSettings(
+            "cam9", ca=Path(told["ca"]), id_scope=service["idScope"], registration="cam9", **known,
+            provisioning_host=service["host"], group=how == "--enroll-group", assignment=tmp_path / "iothub.json",
+        )  # fmt: skip
+        transport, inbox = IotHubTransport(settings, "cam9"), Inbox()
+        transport.open(inbox.accept, inbox.wake)
+        try:
+            settled(transport, connected=True, within_s=20)
+        finally:
+            transport.close()

@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
-import json
+import re
 import signal
 import ssl
 import sys
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from edgetender.cli.output import Exit, Session, options, say, table
 
 if TYPE_CHECKING:
-    from edgetender.fleet.hub.hub import LocalHub
+    from edgetender.fleet.hub.enrolling import Wanted
+
+_NAME = re.compile(r"[A-Za-z0-9_:][A-Za-z0-9_:.-]{0,127}(/[A-Za-z0-9_$:.-]{1,128})?")
 
 
 @click.command()
 @options
 @click.option(
-    "--device", "devices", multiple=True, required=True, metavar="NAME",
-    help="a device, or a module of one like 'cam7/$edgeAgent'; may be given several times",
+    "--device", "devices", multiple=True, metavar="NAME",
+    help="a device, or a module of one like 'cam7/$edgeAgent'; like the next three it may be given several times",
 )  # fmt: skip
+@click.option("--x509", multiple=True, metavar="NAME", help="a device with a certificate, which is made here")
+@click.option(
+    "--enroll", multiple=True, metavar="NAME", help="a device that asks which hub is its own, by its key"
+)
+@click.option(
+    "--enroll-x509", multiple=True, metavar="NAME", help="the same, by a certificate, which is made here"
+)
+@click.option("--enroll-group", is_flag=True, help="the same, any name, by the key of their group")
 @click.option(
     "--listen", default="127.0.0.2", show_default=True, metavar="ADDRESS",
     help="where devices connect, always to port 8883: their SDK knows no other",
@@ -37,15 +47,29 @@ if TYPE_CHECKING:
     help="where its authority and the devices' keys are kept",
 )  # fmt: skip
 @click.pass_obj
-def hub(session: Session, devices: tuple[str, ...], listen: str, admin: str, directory: Path) -> Exit:
+def hub(
+    session: Session,
+    devices: tuple[str, ...],
+    x509: tuple[str, ...],
+    enroll: tuple[str, ...],
+    enroll_x509: tuple[str, ...],
+    enroll_group: bool,
+    listen: str,
+    admin: str,
+    directory: Path,
+) -> Exit:
     """Stand in for an Azure IoT Hub, until it is ended: twins, methods and messages, without a cloud.
 
-    Prints each device's connection string. Keys are kept in --directory; twins and messages are forgotten.
+    Prints what each device needs: a connection string, a certificate, or whom to ask which hub is its own (the
+    Device Provisioning Service). Keys are kept in --directory; twins and messages are forgotten.
     """
     from edgetender.fleet.hub.admin import server
     from edgetender.fleet.hub.authority import HubAuthority
+    from edgetender.fleet.hub.enrolling import Wanted, enrol
     from edgetender.fleet.hub.hub import PORT, LocalHub
 
+    wanted = Wanted(devices, x509, enroll, enroll_x509, enroll_group)
+    _check(wanted)
     host, _, port = admin.rpartition(":")
     if not port.isdigit() or not host.startswith(("127.", "localhost", "[::1]")):
         raise click.BadParameter(
@@ -56,11 +80,11 @@ def hub(session: Session, devices: tuple[str, ...], listen: str, admin: str, dir
         authority = HubAuthority(directory)
         made = LocalHub(listen, authority.server(listen))
         with made, server(made, host.strip("[]"), int(port)) as answering:
-            strings = _registered(made, devices, directory / "devices.json")
+            said = enrol(made, authority, wanted, directory)
             threading.Thread(target=answering.serve_forever, name="admin", daemon=True).start()
             ca, asked_at = authority.certificate.absolute(), f"http://{host}:{answering.server_port}"
             ended = _ending()
-            _tell(session, strings, ca, asked_at)
+            _tell(session, said, ca, asked_at)
             ended.wait()
             answering.shutdown()
     except (OSError, OverflowError, ValueError, ssl.SSLError) as error:
@@ -69,25 +93,29 @@ def hub(session: Session, devices: tuple[str, ...], listen: str, admin: str, dir
     return Exit.OK
 
 
-def _registered(made: LocalHub, devices: tuple[str, ...], file: Path) -> dict[str, str]:
-    """Each device's connection string; its keys are those of the time before."""
-    from edgetender.fleet.hub.authority import private_file
-
-    kept = json.loads(file.read_text()) if file.exists() else {}
-    for name in devices:
-        identity = made.register(name, keys=tuple(kept[name]) if name in kept else None)
-        kept[name] = identity.keys
-    private_file(file, json.dumps(kept, indent=2).encode())
-    return {name: made.connection_string(name) for name in devices}
+def _check(wanted: Wanted) -> None:
+    if not wanted.named and not wanted.group:
+        raise click.UsageError("nobody may connect: name a --device, or see --help for the other ways in")
+    for name in {*wanted.named}:
+        if not _NAME.fullmatch(name) or ("/" in name and name not in wanted.devices):
+            raise click.UsageError(f"{name!r} is no name of a device: letters, digits and - . _ : make one")
+        if wanted.named.count(name) > 1:
+            raise click.UsageError(f"{name!r} is named twice: a device has one way in")
 
 
-def _tell(session: Session, strings: dict[str, str], ca: Path, admin: str) -> None:
+def _tell(session: Session, said: dict[str, Any], ca: Path, admin: str) -> None:
     if session.for_people:
-        rows = [("ca", str(ca)), ("admin", admin), *strings.items()]
+        rows = [("ca", str(ca)), ("admin", admin), *said["devices"].items()]
+        for name, pair in said.get("certificates", {}).items():
+            rows += [(f"{name} certificate", pair["certificate"]), (f"{name} key", pair["key"])]
+        if service := said.get("provisioning"):
+            rows += [("provisioning_host", service["host"]), ("id_scope", service["idScope"])]
+            rows += [(f"{name} enrolment", key) for name, key in service["enrollments"].items()]
+            rows += [("group enrolment", service["groupKey"])] if "groupKey" in service else []
         session.print_lines(table(rows))
     else:
         document = {"apiVersion": "edgetender/v1", "kind": "Hub", "ca": str(ca), "admin": admin}
-        session.print_document(document | {"devices": strings})
+        session.print_document(document | said)
     sys.stdout.flush()  # into a pipe, too
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 _DAYS = 365
 
@@ -28,19 +29,32 @@ class HubAuthority:
 
     def server(self, address: str) -> Path:
         """A certificate for *address* (an IP address or a host's name) and its key, in one file."""
+        key, signed = self._issued(address, ExtendedKeyUsageOID.SERVER_AUTH, _name(address))
+        file = self._folder / "server.pem"
+        private_file(file, key + signed)
+        return file
+
+    def client(self, name: str) -> tuple[Path, Path]:
+        """A certificate for the device *name*, and its key; *name* is a file's too."""
+        key, signed = self._issued(name, ExtendedKeyUsageOID.CLIENT_AUTH)
+        folder = self._folder / "certificates"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        certificate, key_file = folder / f"{name}.pem", folder / f"{name}.key"
+        private_file(key_file, key)
+        certificate.write_bytes(signed)
+        return certificate, key_file
+
+    def _issued(
+        self, name: str, usage: x509.ObjectIdentifier, *addresses: x509.GeneralName
+    ) -> tuple[bytes, bytes]:
+        """Key and certificate, both PEM."""
         key = ec.generate_private_key(ec.SECP256R1())
         issuer = x509.load_pem_x509_certificate(self.certificate.read_bytes())
-        built = _certificate(
-            address, issuer.subject, key.public_key(), self._key.public_key(), authority=False
-        )
-        built = built.add_extension(x509.SubjectAlternativeName([_name(address)]), critical=False)
-        built = built.add_extension(
-            x509.ExtendedKeyUsage([x509.oid.ExtendedKeyUsageOID.SERVER_AUTH]), critical=False
-        )
-        file = self._folder / "server.pem"
-        signed = built.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
-        private_file(file, _pem(key) + signed)
-        return file
+        built = _certificate(name, issuer.subject, key.public_key(), self._key.public_key(), authority=False)
+        built = built.add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
+        if addresses:
+            built = built.add_extension(x509.SubjectAlternativeName(addresses), critical=False)
+        return _pem(key), built.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
 
     def _make(self) -> None:
         key = ec.generate_private_key(ec.SECP256R1())

@@ -50,8 +50,17 @@ class Provisioning:
     registered: dict[str, int] = field(default_factory=dict)
     retry_after_s: int = 1
 
-    def enroll(self, registration: str, *, by_certificate: bool = False, device: str = "") -> Enrollment:
-        keys = () if by_certificate else (new_key(), new_key())
+    def enroll(
+        self,
+        registration: str,
+        *,
+        keys: tuple[str, ...] | None = None,
+        by_certificate: bool = False,
+        device: str = "",
+    ) -> Enrollment:
+        """With *keys*, else with new ones."""
+        if keys is None:
+            keys = () if by_certificate else (new_key(), new_key())
         self.enrollments[registration] = Enrollment(keys, by_certificate, device)
         return self.enrollments[registration]
 
