@@ -30,6 +30,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # also where another program run
 from man_page import manual
 from manifest_page import manifest, section
 from markdown import flowing, page, table
+from topics_page import topics
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -214,6 +215,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/reference/policy.md": policy,
     "docs/reference/configuration.md": configuration,
     "docs/reference/metrics.md": metrics,
+    "docs/reference/topics.md": topics,
     "docs/reference/exit-codes.md": exit_codes,
     "docs/reference/errors.md": error_codes,
     "docs/reference/checks.md": checks,

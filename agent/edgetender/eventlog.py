@@ -10,6 +10,7 @@ from typing import Any
 
 from edgetender.clock import rfc3339
 from edgetender.codec import canonical
+from edgetender.model.topics import EventKind
 from edgetender.ports import Outbox
 
 _EXPIRY_S = 7 * 86400
@@ -27,7 +28,7 @@ class EventLog:
         self._count = 0
         self._turn = 0
 
-    def tell(self, kind: str, said: Mapping[str, Any], at: datetime) -> None:
+    def tell(self, kind: EventKind, said: Mapping[str, Any], at: datetime) -> None:
         """Queue it for the cloud, durably, and show it to who follows. Raises StoreDamaged."""
         with self._changed:
             self._count += 1

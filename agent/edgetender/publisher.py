@@ -21,6 +21,7 @@ from edgetender.model.ledger import Ledger
 from edgetender.model.observed import Observed, PullProgress
 from edgetender.model.signed import Root
 from edgetender.model.target import Target
+from edgetender.model.topics import BIRTH, REPORTED
 from edgetender.model.upstream import Link
 from edgetender.ports import Outbox
 from edgetender.reconciler import Cycle
@@ -104,10 +105,10 @@ class Publisher:
             gate=cycle.target.gate,
             root=self._root(),
         )
-        self._outbox.put_state("reported", canonical(document))
+        self._outbox.put_state(REPORTED.name, canonical(document))
         if self._facts is not known:
             birth = birth_document(self._device, __version__, snapshot.hardware)
-            self._outbox.put_state("birth", canonical(birth))
+            self._outbox.put_state(BIRTH.name, canonical(birth))
         self._gauges.cycle(replace(_figures(snapshot, reports), refusals=refused))
         self._states({report.name: report.state.value for report in reports}, cycle.at)
         self._told(self.headline(reports, snapshot))

@@ -14,12 +14,13 @@ from edgetender.checks.running import choose, run_checks
 from edgetender.clock import Clock
 from edgetender.errors import AgentError
 from edgetender.eventlog import EventLog
+from edgetender.model.topics import EventKind
 
 log = logging.getLogger(__name__)
 
 _FIRST_S = 60.0  # by then the link and the first pulls have had their chance
 _LEVELS = {Severity.OK: 0, Severity.WARN: 1, Severity.ERROR: 2}
-_KINDS = ("check.passed", "check.warned", "check.failed")
+_KINDS = (EventKind.CHECK_PASSED, EventKind.CHECK_WARNED, EventKind.CHECK_FAILED)
 
 
 class Checker:

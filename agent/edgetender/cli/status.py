@@ -13,6 +13,7 @@ from edgetender.cli.output import Exit, Session, Style, options, table
 from edgetender.cli.progress import fetched
 from edgetender.cli.waiting import waiting_words
 from edgetender.cli.words import ago, share, size, span
+from edgetender.model.topics import DesiredCode
 
 _HEADS = ("NAME", "STATE", "VARIANT", "VERSION", "READY", "RESTARTS", "CPU", "MEM", "SINCE", "")
 _WIDE = ("IMAGE", "PORTS")
@@ -27,7 +28,6 @@ _MARKS = {  # as one sees it, in ASCII, colour
     "blocked": ("✗", "[xx]", "red"),
 }
 _HEALTH_COLORS = {"healthy": "green", "waiting": "yellow"}
-_DONE, _APPLYING, _ROLLED_BACK = 200, 406, 417
 
 
 @click.command()
@@ -123,9 +123,9 @@ def _remarks(document: Any, now: datetime) -> Iterator[str]:
     if document["engine"]["down"]:
         yield f"engine: {document['engine']['down']}"
     last, version = document["lastDesiredStatus"], document["lastDesiredVersion"]
-    if last and last["code"] not in (_DONE, _APPLYING):
+    if last and last["code"] not in (DesiredCode.RUNNING, DesiredCode.APPLYING):
         which = f"version {version}" if version else "a manifest"
-        happened = "" if last["code"] == _ROLLED_BACK else " was not taken"
+        happened = "" if last["code"] == DesiredCode.ROLLED_BACK else " was not taken"
         said = "" if last["problems"] else f" {last['description']}"
         yield f"{which}{happened} ({last['code']}):{said}"
         for problem in last["problems"]:

@@ -11,6 +11,7 @@ import click
 from edgetender.api.client import Client
 from edgetender.cli.output import Exit, Session, say
 from edgetender.cli.progress import modules
+from edgetender.model.topics import DesiredCode
 
 _DECIDED_WITHIN_S = 15.0
 _ASK_EVERY_S = 0.2
@@ -18,14 +19,13 @@ _SPAN = re.compile(
     r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?"
 )  # what quantity.py reads, without pydantic
 CODES = {
-    200: Exit.OK,
-    406: Exit.OK,
-    400: Exit.INVALID,
+    DesiredCode.RUNNING: Exit.OK,
+    DesiredCode.APPLYING: Exit.OK,
+    DesiredCode.INVALID: Exit.INVALID,
     404: Exit.NOT_FOUND,
-    206: Exit.ROLLED_BACK,
-    417: Exit.ROLLED_BACK,
+    DesiredCode.IN_PART: Exit.ROLLED_BACK,
+    DesiredCode.ROLLED_BACK: Exit.ROLLED_BACK,
 }
-_TAKEN, _IN_PART, _APPLYING = 200, 206, 406
 
 
 def span(_context: click.Context, _option: click.Parameter, value: str) -> float:
@@ -94,12 +94,17 @@ def accepted(version: int, before: Any, *, now: bool = False) -> Judge:
         }
         if candidate == version and waits:
             return Exit.WAITING, f"version {version} waits: {waiting_words(waits)}"
-        if status["version"] == version and candidate is None and last and last["code"] == _IN_PART:
+        if (
+            status["version"] == version
+            and candidate is None
+            and last
+            and last["code"] == DesiredCode.IN_PART
+        ):
             return Exit.ROLLED_BACK, f"version {version} is accepted in part: {last['description']}"
         if status["version"] == version and candidate is None:
             return Exit.OK, f"version {version} is accepted"
         told = status["lastDesiredVersion"] == version and last not in (None, before["lastDesiredStatus"])
-        if told and last["code"] not in (_TAKEN, _APPLYING):
+        if told and last["code"] not in (DesiredCode.RUNNING, DesiredCode.APPLYING):
             return CODES.get(
                 last["code"], Exit.FAILED
             ), f"version {version}: {last['description']}{_stays(status)}"
@@ -145,7 +150,7 @@ def finish(
         text = f"delivery {delivery} is written down, but not decided yet: edgetender status"
     else:
         code, text = CODES.get(decision["code"], Exit.FAILED), decision["description"]
-        if decision["code"] == _APPLYING:
+        if decision["code"] == DesiredCode.APPLYING:
             text = f"version {decision['version']}: {text}"
         if code is Exit.OK and follow is not None:
             if not session.quiet:

@@ -16,9 +16,9 @@ from edgetender.model.ledger import Delivery, Desired, Ledger, Slot
 from edgetender.model.manifest import MAX_VERSION, Manifest
 from edgetender.model.observed import Observed
 from edgetender.model.reading import manifest_of
+from edgetender.model.topics import DesiredCode
 
 _PROBLEMS_KEPT, _TEXT_KEPT = 50, 500  # what is wrong is told upstream: nobody reads the thousandth fault
-TAKEN, APPLYING, INVALID, FORBIDDEN, CONFLICT, BLOCKED, FAILED = 200, 406, 400, 403, 409, 412, 417
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ def _admission(delivery: Delivery, ledger: Ledger, examined: Examined) -> Admiss
         if ledger.desired is not None and ledger.desired.version == manifest.version:
             return Admission(ledger.desired, seen=True)
         why = f"version {manifest.version} was taken back here: {gone.reason}; send a new version"
-        return _refused(delivery, manifest.version, FAILED, "manifest.condemned", why)
+        return _refused(delivery, manifest.version, DesiredCode.ROLLED_BACK, "manifest.condemned", why)
     return _against_the_floor(delivery, ledger, examined, manifest, sha256) or _taken(
         delivery, ledger, examined, manifest, body
     )
@@ -95,7 +95,7 @@ def _against_the_floor(
             f"version {manifest.version} is lower than {floor}, which this device has taken already; "
             f"send version {floor + 1} or higher"
         )
-        return _refused(delivery, manifest.version, CONFLICT, "manifest.rollback", why)
+        return _refused(delivery, manifest.version, DesiredCode.CONFLICT, "manifest.rollback", why)
     if manifest.version == floor and sha256 == ledger.floor_sha256:
         if ledger.accepted is None and ledger.candidate is None:
             return None  # the floor outlived the ledger: what it stands for comes again
@@ -105,7 +105,7 @@ def _against_the_floor(
             f"version {manifest.version} is known here with other content; "
             f"send what you mean as version {floor + 1}"
         )
-        return _refused(delivery, manifest.version, CONFLICT, "manifest.equivocation", why)
+        return _refused(delivery, manifest.version, DesiredCode.CONFLICT, "manifest.equivocation", why)
     return None
 
 
@@ -125,7 +125,7 @@ def _taken(
     slot = Slot(
         manifest.deployment, version, sha256_hex(body), body.decode(), delivery.source, at, epoch=epoch
     )
-    return Admission(Desired(version, APPLYING, "being applied", at), slot, trusted_at=sure)
+    return Admission(Desired(version, DesiredCode.APPLYING, "being applied", at), slot, trusted_at=sure)
 
 
 def _epoch(examined: Examined, ledger: Ledger) -> int:
@@ -167,7 +167,9 @@ def _known(delivery: Delivery, manifest: Manifest, sha256: str, ledger: Ledger) 
     if ledger.desired is not None and ledger.desired.version == manifest.version:
         return ledger.desired
     applying = ledger.candidate is not None and ledger.candidate.sha256 == sha256
-    code, said = (APPLYING, "being applied") if applying else (TAKEN, "known already")
+    code, said = (
+        (DesiredCode.APPLYING, "being applied") if applying else (DesiredCode.RUNNING, "known already")
+    )
     return Desired(manifest.version, code, said, delivery.received_at)
 
 
@@ -183,14 +185,16 @@ def _invalid(delivery: Delivery, version: int | None, error: ManifestInvalid) ->
         for problem in error.problems[:_PROBLEMS_KEPT]
     )
     return Admission(
-        Desired(version, INVALID, _short(str(error), 4 * _TEXT_KEPT), delivery.received_at, problems)
+        Desired(
+            version, DesiredCode.INVALID, _short(str(error), 4 * _TEXT_KEPT), delivery.received_at, problems
+        )
     )
 
 
 def _untrusted(delivery: Delivery, version: int | None, problems: tuple[Problem, ...]) -> Admission:
     kept = tuple((_short(one.path), one.code, _short(one.message)) for one in problems[:_PROBLEMS_KEPT])
     why = _short("; ".join(map(str, problems)), 4 * _TEXT_KEPT)
-    return Admission(Desired(version, FORBIDDEN, why, delivery.received_at, kept))
+    return Admission(Desired(version, DesiredCode.FORBIDDEN, why, delivery.received_at, kept))
 
 
 def _short(text: str, limit: int = _TEXT_KEPT) -> str:

@@ -27,8 +27,8 @@ class Band:
 
 
 # Totals always grow: they are for whoever asks how much it was between two messages.
-_TOTALS = frozenset({"cpuSeconds", "receivedBytes", "sentBytes", "requests", "errors"})
-_BANDS = {
+TOTALS = frozenset({"cpuSeconds", "receivedBytes", "sentBytes", "requests", "errors"})
+BANDS: Mapping[str, Band] = {
     "Ratio": Band(0.2, 0.2),  # of one core, a module's may be more than 1
     "Celsius": Band(3.0),
     "Bytes": Band(16 * _MIB, 0.25),
@@ -56,7 +56,7 @@ def figures_of(sample: Mapping[str, Any]) -> dict[Path, Any]:
 def band(path: Path) -> Band | None:
     """How far a figure may move unsaid; None where any change is news."""
     for name in reversed(path):  # temperatureCelsius is by sensor
-        for unit, found in _BANDS.items():
+        for unit, found in BANDS.items():
             if name.endswith(unit):
                 return found
     return None
@@ -70,7 +70,7 @@ def is_news(told: Told | None, figures: Mapping[Path, Any], at: float, heartbeat
 
 
 def _holds(path: Path, told: Any, now: Any) -> bool:
-    if path[-1] in _TOTALS or told == now:
+    if path[-1] in TOTALS or told == now:
         return True
     found = band(path)
     return found is not None and _is_number(told) and _is_number(now) and found.holds(told, now)

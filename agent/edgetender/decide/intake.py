@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from edgetender.codec import decode
-from edgetender.decide.admission import FORBIDDEN, admit, take
+from edgetender.decide.admission import admit, take
 from edgetender.decide.changes import changes, summary
 from edgetender.decide.pausing import KINDS, pausing_wish
 from edgetender.decide.policing import violations
@@ -19,6 +19,7 @@ from edgetender.model.gate import Passage
 from edgetender.model.ledger import Decision, Delivery, Desired, HistoryEntry, Ledger, Slot
 from edgetender.model.manifest import Manifest
 from edgetender.model.observed import Observed
+from edgetender.model.topics import DesiredCode
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +151,7 @@ def _rollback(
             forbidden += violations(manifest, examined.policy, signed=entry.epoch > 0)
         if forbidden:
             why = f"cannot roll back to version {entry.version}: {'; '.join(map(str, forbidden))}"
-            return _refused(delivery, ledger, FORBIDDEN, why)
+            return _refused(delivery, ledger, DesiredCode.FORBIDDEN, why)
     left = ledger.candidate or current
     by = f"rolled back to version {entry.version} by {delivery.source}"
     history = []
@@ -165,7 +166,9 @@ def _rollback(
         condemned=condemned,
         settling_since=None,
         passage=Passage(slot.sha256, hurry=True),  # a person who goes back does not mean tonight
-        desired=Desired(left.version if left else None, 417, by, now, trace=left.trace if left else ""),
+        desired=Desired(
+            left.version if left else None, DesiredCode.ROLLED_BACK, by, now, trace=left.trace if left else ""
+        ),
     )
     return Intake(after, Decision(delivery.id, 200, by, entry.version), tuple(history))
 

@@ -16,6 +16,7 @@ from edgetender.model.ledger import Death, Ledger
 from edgetender.model.observed import Container, Observed, PullProgress, Readiness, Status
 from edgetender.model.plan import Plan
 from edgetender.model.target import ContainerSpec, Target
+from edgetender.model.topics import DesiredCode, EventKind
 from edgetender.model.trace import MEMBER
 
 
@@ -40,6 +41,13 @@ class Reason(NamedTuple):
 WELL = Reason()
 UNSERVED = Reason("front.not_switched", "ready; its front does not send requests to it yet")
 BLOCKED = "variant.none_fits"
+Event = tuple[EventKind, dict[str, object]]  # what happened, what it says
+_BECAME: dict[int, EventKind] = {
+    DesiredCode.RUNNING: EventKind.APPLIED,
+    DesiredCode.IN_PART: EventKind.APPLIED_IN_PART,
+    DesiredCode.APPLYING: EventKind.APPLYING,
+    DesiredCode.ROLLED_BACK: EventKind.ROLLED_BACK,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,9 +205,9 @@ def _is_well(report: ModuleReport) -> bool:
 
 def events_between(
     before: tuple[ModuleReport, ...], after: tuple[ModuleReport, ...], old: Ledger, new: Ledger
-) -> tuple[tuple[str, dict[str, object]], ...]:
+) -> tuple[Event, ...]:
     """One event for each change of state: (type, what it says)."""
-    events: list[tuple[str, dict[str, object]]] = []
+    events: list[Event] = []
     was = {report.name: report for report in before}
     for report in after:
         previous = was.pop(report.name, None)
@@ -213,24 +221,22 @@ def events_between(
                 "code": report.code,
             }
             said["from"] = previous.state.value if previous else None
-            events.append(("module.state", said | begun))
+            events.append((EventKind.MODULE_STATE, said | begun))
         if report.restarts > (previous.restarts if previous else 0):
             restarted = {"module": report.name, "restarts": report.restarts}
-            events.append(("module.restarted", restarted | begun))
+            events.append((EventKind.MODULE_RESTARTED, restarted | begun))
         if report.death is not None and (previous is None or previous.death != report.death) and before:
             death = report.death
             ended = {"module": report.name, "exitCode": death.exit_code, "reason": death.reason}
-            events.append(("module.ended", ended | {"log": list(death.log)} | begun))
+            events.append((EventKind.MODULE_ENDED, ended | {"log": list(death.log)} | begun))
     events += holds_between(old, new)
-    events += [("module.removed", {"module": name}) for name in was]
+    events += [(EventKind.MODULE_REMOVED, {"module": name}) for name in was]
     if new.desired is not None and new.desired != old.desired:
-        kind = {200: "applied", 206: "applied_in_part", 406: "applying", 417: "rolled_back"}.get(
-            new.desired.code, "refused"
-        )
+        kind = _BECAME.get(new.desired.code, EventKind.REFUSED)
         verdict: dict[str, object] = {"version": new.desired.version, "code": new.desired.code}
-        reasons = {"reasons": list(refusals(old, new))} if kind == "refused" else {}
+        reasons = {"reasons": list(refusals(old, new))} if kind is EventKind.REFUSED else {}
         told = verdict | {"description": new.desired.description} | reasons | _traced(new.desired.trace)
-        events.append((f"deployment.{kind}", told))
+        events.append((kind, told))
     return tuple(events)
 
 
@@ -244,10 +250,13 @@ def _traced(parent: str) -> dict[str, object]:
     return {MEMBER: parent} if parent else {}
 
 
-def holds_between(old: Ledger, new: Ledger) -> list[tuple[str, dict[str, object]]]:
+def holds_between(old: Ledger, new: Ledger) -> list[Event]:
     """What was held or released, and what a module asked for."""
-    events: list[tuple[str, dict[str, object]]] = []
-    for before, after, kind in ((old.holds, new.holds, "hold"), (old.delays, new.delays, "delay")):
+    events: list[Event] = []
+    for before, after, begun, over in (
+        (old.holds, new.holds, EventKind.HOLD_SET, EventKind.HOLD_OVER),
+        (old.delays, new.delays, EventKind.DELAY_SET, EventKind.DELAY_OVER),
+    ):
         for name in sorted(before.keys() | after.keys()):
             now, was = after.get(name), before.get(name)
             if now is not None and now != was:
@@ -258,15 +267,15 @@ def holds_between(old: Ledger, new: Ledger) -> list[tuple[str, dict[str, object]
                     "reason": now.reason,
                     "until": until,
                 }
-                events.append((f"{kind}.set", said))
+                events.append((begun, said))
             elif now is None:
-                events.append((f"{kind}.over", {"module": name or None}))
+                events.append((over, {"module": name or None}))
     return events
 
 
 def refusals(old: Ledger, new: Ledger) -> tuple[str, ...]:
     """The codes for which the newest manifest was refused since *old*; empty where none was."""
     desired = new.desired
-    if desired is None or desired == old.desired or desired.code in (200, 206, 406, 417):
+    if desired is None or desired == old.desired or desired.code in _BECAME:
         return ()
     return tuple(sorted({code for _, code, _ in desired.problems}))

@@ -16,6 +16,7 @@ from edgetender.decide.weighing import in_doubt, too_heavy
 from edgetender.model.ledger import Condemnation, Demotion, Desired, Ledger, Slot
 from edgetender.model.observed import Container, Health, Observed, Readiness, Status
 from edgetender.model.target import Considered, ContainerSpec, Target
+from edgetender.model.topics import DesiredCode
 
 _LOOK_AGAIN = timedelta(
     seconds=1
@@ -140,20 +141,23 @@ def settle(ledger: Ledger, verdict: Verdict, now: datetime) -> Ledger:
                 said = f"being applied without what is no good: {reason}"
                 return replace(
                     condemn(rest, slot, reason, now),
-                    desired=_desired(ledger, slot.version, 406, said, now),
+                    desired=_desired(ledger, slot.version, DesiredCode.APPLYING, said, now),
                 )
             return replace(
                 condemn(ledger, slot, reason, now),
                 candidate=None,
                 settling_since=None,
-                desired=_desired(ledger, slot.version, 417, f"rolled back: {reason}", now),
+                desired=_desired(
+                    ledger, slot.version, DesiredCode.ROLLED_BACK, f"rolled back: {reason}", now
+                ),
             )
 
 
 def _accepted(slot: Slot, shown: tuple[str, ...]) -> tuple[int, str]:
     if slot.without:
-        return 206, "; ".join((f"running, but for what was taken back: {' and '.join(slot.without)}", *shown))
-    return 200, "; ".join(("running", *shown))
+        without = f"running, but for what was taken back: {' and '.join(slot.without)}"
+        return DesiredCode.IN_PART, "; ".join((without, *shown))
+    return DesiredCode.RUNNING, "; ".join(("running", *shown))
 
 
 def condemn(ledger: Ledger, slot: Slot, reason: str, now: datetime) -> Ledger:

@@ -8,9 +8,9 @@ from typing import Any
 
 from edgetender.clock import rfc3339
 from edgetender.fleet.devices import Seen
+from edgetender.model.topics import DesiredCode
 
 _RANKS = {"offline": 0, "engine down": 1, "degraded": 2, "waiting": 3, "unknown": 4, "healthy": 5}
-_TAKEN, _APPLYING = 200, 406
 
 
 def overview(devices: Mapping[str, Seen], *, connected: bool) -> dict[str, Any]:
@@ -63,7 +63,7 @@ def _trouble(reported: Mapping[str, Any], desired: Mapping[str, Any]) -> str:
     down = _text(_object(reported.get("engine")).get("down"))
     if down:
         return f"engine: {down}"
-    if desired and desired.get("code") not in (_TAKEN, _APPLYING):
+    if desired and desired.get("code") not in (DesiredCode.RUNNING, DesiredCode.APPLYING):
         return f"version {reported.get('lastDesiredVersion')}: {_text(desired.get('description'))}"
     for name, one in _object(reported.get("modules")).items():
         if why := _text(_object(one).get("why")):

@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Self
 
 from edgetender.errors import LinkDown, Problem
+from edgetender.model.topics import DesiredCode
 from edgetender.model.trace import MEMBER, carrying, traceparent
 from edgetender.transports.mqtt_connection import Connection
 from edgetender.transports.publication import Party, Publication, root_topic
@@ -23,9 +24,7 @@ from edgetender.transports.settings import MqttSettings
 
 CONNECT_S = 20.0
 STALE_S = 5.0  # a verdict from before the push counts when no newer one follows within this
-_APPLYING = 406
 _MQTT_5 = 5
-_CODES = {200: "running", 206: "rolled back", 400: "invalid", 406: "applying", 417: "rolled back"}
 
 
 class Outcome(StrEnum):
@@ -37,6 +36,15 @@ class Outcome(StrEnum):
     WAITING = "waiting"  # for a maintenance window, or for the end of a hold
     ROLLED_BACK = "rolled back"
     REFUSED = "refused"
+
+
+_OUTCOMES: dict[int, Outcome] = {
+    DesiredCode.RUNNING: Outcome.RUNNING,
+    DesiredCode.IN_PART: Outcome.ROLLED_BACK,
+    DesiredCode.INVALID: Outcome.INVALID,
+    DesiredCode.APPLYING: Outcome.APPLYING,
+    DesiredCode.ROLLED_BACK: Outcome.ROLLED_BACK,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +60,9 @@ class Report:
 
     @property
     def outcome(self) -> Outcome:
-        if self.code == _APPLYING and self.waits:
+        if self.code == DesiredCode.APPLYING and self.waits:
             return Outcome.WAITING
-        return Outcome(_CODES.get(self.code, "refused"))
+        return _OUTCOMES.get(self.code, Outcome.REFUSED)
 
 
 def new_traceparent() -> str:

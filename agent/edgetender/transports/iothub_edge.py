@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from edgetender.model.topics import DesiredCode
 from edgetender.transports.iothub_twin import compact
 
 # ours: what it is there; 417 means there that the deployment was empty
-_CODES = {409: 500, 412: 500, 417: 500}
+_CODES: dict[int, int] = {DesiredCode.CONFLICT: 500, DesiredCode.ROLLED_BACK: 500}
 _STATES = {
     "running": "running", "starting": "running", "unhealthy": "unhealthy", "backoff": "backoff",
     "pulling": "unknown", "waiting": "unknown", "blocked": "failed", "stopped": "stopped",

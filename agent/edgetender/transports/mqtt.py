@@ -12,8 +12,9 @@ from edgetender import __version__
 from edgetender.clock import Clock, SystemClock, rfc3339
 from edgetender.codec import MAX_BYTES, sha256_hex
 from edgetender.errors import LinkDown
+from edgetender.model.topics import BIRTH, DESIRED, STATUS
 from edgetender.model.trace import MEMBER
-from edgetender.model.upstream import Link, Message
+from edgetender.model.upstream import EVENTS, Link, Message
 from edgetender.ports import Commands
 from edgetender.transports.keeper import LinkKeeper
 from edgetender.transports.mqtt_commands import Asking
@@ -100,7 +101,7 @@ class MqttTransport:
         self._session = uuid.uuid4().hex
         party = Party(
             self._device,
-            f"{self._root}/desired",
+            f"{self._root}/{DESIRED.name}",
             self._status("offline", reason="connection lost"),
             commands=f"{self._root}/cmd/#" if self._asking is not None else "",
         )
@@ -150,14 +151,14 @@ class MqttTransport:
     def _status(self, state: str, **more: str) -> Publication:
         body = {"state": state, "session": self._session, "agent": __version__}
         body |= {"ts": rfc3339(self._clock.now())} | more
-        return Publication(f"{self._root}/status", json.dumps(body).encode(), retain=True)
+        return Publication(f"{self._root}/{STATUS.name}", json.dumps(body).encode(), retain=True)
 
     def _publication(self, message: Message) -> Publication:
         kind = message.topic.partition("/")[0]
         attributes: dict[str, str] = {}
         if kind in {
-            "event",
-            "birth",
+            EVENTS,
+            BIRTH.name,
         }:  # CloudEvents 1.0, binary mode; the same bytes sent again keep their id
             attributes = {
                 "specversion": "1.0",
@@ -165,7 +166,7 @@ class MqttTransport:
                 "source": self._root,
                 "type": f"edgetender.{message.topic.replace('/', '.')}",
             }
-            if kind == "event":
+            if kind == EVENTS:
                 attributes |= _said_beside(message.body)
         return Publication(
             f"{self._root}/{message.topic}",
