@@ -8,7 +8,7 @@ import pytest
 from edgetender.cli import run
 from edgetender.cli.output import Session
 from edgetender.errors import CredentialUnusable, RegistryDenied
-from edgetender.packaging import InferenceConfig, Model, Workspace, oci_layout
+from edgetender.packaging import ContainerRegistry, InferenceConfig, Model, Workspace, oci_layout
 from edgetender.packaging.base_image import from_rootfs
 from edgetender.packaging.logins import Login
 from edgetender.packaging.push import push
@@ -37,6 +37,21 @@ def login(registry, **changes):
 
 def config(tmp_path, registry):
     return InferenceConfig(entry_script="score.py", base_image=f"{registry.host}/base:1", folder=tmp_path)
+
+
+def test_a_password_is_told_to_the_registry_it_is_for_and_to_no_other(ws, registry):
+    other = ContainerRegistry("other.example", "somebody", "else's")
+    assert ws.bases(print).find(f"{registry.host}/base:1", "linux/amd64", registry=other)
+
+
+def test_a_base_named_without_its_registry_is_pulled_from_the_one_beside_it(ws, registry, tmp_path):
+    name, password = next(iter(registry.users.items()))
+    given = InferenceConfig(entry_script="score.py", base_image="base:1", folder=tmp_path)
+    given.base_image_registry = ContainerRegistry(registry.host, name, password)
+    package = Model.package(ws, [], given, generate_dockerfile=True)
+    package.wait_for_creation()
+    package.save(tmp_path / "imagefiles")
+    assert f"FROM {registry.host}/base:1" in (tmp_path / "imagefiles/Dockerfile").read_text()
 
 
 def test_a_package_goes_to_the_workspaces_registry_on_a_base_that_came_from_it(ws, registry, tmp_path):

@@ -7,6 +7,7 @@ from pathlib import Path
 from edgetender.errors import ConfigInvalid, NotFound, Problem, RegistryUnreachable
 from edgetender.model.image import HUB, ImageReference, parse_reference
 from edgetender.packaging import base_catalogue, oci_layout
+from edgetender.packaging.base_name import is_path
 from edgetender.packaging.image_pull import pull
 from edgetender.packaging.image_store import ImageStore
 from edgetender.packaging.inference_config import ContainerRegistry
@@ -47,8 +48,8 @@ class Bases:
     ) -> Base:
         """Return the base *text* names; None: the default for *accelerator* on *platform*.
 
-        *registry*: the credential triple where the image is private. Raises ConfigInvalid, NotFound,
-        ImageMissing, RegistryDenied, RegistryUnreachable.
+        *registry*: the credential triple where the image is private; no other registry is told it. Raises
+        ConfigInvalid, NotFound, ImageMissing, RegistryDenied, RegistryUnreachable.
         """
         if text is not None and (here := _path(text)) is not None:
             return Base(here)
@@ -82,7 +83,7 @@ class Bases:
         if reference.digest and kept.is_dir():
             return Base(kept, name)
         login = self._logins.get(reference.registry)
-        if given.username:
+        if given.username and given.host == reference.registry:
             login = replace(login, username=given.username, password=given.secret())
         try:
             self._fetch(login, reference, platform, kept)
@@ -111,9 +112,8 @@ def _path(text: str) -> Path | None:
         if not path.exists():
             raise NotFound(f"cannot find the base {path}; name an OCI layout or a root file system")
         return path
-    looks_like_one = text.startswith((".", "/", "~")) or text.endswith((".tar", ".tar.gz", ".tgz", ".tar.xz"))
     path = Path(text).expanduser()
-    if looks_like_one or (base_catalogue.named(text) is None and path.exists()):
+    if is_path(text) or (base_catalogue.named(text) is None and path.exists()):
         if not path.exists():
             raise NotFound(f"cannot find the base {path}; name an OCI layout or a root file system")
         return path

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edgetender.errors import ConfigInvalid, Problem
-from edgetender.packaging import docker_steps, entry_script
+from edgetender.packaging import base_name, docker_steps, entry_script
 from edgetender.packaging.named_environment import Environment
 from edgetender.secret import Secret
 
@@ -31,6 +31,10 @@ class ContainerRegistry:
     address: str | None = None
     username: str | None = None
     password: Secret | str | None = field(default=None, repr=False)
+
+    @property
+    def host(self) -> str | None:
+        return base_name.host_of(self.address) if self.address else None
 
     def secret(self) -> Secret | None:
         return Secret(self.password) if isinstance(self.password, str) else self.password
@@ -77,12 +81,18 @@ class InferenceConfig:
         """Where the entry script and its assets are."""
         return self.folder / self.source_directory if self.source_directory else self.folder
 
+    @property
+    def base_reference(self) -> str | None:
+        """The base image, at the registry that is named beside it where it names none itself."""
+        host = self.base_image_registry.host
+        return base_name.within(self.base_image, host) if self.base_image and host else self.base_image
+
     def path(self, relative: str) -> Path:
         return self.source / relative
 
     def problems(self, *, script_required: bool = True) -> tuple[Problem, ...]:
         """Return everything wrong with it, each with its key. Reads the files it names."""
-        found = [*self.base_image_registry.problems()]
+        found = [*self.base_image_registry.problems(), *self._base_problems()]
         if self.source_directory and not self.source.is_dir():
             found.append(Problem("sourceDirectory", "path.missing", f"{self.source} is no directory"))
         if script_required or self.entry_script is not None:
@@ -104,6 +114,11 @@ class InferenceConfig:
         """Raise ConfigInvalid with every problem, if there is one."""
         if problems := self.problems(script_required=script_required):
             raise ConfigInvalid(problems)
+
+    def _base_problems(self) -> list[Problem]:
+        host = self.base_image_registry.host
+        why = base_name.why_not_within(self.base_image, host) if self.base_image and host else None
+        return [Problem("baseImageRegistry", "registry.other", why)] if why else []
 
     def _runtime_problems(self) -> list[Problem]:
         found: list[Problem] = []

@@ -92,7 +92,7 @@ class Packager:
         if no_code is not None and prepared is not None:
             no_code = no_code.with_runtime(prepared.runtime)
         base = self.workspace.bases(self.say).find(
-            self._derived(order.base or config.base_image or named or self.workspace.base),
+            self._derived(order.base or config.base_reference or named or self.workspace.base),
             order.platform,
             accelerator=order.accelerator,
             registry=config.base_image_registry,
