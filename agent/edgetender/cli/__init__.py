@@ -51,7 +51,7 @@ SECTIONS = {
     "Models and images": {
         "model": ("model:model", "Register models, list them and get them back."),
         "package": ("package:package", "Package a model into an image that serves it."),
-        "image": ("image:image", "Look into images, and send them."),
+        "image": ("image:image", "Look into images, send them, and remove them."),
         "build": ("build:build", "Build a Dockerfile, and push the image."),
         "images": ("images:images", "List the images that are here."),
         "pull": ("images:pull", "Bring an image here, and give it to the container engine."),

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from edgetender.cli.image_removal import prune, remove
 from edgetender.cli.image_words import name_faults
 from edgetender.cli.image_words import platform as platform_of
 from edgetender.cli.output import Exit, Session, Style, options, options_but_output, say, table
@@ -28,7 +29,11 @@ _STORE = click.option("--store", type=click.Path(path_type=Path), help="where la
 
 @click.group()
 def image() -> None:
-    """Look into images, and send them."""
+    """Look into images, send them, and remove them."""
+
+
+image.add_command(remove)
+image.add_command(prune)
 
 
 @image.command()

@@ -102,7 +102,7 @@ def run(
     workspace = Workspace(store)
     engine = workspace.engine()
     if not engine.has(reference):
-        kept = _by_reference_or_id(workspace, reference)
+        kept = by_reference_or_id(workspace, reference)
         reference = kept.reference
         engine.load(kept.image, reference)
     identity = engine.run(reference, name=name, ports=published, env=list(env))
@@ -126,15 +126,17 @@ def _kept(workspace: Workspace, reference: str, platform: str) -> KeptImage:
     if registry_of(reference) is None:
         return workspace.images.get(reference)
     blobs = workspace.layers().blobs
-    with bars() as progress:
-        login = workspace.logins.get(parsed.registry)
-        digest = fetch(login, parsed, platform, blobs, say, progress=progress)
-    with workspace.images.making(reference) as part:
-        oci_layout.write(oci_layout.image_of(blobs, digest), part, name=reference)
+    with workspace.used():
+        with bars() as progress:
+            login = workspace.logins.get(parsed.registry)
+            digest = fetch(login, parsed, platform, blobs, say, progress=progress)
+        with workspace.images.making(reference) as part:
+            oci_layout.write(oci_layout.image_of(blobs, digest), part, name=reference)
     return workspace.images.get(reference)
 
 
-def _by_reference_or_id(workspace: Workspace, text: str) -> KeptImage:
+def by_reference_or_id(workspace: Workspace, text: str) -> KeptImage:
+    """The image of the store that is meant. Raises NotFound."""
     wanted = text.removeprefix("sha256:")
     found = [
         one for one in workspace.images.list() if one.identity.removeprefix("sha256:").startswith(wanted)

@@ -13,6 +13,8 @@ from edgetender.cli.package import package
 from edgetender.errors import ConfigInvalid, Problem
 from edgetender.packaging.layer_store import default_store
 from edgetender.packaging.model_store import Model, ModelStore, framework_named, parse_model
+from edgetender.packaging.store_removal import remove_model
+from edgetender.packaging.workspace import Workspace
 
 _HEADS = ("NAME", "VERSION", "FRAMEWORK", "SHA256", "CREATED", "TAGS")
 _STORE = click.option("--store", type=click.Path(path_type=Path), help="where layers and models are kept")
@@ -133,6 +135,31 @@ def download(session: Session, reference: str, target_dir: Path, overwrite: bool
         session.print_lines([str(target)])
     else:
         session.print_document(_document(found) | {"downloaded": str(target)})
+    return Exit.OK
+
+
+@model.command()
+@options
+@click.argument("reference", metavar="NAME:VERSION")
+@click.option("--force", is_flag=True, help="also one that an image of the store has")
+@_STORE
+@click.pass_obj
+def remove(session: Session, reference: str, force: bool, store: Path | None) -> Exit:
+    """Remove a version from the store. Its number stays taken: no other model ever gets it."""
+    name, version = parse_model(reference)
+    if version is None:
+        known = ", ".join(one.reference for one in _models(store).list() if one.name == name) or "none"
+        why = f"{reference!r} names no version; here are {known}"
+        raise ConfigInvalid((Problem("NAME:VERSION", "model.version", why),))
+    workspace = Workspace(store)
+    found = workspace.models.get(name, version)
+    remove_model(workspace, found, force=force)
+    if session.for_people:
+        session.print_lines([f"removed {found.reference}"])
+    else:
+        session.print_document(
+            {"apiVersion": "edgetender/v1", "kind": "Removed", "models": [found.reference]}
+        )
     return Exit.OK
 
 

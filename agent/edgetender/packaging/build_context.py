@@ -8,6 +8,7 @@ from edgetender.errors import Permanent
 from edgetender.packaging import oci_layout
 from edgetender.packaging.builder import Assembled
 from edgetender.packaging.dockerfile import FOLDERS, MARK, dockerfile
+from edgetender.packaging.image_store import MODELS_LABEL
 from edgetender.packaging.oci_layout import Image
 from edgetender.packaging.unpacking import date, unpack
 
@@ -91,7 +92,7 @@ def _write(made: Assembled, part: Path, *, base_name: str | None, steps: str | N
         title=tag,
         tag=tag,
         base=f"begins with `FROM {base_name}`" if base_name else "begins with the base in `base/`",
-        models=labels["io.edgetender.models"] or "none",
+        models=labels[MODELS_LABEL] or "none",
         platform=made.python.platform,
         minor=made.python.minor,
         server=labels["io.edgetender.server"],

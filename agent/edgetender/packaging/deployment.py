@@ -15,6 +15,7 @@ from edgetender.model.reading import manifest_of
 from edgetender.packaging.writer import writer
 
 _SERVICE = re.compile(r"^[a-z]([-a-z0-9]{0,30}[a-z0-9])?$")
+_DIGEST = re.compile(r"@(sha256:[0-9a-f]{64})")
 DEVICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
@@ -80,6 +81,15 @@ class Deployments:
         part = self._root / f".{device}.{writer()}"
         part.write_bytes(canonical(manifest))
         part.replace(self._root / f"{device}.json")
+
+    def images(self) -> dict[str, set[str]]:
+        """Which image, by its digest, was given to which devices last. Raises Permanent where a file is damaged."""
+        found: dict[str, set[str]] = {}
+        for path in sorted(self._root.glob("[!.]*.json")):
+            if path != self._groups_file:
+                for digest in _DIGEST.findall(json.dumps(self._read(path))):
+                    found.setdefault(digest, set()).add(path.stem)
+        return found
 
     @property
     def _groups_file(self) -> Path:

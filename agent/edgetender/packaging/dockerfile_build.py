@@ -57,7 +57,10 @@ class DockerfileBuilder:
         self, context: Path, reference: str, *, file: str = "Dockerfile", platform: str, builder: str = "auto"
     ) -> str:
         """Return the image's digest. Raises ConfigInvalid, NotFound, EngineDown, EngineRefused."""
-        context = context.resolve()
+        with self._workspace.used():
+            return self._build(context.resolve(), reference, file, platform, builder)
+
+    def _build(self, context: Path, reference: str, file: str, platform: str, builder: str) -> str:
         steps = docker_steps.steps((context / file).read_text(encoding="utf-8"))
         reasons = _needs_an_engine(steps)
         if builder == "direct" and reasons:

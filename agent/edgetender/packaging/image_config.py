@@ -4,6 +4,7 @@ from typing import Any
 
 from edgetender import __version__
 from edgetender.packaging import application
+from edgetender.packaging.image_store import MODELS_LABEL
 from edgetender.packaging.layer import Layer
 from edgetender.packaging.model_store import Model
 from edgetender.packaging.oci_layout import Image
@@ -42,7 +43,7 @@ def image_config(
     if models:
         env["AZUREML_MODEL_DIR"] = application.model_dir(models)
     own = {
-        "io.edgetender.models": ",".join(model.reference for model in models),
+        MODELS_LABEL: ",".join(model.reference for model in models),
         "io.edgetender.packager": __version__,
         "org.opencontainers.image.base.digest": base.digest,
     }

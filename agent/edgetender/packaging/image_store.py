@@ -13,6 +13,8 @@ from edgetender.packaging import oci_layout
 from edgetender.packaging.oci_layout import Image
 from edgetender.packaging.writer import writer
 
+MODELS_LABEL = "io.edgetender.models"
+
 
 @dataclass(frozen=True, slots=True)
 class KeptImage:
@@ -31,6 +33,12 @@ class KeptImage:
     @property
     def tag(self) -> str:
         return split(self.reference)[1]
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The models in it, as name:version."""
+        labels = (self.image.config.get("config") or {}).get("Labels") or {}
+        return tuple(filter(None, str(labels.get(MODELS_LABEL, "")).split(",")))
 
     @property
     def identity(self) -> str:
@@ -84,6 +92,10 @@ class ImageStore:
             known = "none is here yet" if not self.list() else "edgetender images lists what is here"
             raise NotFound(f"cannot find the image {reference}: {known}")
         return self._kept(place)
+
+    def holding(self, model: str) -> tuple[KeptImage, ...]:
+        """The images that *model* (name:version) is in."""
+        return tuple(one for one in self.list() if model in one.models)
 
     def list(self) -> tuple[KeptImage, ...]:
         """Every image, the newest first; empty before the first."""

@@ -13,6 +13,7 @@ from typing import Any
 from edgetender.codec import canonical
 from edgetender.errors import ConfigInvalid, NotFound, Permanent, Problem
 from edgetender.packaging.layer import Entry, tree
+from edgetender.packaging.writer import writer
 
 _NAME = re.compile(r"^[a-zA-Z0-9][a-zA-Z0-9\-\._]{0,254}$")
 _FRAMEWORKS = (
@@ -170,9 +171,21 @@ class ModelStore:
             part.replace(target)
         return target
 
+    def remove(self, model: Model) -> None:
+        """Take the files away. The record stays, and with it the number: no other model ever gets it.
+
+        Safe to interrupt.
+        """
+        folder = self._root / model.name / str(model.version)
+        gone = folder / f".removed-{writer()}"
+        (folder / _FILES).rename(gone)
+        shutil.rmtree(gone)
+
     def get(self, name: str, version: int | None = None) -> Model:
         """Return a version, the latest when none is named. Raises NotFound."""
-        versions = self._versions(name)
+        versions = self._present(name)
+        if version is not None and version in self._versions(name) - versions:
+            raise NotFound(f"cannot find the model {name}:{version}: it was removed; its number stays taken")
         if not versions:
             where = f"in {self._root}" if self._root.is_dir() else "yet; register one first"
             raise NotFound(f"cannot find the model {name!r}: none of that name is registered {where}")
@@ -187,9 +200,13 @@ class ModelStore:
     def list(self) -> tuple[Model, ...]:
         """Return every version of every model, by name and number; empty before the first is registered."""
         names = sorted(path.name for path in self._root.iterdir()) if self._root.is_dir() else []
-        return tuple(self.get(name, number) for name in names for number in sorted(self._versions(name)))
+        return tuple(self.get(name, number) for name in names for number in sorted(self._present(name)))
+
+    def _present(self, name: str) -> set[int]:
+        return {one for one in self._versions(name) if (self._root / name / str(one) / _FILES).is_dir()}
 
     def _versions(self, name: str) -> set[int]:
+        """Every number that is taken, also of what was removed."""
         check_name(name)
         folder = self._root / name
         return {int(p.name) for p in folder.iterdir() if p.name.isdigit()} if folder.is_dir() else set()

@@ -112,7 +112,8 @@ class ModelPackage:
         if self._made is None:
             raise PackageError("cannot save the package: it is being made")
         made, base = self._made
-        Packager(self._workspace).write_context(self._order, made, base, out)
+        with self._workspace.used():
+            Packager(self._workspace).write_context(self._order, made, base, out)
         self.location = str(out.resolve())
         self._try_login()
 
@@ -144,7 +145,8 @@ class ModelPackage:
             packager = Packager(self._workspace, self._say)
             began = self._workspace.now()
             if self.generate_dockerfile:
-                self._made = packager.assemble(self._order)
+                with self._workspace.used():
+                    self._made = packager.assemble(self._order)
             else:
                 packager.image(self._order)
                 packager.push_where_it_belongs(self._order.reference)

@@ -59,8 +59,9 @@ class Packager:
         """
         if out is not None:
             _outside(order.config, out, "--output")
-            return self._image(order, out)
-        with self.workspace.images.making(order.reference) as part:
+            with self.workspace.used():
+                return self._image(order, out)
+        with self.workspace.used(), self.workspace.images.making(order.reference) as part:
             built = self._image(order, part)
         return replace(built, layout=self.workspace.images.place(order.reference))
 
@@ -75,8 +76,9 @@ class Packager:
     def context(self, order: Order, out: Path) -> Assembled:
         """Make the build context of the same image."""
         _outside(order.config, out, "--output")
-        made, base = self.assemble(order)
-        self.write_context(order, made, base, out)
+        with self.workspace.used():
+            made, base = self.assemble(order)
+            self.write_context(order, made, base, out)
         return made
 
     def assemble(self, order: Order, *, by_engine: bool = True) -> tuple[Assembled, Base]:

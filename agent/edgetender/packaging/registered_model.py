@@ -13,6 +13,7 @@ from edgetender.packaging.inference_config import InferenceConfig
 from edgetender.packaging.model_store import framework_named, parse_model
 from edgetender.packaging.package import ModelPackage, PackageError
 from edgetender.packaging.packager import Order
+from edgetender.packaging.store_removal import remove_model
 from edgetender.packaging.workspace import Workspace
 
 _IMAGE = re.compile(r"^[a-z0-9]([-.a-z0-9]{0,30}[a-z0-9])?$")
@@ -141,6 +142,10 @@ class Model:
     def download(self, target_dir: str | Path = ".", exist_ok: bool = False) -> str:
         """Copy the model out of the store, checked against its hash. Raises Permanent."""
         return str(self.workspace.models.download(self.record, Path(target_dir), overwrite=exist_ok))
+
+    def delete(self) -> None:
+        """Take this version out of the store. Raises Permanent when an image there has it."""
+        remove_model(self.workspace, self.record)
 
     @staticmethod
     def package(

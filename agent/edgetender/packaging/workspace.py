@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
@@ -16,6 +17,7 @@ from edgetender.packaging.layer_store import LayerStore, default_store
 from edgetender.packaging.logins import Logins
 from edgetender.packaging.model_store import ModelStore
 from edgetender.packaging.named_environment import EnvironmentStore
+from edgetender.packaging.store_use import shared
 
 
 class Workspace:
@@ -56,6 +58,10 @@ class Workspace:
 
     def engine(self) -> Engine:
         return Engine(self._engine)
+
+    def used(self) -> AbstractContextManager[None]:
+        """While entered, nothing is removed from the store."""
+        return shared(self.root)
 
     def layers(self) -> LayerStore:
         return LayerStore(self.root)
