@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
-from edgetender import __version__
+from edgetender import __version__, durable
 from edgetender.api.server import ApiServer
 from edgetender.checks.checker import Checker
 from edgetender.checks.looking import Means, looking, wanted_images
@@ -82,7 +82,7 @@ def run(settings: Settings, config: Path | None = None) -> int:
     flags = Flags()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: flags.stop())
-    settings.state_dir.mkdir(parents=True, exist_ok=True)
+    durable.make_directory(settings.state_dir)
     with StateLock(settings.state_dir / "lock"), EngineLock(settings.engine.socket, settings.device):
         return build(settings, flags, config).run()
 

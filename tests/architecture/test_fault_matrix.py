@@ -148,7 +148,7 @@ SHOWN: dict[str, tuple[str, ...]] = {
         f"{CREDENTIALS}::test_a_file_that_is_no_credential_is_refused_and_not_quoted",
     ),
     "L5 planted links and sockets": (
-        f"{LINKS}::test_the_floor_is_not_written_through_a_link",
+        f"{LINKS}::test_the_floor_takes_the_place_of_a_link_and_is_not_written_through_it",
         f"{LINKS}::test_a_root_takes_the_place_of_a_link_and_not_of_its_target",
         f"{LINKS}::test_what_stands_where_the_socket_shall_be_is_neither_followed_nor_removed",
         f"{CREDENTIALS}::test_a_link_a_directory_and_a_fifo_are_refused_at_once",

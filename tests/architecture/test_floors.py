@@ -16,6 +16,7 @@ MAX_LINES = 300
 
 WORDS = {"model", "errors", "codec", "clock", "secret", "__version__"}
 PORTS = {"ports", "metrics"}
+KEEPING = WORDS | {"durable"}  # they keep files
 LOOP = {
     "reconciler", "memory", "executor", "observing", "puller", "prober", "uplink", "sampler", "worker",
     "snapshot", "publisher", "eventlog", "thinning", "trends", "waking", "detector", "tidier", "scales",
@@ -30,9 +31,7 @@ HOUSE = {
 # What each room may import beside itself. A room is a package, or a file that lies beside the packages.
 MAY_IMPORT: dict[str, set[str]] = {
     # words
-    "errors": set(),
-    "clock": set(),
-    "secret": set(),
+    **{room: set() for room in ("errors", "clock", "secret", "durable")},
     "codec": {"errors"},
     "model": WORDS,
     "documents": WORDS,  # JSON and YAML as people write them
@@ -42,8 +41,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     # hands: each knows words and ports, and no other hand
     "ports": {"model"},
     "metrics": WORDS,
-    **dict.fromkeys(HANDS, WORDS | PORTS),
-    "transports": WORDS | PORTS | {"documents", "convert"},  # what people write, what a twin holds
+    **dict.fromkeys(HANDS, KEEPING | PORTS),
+    "transports": KEEPING | PORTS | {"documents", "convert"},  # what people write, what a twin holds
     # the loop: decides through decide, acts through ports
     **{part: WORDS | {"decide"} | PORTS | LOOP for part in LOOP},
     # the house
@@ -57,14 +56,14 @@ MAY_IMPORT: dict[str, set[str]] = {
     "receiving": WORDS | PORTS | {"convert"},
     "house": WORDS | PORTS | {"decide", "config", "publisher", "eventlog", "checks"},
     "lifetime": WORDS | LOOP | {"systemd"},
-    "commands": WORDS | PORTS | {"api", "config", "support"},  # what is asked from upstream
-    "daemon": WORDS | PORTS | LOOP | HANDS | HOUSE,
+    "commands": KEEPING | PORTS | {"api", "config", "support"},  # what is asked from upstream
+    "daemon": KEEPING | PORTS | LOOP | HANDS | HOUSE,
     # doors
-    "cli": WORDS
+    "cli": KEEPING
     | {"trust", "api", "checks", "config", "packaging", "fleet", "documents", "support", "convert"},
     # beside
     "packaging": WORDS | {"registry", "trust", "transports", "documents"},
-    "fleet": WORDS | {"registry", "trust", "transports", "documents", "pages"},
+    "fleet": KEEPING | {"registry", "trust", "transports", "documents", "pages"},
     "pages": set(),
 }
 

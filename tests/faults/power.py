@@ -11,7 +11,7 @@ import random
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -59,7 +59,9 @@ class Disk:
     def __init__(self) -> None:
         self._now: dict[str, _Inode | None] = {}  # None: a directory
         self._durable: dict[str, _Inode | None] = {}
-        self._names: list[Operation] = []  # not durable yet
+        self._names: list[
+            tuple[Operation, _Inode]
+        ] = []  # not durable yet, each with the file it made, if it did
 
     def take(self, operation: Operation) -> None:
         match operation.kind:
@@ -69,8 +71,9 @@ class Disk:
             case Kind.SYNC:
                 self._sync(operation.path)
             case _:
-                _rename(self._now, operation, _Inode())
-                self._names.append(operation)
+                made = _Inode()
+                _name(self._now, operation, made)
+                self._names.append((operation, made))
 
     def _sync(self, path: str) -> None:
         file = self._now.get(path)
@@ -79,9 +82,9 @@ class Disk:
                 _apply(file.durable, operation)
             file.pending.clear()
             return
-        for operation in [one for one in self._names if _parent(one.path) == path]:
-            _rename(self._durable, operation, self._now.get(operation.path))
-            self._names.remove(operation)
+        for operation, made in [one for one in self._names if _parent(one[0].path) == path]:
+            _name(self._durable, operation, made)
+            self._names.remove((operation, made))
 
     def leave(self, place: Path, cut: Cut) -> None:
         """Write to *place* what the cut leaves."""
@@ -94,13 +97,14 @@ class Disk:
             if cut.seed is None
             else draw.randint(0, len(self._names))
         )
-        files = {one.path: self._made(one) for one in self._names[:kept] if one.kind is Kind.CREATE}
-        for operation in self._names[:kept]:
-            _rename(names, operation, files.get(operation.path))
+        for operation, made in self._names[:kept]:
+            _name(names, operation, made)
         place.mkdir(parents=True)
         for path, file in sorted(names.items()):
+            if _lost(path, names):
+                continue
             if file is None:
-                (place / path).mkdir(parents=True, exist_ok=True)
+                (place / path).mkdir(exist_ok=True)  # the state directory itself may be among them
                 continue
             content = bytearray(file.durable)
             chosen = list(file.pending) if cut.everything else []
@@ -112,12 +116,7 @@ class Disk:
                     chosen[-1] = Operation(last.kind, last.at_s, last.path, last.offset, last.data[:whole])
             for operation in chosen:
                 _apply(content, operation)
-            (place / path).parent.mkdir(parents=True, exist_ok=True)
             (place / path).write_bytes(content)
-
-    def _made(self, operation: Operation) -> _Inode | None:
-        """The file that was made under this name, wherever it is now; an empty one where it is gone."""
-        return self._now.get(operation.path) or _Inode()
 
 
 def _apply(content: bytearray, operation: Operation) -> None:
@@ -130,10 +129,10 @@ def _apply(content: bytearray, operation: Operation) -> None:
     content[operation.offset : end] = operation.data
 
 
-def _rename(names: dict[str, _Inode | None], operation: Operation, made: _Inode | None) -> None:
+def _name(names: dict[str, _Inode | None], operation: Operation, made: _Inode) -> None:
     match operation.kind:
         case Kind.CREATE:
-            names[operation.path] = made or _Inode()
+            names[operation.path] = made
         case Kind.MKDIR:
             names[operation.path] = None
         case Kind.UNLINK:
@@ -144,6 +143,12 @@ def _rename(names: dict[str, _Inode | None], operation: Operation, made: _Inode 
 
 def _parent(path: str) -> str:
     return path.rpartition("/")[0]
+
+
+def _lost(path: str, names: Container[str]) -> bool:
+    """Whether a directory on the way to *path* is not there."""
+    parent = _parent(path)
+    return bool(parent) and (parent not in names or _lost(parent, names))
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,6 +87,6 @@ def test_a_floor_that_is_ahead_of_the_ledger_is_caught(short: Path, zygote: Zygo
     name = "floor-before-ledger"
     with Zygote(MUTANTS[name].made(short / "agent")) as mutant:
         writes = sweep.measured(mutant, [story("first")])["first"].writes
-    synced = writes.index("SYNC trust/floor.a") + 1
-    said = said_of(name, [("first", sweep.AtWrite(synced + n)) for n in (2, 3, 4)], short / "again")
+    there = writes.index("RENAME trust/.floor.a.new") + 1
+    said = said_of(name, [("first", sweep.AtWrite(there + n)) for n in (2, 3, 4)], short / "again")
     assert any(one.startswith("I4") for one in said), said

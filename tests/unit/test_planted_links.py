@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from edgetender import durable
 from edgetender.api.listeners import AddressTaken, bind_unix
 from edgetender.lock import StateLock
 from edgetender.model.examined import Floor, Identity
@@ -15,7 +16,6 @@ from edgetender.model.signed import Root
 from edgetender.trust.device import DeviceTrust
 from edgetender.trust.floor import FloorFiles
 from edgetender.trust.marks import Marks
-from edgetender.trust.owned import replace_file
 from edgetender.trust.roots import Roots
 from tests.builders.signing import Keys, signed_root, trusted
 
@@ -42,13 +42,13 @@ def untouched(victim: Path):
     assert victim.read_bytes() == PRECIOUS
 
 
-def test_the_floor_is_not_written_through_a_link(victim: Path, state: Path):
+def test_the_floor_takes_the_place_of_a_link_and_is_not_written_through_it(victim: Path, state: Path):
     for name in ("floor.a", "floor.b"):
         (state / name).symlink_to(victim)
     trust = DeviceTrust(victim.parent, Identity(), required=True, state=state)
 
-    assert trust.keep(Floor(1, 7)) is False
-    assert FloorFiles(state).read() is None
+    assert trust.keep(Floor(1, 7)) is True
+    assert FloorFiles(state).read() == Floor(1, 7)
 
 
 @pytest.mark.parametrize("link", ["symlink", "hardlink"])
@@ -69,7 +69,7 @@ def test_a_file_that_is_written_anew_is_a_new_file(victim: Path, state: Path):
     (state / ".x.new").symlink_to(victim)
     (state / "x").symlink_to(victim)
 
-    replace_file(state / "x", b"ours", mode=0o600)
+    durable.replace(state / "x", b"ours", mode=0o600)
 
     assert (state / "x").read_bytes() == b"ours"
     assert (state / "x").stat().st_mode & 0o777 == 0o600

@@ -53,8 +53,8 @@ class ManifestFile:
         Raises ManifestInvalid, with the file left as it is, for those that do not stand on a line with their keys;
         Permanent where it cannot be written.
         """
+        from edgetender import durable
         from edgetender.documents import lengthened, load_document
-        from edgetender.trust.owned import replace_file
 
         document, text = self.document(), self._file.read_text("utf-8")
         written = lengthened(text, document, ends)
@@ -69,7 +69,7 @@ class ManifestFile:
         if _without(canonical(found.value), ends) != _without(canonical(document.value), ends):
             raise Permanent(f"cannot write {self._file}: more than its tags would change; write them by hand")
         try:
-            replace_file(self._file.resolve(), written.encode(), mode=self._file.stat().st_mode & 0o777)
+            durable.replace(self._file.resolve(), written.encode(), mode=self._file.stat().st_mode & 0o777)
         except OSError as error:
             raise Permanent(
                 f"cannot write {self._file}: {error.strerror}; what it says is unchanged"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from edgetender import durable
 
 Answer = tuple[int, Any]
 _KEPT = 256
@@ -53,9 +54,4 @@ class Once:
     def _write(self, done: dict[str, Answer | None]) -> None:
         for old in list(done)[:-_KEPT]:
             del done[old]
-        fresh = self._file.with_suffix(".new")
-        with fresh.open("w") as stream:
-            json.dump(list(done.items()), stream)
-            stream.flush()
-            os.fsync(stream.fileno())
-        fresh.replace(self._file)
+        durable.replace(self._file, json.dumps(list(done.items())).encode(), mode=0o600)

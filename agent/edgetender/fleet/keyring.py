@@ -7,13 +7,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from edgetender import durable
 from edgetender.codec import MAX_BYTES, canonical
 from edgetender.errors import CredentialUnusable, NotFound, Permanent
 from edgetender.model.signed import ROOT_SCHEMA, ROOT_TYPE, Root, root_of
 from edgetender.secret import Secret
 from edgetender.trust.ed25519 import SigningKey
 from edgetender.trust.envelope import sealed
-from edgetender.trust.owned import replace_file
 from edgetender.trust.verification import first_root, next_root
 
 ROLES = ("root", "manifest")
@@ -140,7 +140,7 @@ def read(path: Path) -> bytes:
 def write(path: Path, body: bytes) -> None:
     """Whole or not at all, readable by all. Raises Permanent."""
     try:
-        replace_file(path, body, mode=0o644)
+        durable.replace(path, body, mode=0o644)
     except OSError as error:
         raise Permanent(f"cannot write {path}: {error.strerror}") from None
 

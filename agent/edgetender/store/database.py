@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+from edgetender import durable
 from edgetender.errors import AgentError, DiskFull, Permanent, StoreDamaged
 from edgetender.store.schema import Migrations, faults, prepare
 
@@ -83,7 +84,7 @@ def open_database(
     file is of a newer edgetender or cannot be opened by us; such a file is left alone.
     """
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        durable.make_directory(path.parent, 0o700)
         lost = _empty(path)
         if lost is None:
             try:
@@ -115,7 +116,7 @@ def _connect(path: Path, migrations: Migrations, journal_bytes: int, page_bytes:
         not path.exists()
     ):  # the log files take their mode from it; manifests may hold what is nobody's business
         os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
-        _sync_directory(path.parent)
+        durable.sync_directory(path.parent)
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     # what a flipped bit made no UTF-8 shall fail its checksum, not the query
     connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
@@ -145,7 +146,7 @@ def _set_aside(path: Path, now: datetime) -> Path:
     for suffix in _FILES:  # the database first: logs without one are noticed, should we be killed in between
         if _beside(path, suffix).exists():
             _beside(path, suffix).rename(_beside(target, suffix))
-    _sync_directory(path.parent)
+    durable.sync_directory(path.parent)
     kept = [
         found
         for found in path.parent.glob(f"{path.name}.damaged-*")
@@ -159,14 +160,6 @@ def _set_aside(path: Path, now: datetime) -> Path:
 
 def _beside(path: Path, suffix: str) -> Path:
     return path.with_name(path.name + suffix)
-
-
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _primary(error: sqlite3.Error) -> int:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from edgetender import durable
 from edgetender.codec import canonical, sha256_hex
 from edgetender.store.boot import NO_BOOT
 
@@ -80,23 +80,10 @@ class BootMarks:
             "settled": sorted(self._settled),
         }
         try:
-            self._replace(canonical(said | {"check": sha256_hex(canonical(said))}))
+            body = canonical(said | {"check": sha256_hex(canonical(said))})
+            durable.replace(self._path, body, mode=0o600)
         except OSError as error:
             log.warning("the marks of this boot cannot be written", extra={"fields": {"why": str(error)}})
-
-    def _replace(self, body: bytes) -> None:
-        fresh = self._path.with_name(f".{self._path.name}.new")
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-        with os.fdopen(os.open(fresh, flags, 0o600), "wb") as stream:
-            stream.write(body)
-            stream.flush()
-            os.fsync(stream.fileno())
-        fresh.replace(self._path)
-        directory = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
 
 
 def _read(path: Path) -> dict[str, Any] | None:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from edgetender import durable
 from edgetender.clock import Clock, SystemClock, rfc3339
 from edgetender.codec import MAX_BYTES, canonical
 from edgetender.documents import load_document
@@ -64,7 +65,7 @@ class FolderTransport:
             raise LinkDown(f"cannot send {message.topic}: {self._settings.path} is not there")
         try:
             if message.retain:
-                _replace(self._outbox / f"{message.topic.replace('/', '.')}.json", message.body)
+                durable.replace(self._outbox / f"{message.topic.replace('/', '.')}.json", message.body)
             else:
                 self._append(message)
         except OSError as error:
@@ -81,13 +82,15 @@ class FolderTransport:
             if path.stat().st_size + len(entry) > self._settings.messages_max_bytes:
                 path.replace(path.with_suffix(".jsonl.1"))
         with path.open("a+b") as stream:
-            if stream.tell():
+            if there := stream.tell():
                 stream.seek(-1, os.SEEK_END)
                 if stream.read(1) != b"\n":
                     entry = b"\n" + entry  # a power cut left half a line; it spoils itself alone
             stream.write(entry + b"\n")
             stream.flush()
             os.fsync(stream.fileno())
+        if not there:
+            durable.sync_directory(path.parent)
 
     def _attend(self) -> None:
         """Look into the inbox until `close`. Raises LinkDown when the folder is not there, or no more."""
@@ -97,7 +100,7 @@ class FolderTransport:
                     f"cannot open {self._settings.path}: no such directory; is the medium mounted?"
                 )
             for needed in (self._inbox / "done", self._inbox / "refused", self._outbox):
-                needed.mkdir(parents=True, exist_ok=True)
+                durable.make_directory(needed)
             self._keeper.is_up()
             while not self._keeper.closing.is_set():
                 self._look()
@@ -139,13 +142,3 @@ class FolderTransport:
             return False
         path.replace(self._inbox / "done" / path.name)
         return True
-
-
-def _replace(path: Path, body: bytes) -> None:
-    """Readers see the old content or the new one, also after a power cut."""
-    fresh = path.with_name(f".{path.name}.new")
-    with fresh.open("wb") as stream:
-        stream.write(body)
-        stream.flush()
-        os.fsync(stream.fileno())
-    fresh.replace(path)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import threading
 from dataclasses import replace
 from typing import Any
 
+from edgetender import durable
 from edgetender.errors import LinkDown
 from edgetender.transports.iothub_connection import is_refused, provisioning_client, spelled
 from edgetender.transports.settings import IotHubSettings
@@ -81,12 +81,7 @@ class Provisioned:
         if file is None:
             return
         said = {"idScope": self._settings.id_scope, "registration": self._settings.registration}
-        fresh = file.with_suffix(".new")
         try:
-            with fresh.open("w") as stream:
-                json.dump(said | {"hub": known[0], "device": known[1]}, stream)
-                stream.flush()
-                os.fsync(stream.fileno())
-            fresh.replace(file)
+            durable.replace(file, json.dumps(said | {"hub": known[0], "device": known[1]}).encode())
         except OSError as error:
             log.warning("assignment not kept", extra={"fields": {"why": str(error)}})

@@ -8,6 +8,7 @@ import os
 from datetime import datetime
 from pathlib import Path
 
+from edgetender import durable
 from edgetender.codec import canonical, sha256_hex
 from edgetender.model.examined import Floor
 
@@ -16,7 +17,7 @@ _MOST_BYTES = 4096
 
 
 class FloorFiles:
-    """Written in turn, each with a number and a checksum: a power cut costs the one that was being written.
+    """Written in turn, each with a number and a checksum: what damages one leaves the other.
 
     Not thread-safe: the loop's alone.
     """
@@ -41,17 +42,8 @@ class FloorFiles:
             "trusted_at": floor.trusted_at.isoformat() if floor.trusted_at else None,
         }
         body = canonical(said | {"check": sha256_hex(canonical(said))})
-        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-        with os.fdopen(os.open(self._directory / oldest, flags, 0o600), "wb") as stream:
-            stream.write(body)
-            stream.flush()
-            os.fsync(stream.fileno())
-        directory = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+        durable.make_directory(self._directory, 0o700)
+        durable.replace(self._directory / oldest, body, mode=0o600)
 
     def _slot(self, name: str) -> tuple[int, Floor] | None:
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):

@@ -6,11 +6,11 @@ A variable is in `docker inspect`, in every child process and in what a crash wr
 from __future__ import annotations
 
 import errno
-import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from edgetender import durable
 from edgetender.errors import CredentialUnusable, DiskFull
 from edgetender.secret import Secret
 
@@ -41,7 +41,7 @@ class SecretFolders:
             place.mkdir(exist_ok=True)
             place.chmod(_FOLDER)
             for name, secret in contents.items():
-                _write(place / name, _bytes(secret))
+                durable.replace(place / name, _bytes(secret), mode=_FILE)  # a container may read it right now
             for other in {path.name for path in place.iterdir()} - contents.keys():
                 (place / other).unlink()
         except OSError as error:
@@ -64,14 +64,3 @@ class SecretFolders:
 
 def _bytes(secret: Secret) -> bytes:
     return secret.reveal().encode("utf-8", "surrogateescape")
-
-
-def _write(path: Path, body: bytes) -> None:
-    """Whole or not at all: a container that reads it at this moment has the one before."""
-    fresh = path.with_name(f".{path.name}.new")
-    fresh.unlink(missing_ok=True)
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, _FILE)
-    with os.fdopen(descriptor, "wb") as stream:
-        os.fchmod(stream.fileno(), _FILE)
-        stream.write(body)
-    fresh.replace(path)

@@ -6,8 +6,9 @@ import os
 import secrets
 from pathlib import Path
 
+from edgetender import durable
 from edgetender.errors import CredentialUnusable
-from edgetender.trust.owned import opened, replace_file
+from edgetender.trust.owned import opened
 
 MARK_FILE = "begun"
 _MOST_BYTES = 64
@@ -46,18 +47,18 @@ class Marks:
             there = there.parent
         owner = there.stat()
         made = [path for path in (self._kept.parent.parent, self._kept.parent) if not path.exists()]
-        self._kept.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        replace_file(self._kept, mark, mode=0o600)
+        durable.make_directory(self._kept.parent, 0o700)
+        durable.replace(self._kept, mark, mode=0o600)
         if os.geteuid() == 0:  # the state is the agent's, whoever began it
             for path in (*made, self._kept):
                 os.chown(path, owner.st_uid, owner.st_gid)
-        replace_file(self._owners, mark, mode=0o644)
+        durable.replace(self._owners, mark, mode=0o644)
 
     def renew(self) -> None:
         """What was lost is known again. Raises OSError."""
         owners = _read(self._owners)
         if owners is not None and self._kept is not None and _read(self._kept) != owners:
-            replace_file(self._kept, owners, mode=0o600)
+            durable.replace(self._kept, owners, mode=0o600)
 
 
 def _read(path: Path) -> bytes | None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from edgetender import durable
 from edgetender.errors import CredentialUnusable
 from edgetender.model.image import Credential
 from edgetender.trust.credentials import NAME
-from edgetender.trust.owned import replace_file
 
 
 class ReceivedCredentials:
@@ -23,8 +23,8 @@ class ReceivedCredentials:
             return  # no manifest can name it; the deployment is refused for it, with its path
         said = {"username": credential.username, "password": credential.password.reveal()}
         try:
-            self._directory.mkdir(mode=0o700, exist_ok=True)
-            replace_file(self._directory / credential.name, json.dumps(said).encode(), mode=0o600)
+            durable.make_directory(self._directory, 0o700)
+            durable.replace(self._directory / credential.name, json.dumps(said).encode(), mode=0o600)
         except OSError as error:
             where = self._directory / credential.name
             raise CredentialUnusable(f"cannot keep the credential {where}: {error.strerror}") from error

@@ -6,10 +6,11 @@ import logging
 import os
 from pathlib import Path
 
+from edgetender import durable
 from edgetender.codec import MAX_BYTES
 from edgetender.errors import CredentialUnusable, TrustRefused
 from edgetender.model.signed import Root
-from edgetender.trust.owned import opened, replace_file
+from edgetender.trust.owned import opened
 from edgetender.trust.verification import first_root, next_root
 
 log = logging.getLogger(__name__)
@@ -47,8 +48,8 @@ class Roots:
         """Write down the document *body* of *root*, which follows the current one. Raises OSError."""
         if self._kept is None:
             raise FileNotFoundError("there is no place for it")
-        self._kept.mkdir(mode=0o700, parents=True, exist_ok=True)
-        replace_file(self._kept / f"root.{root.version}.json", body, mode=0o600)
+        durable.make_directory(self._kept, 0o700)
+        durable.replace(self._kept / f"root.{root.version}.json", body, mode=0o600)
 
     def _bodies(self) -> tuple[bytes, ...]:
         """The owner's, and what is kept, in order of the versions."""
