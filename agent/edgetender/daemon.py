@@ -143,7 +143,7 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
         architecture=architecture(hardware()),
         level=level(hardware()),
         stall_s=settings.pull.stall_timeout_s,
-        relay=relay_of(settings, flags.stopping),
+        relay=relay_of(settings),
         wake=flags.wake.set,
         stopping=flags.stopping,
     )

@@ -60,14 +60,14 @@ def upstream_of(settings: Settings, outbox: Outbox, clock: Clock) -> Sink:
     return sink if wanted.report == "all" else Thinned(sink, clock, wanted.heartbeat_s)
 
 
-def relay_of(settings: Settings, stopping: threading.Event) -> Relay | None:
+def relay_of(settings: Settings) -> Relay | None:
     """What pulls go through where their rate is bounded. Raises ConfigInvalid."""
     if not settings.pull.bytes_per_s:
         return None
     if not settings.engine.socket.startswith("unix://"):
         said = "needs an engine on this machine, at a unix:// address: another cannot fetch through the agent"
         raise ConfigInvalid((Problem("pull.bytes_per_s", "config.value", said),))
-    return Relay(registries_of(settings), settings.pull.bytes_per_s, stopping)
+    return Relay(registries_of(settings), settings.pull.bytes_per_s)
 
 
 def registries_of(settings: Settings) -> dict[str, RegistrySettings]:

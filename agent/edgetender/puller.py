@@ -65,6 +65,7 @@ class Puller:
         self._lock = threading.Lock()
         self._clearing = threading.Lock()
         self._relayed: set[str] = set()  # digests that come by the relay, or came and have no name yet
+        self._coming: list[str] = []  # those of them that a worker is at
         self._queue: queue.SimpleQueue[ImageWanted | None] = queue.SimpleQueue()
         self._under_way: dict[str, PullProgress] = {}
         self._finished: list[PullOutcome] = []
@@ -121,7 +122,8 @@ class Puller:
         size_bytes = 0
         if fetched := str(pinned) not in self._engine.images():
             size_bytes = facts.download_bytes
-            self._check_disk(str(reference), size_bytes, image.disk_bytes)
+            if str(pinned.digest) not in self._near_names().values():  # else only its name is wanted
+                self._check_disk(str(reference), size_bytes, image.disk_bytes)
             self._pull(image, pinned, credential, size_bytes)
         seconds = self._clock.monotonic() - began
         return PullOutcome(image, str(pinned), None, seconds, size_bytes, fetched, traits)
@@ -147,27 +149,46 @@ class Puller:
         digest = str(pinned.digest)
         with self._clearing:
             self._relayed.add(digest)
-        self._clear_up()
-        with self._relay.serving(pinned, credential) as near:
-            self._engine.pull(near, None, note)
-        # its layers are here: this asks for the name alone, and where it fails they stay for the next try
-        self._engine.pull(pinned, credential, note)
-        with self._clearing:
-            self._relayed.discard(digest)
+            self._coming.append(digest)
+        try:
+            self._clear_up()
+            with self._relay.serving(pinned, credential) as near:
+                self._engine.pull(near, None, note)
+            # its layers are here: this asks for the name alone, and where it fails they stay for the next try
+            self._engine.pull(pinned, credential, note)
+            with self._clearing:
+                self._relayed.discard(digest)
+        finally:
+            with self._clearing:
+                self._coming.remove(digest)
         self._clear_up()
 
-    def _clear_up(self) -> None:
-        """Take away the relay's names that nothing waits for: also those of a process that ended in between."""
+    def _clear_up(self, *, for_room: bool = False) -> None:
+        """Take away the relay's names that nothing waits for: also those of a process that ended in between.
+
+        *for_room*: also of what waits for its name until it is tried again.
+        """
         with self._clearing:
-            for name in self._engine.images():
-                near = name.startswith("127.0.0.1:") and f"/{NEAR}" in name
-                if near and name.rpartition("@")[2] not in self._relayed:
+            if for_room:
+                self._relayed.intersection_update(self._coming)
+            for name, digest in self._near_names().items():
+                if digest not in self._relayed:
                     self._engine.remove_image(name)
+
+    def _near_names(self) -> dict[str, str]:
+        """The digests of what came by a relay and is not known by its own name alone, by the name it came by."""
+        names = (
+            name for name in self._engine.images() if name.startswith("127.0.0.1:") and f"/{NEAR}" in name
+        )
+        return {name: name.rpartition("@")[2] for name in names}
 
     def _check_disk(self, name: str, download_bytes: int, asked_bytes: int) -> None:
         """Refuse before the first byte what would fill the disk."""
         free = self._engine.free_bytes()
         needed = room_bytes(download_bytes, asked_bytes)
+        if free is not None and free < needed and self._near_names():
+            self._clear_up(for_room=True)
+            free = self._engine.free_bytes()
         if free is not None and free < needed:
             raise DiskFull(
                 f"cannot pull {name}: it needs about {size_text(needed)} on the engine's disk, "

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 import time
 import urllib.error
 import urllib.request
@@ -65,7 +64,7 @@ def pushed(registry: Registry, client: docker.APIClient, engine_socket: str) -> 
 
 def relay(registry: Registry, rate: float = RATE) -> Relay:
     settings = {registry.host: RegistrySettings(registry.ca)}
-    return Relay(settings, rate, threading.Event(), timeout_s=5)
+    return Relay(settings, rate, timeout_s=5)
 
 
 def test_a_pull_through_the_relay_takes_as_long_as_its_rate_says_and_leaves_one_image(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -233,8 +234,15 @@ class Detour:
         self.engine.registry.remove(str(near))
 
 
-def relayed() -> tuple[Bench, Detour]:
-    bench = Bench()
+class SmallDisk(FakeEngine):
+    """There is room while nothing lies there that came by a relay."""
+
+    def free_bytes(self) -> int | None:
+        return 0 if any(f"/{NEAR}" in name for name in self.world.images) else 10**10
+
+
+def relayed(engine: FakeEngine | None = None) -> tuple[Bench, Detour]:
+    bench = Bench(engine)
     detour = Detour(bench.engine)
     bench.puller = Puller(
         bench.engine, bench.images, bench.credentials, bench.clock,
@@ -262,6 +270,28 @@ def test_what_came_by_the_relay_stays_until_it_has_its_name() -> None:
     bench.engine.registry.discard(PINNED)
     assert isinstance(bench.fetch().error, ImageMissing)
     assert [name.rpartition("@")[2] for name in bench.engine.images()] == [DIGEST]
+    bench.engine.registry.add(PINNED)
+    assert bench.fetch().error is None
+    bench.puller.close(1)
+    assert bench.engine.images() == {PINNED}
+
+
+def test_what_came_by_the_relay_goes_when_the_next_image_needs_its_room() -> None:
+    bench, _ = relayed(SmallDisk(registry=[PINNED]))
+    bench.engine.registry.discard(PINNED)
+    assert isinstance(bench.fetch().error, ImageMissing)
+    other, digest = "registry.example/team/other", "sha256:" + "c" * 64
+    bench.images.hold(parse_reference(f"{other}:1"), replace(facts(), index_digest=digest, digest=digest))
+    bench.engine.registry.add(f"{other}@{digest}")
+    assert bench.fetch(f"{other}:1").error is None
+    bench.puller.close(1)
+    assert bench.engine.images() == {f"{other}@{digest}"}
+
+
+def test_what_came_by_the_relay_needs_no_more_room_for_its_name() -> None:
+    bench, _ = relayed(SmallDisk(registry=[PINNED]))
+    bench.engine.registry.discard(PINNED)
+    assert isinstance(bench.fetch().error, ImageMissing)
     bench.engine.registry.add(PINNED)
     assert bench.fetch().error is None
     bench.puller.close(1)

@@ -7,10 +7,12 @@ disk, and what the engine has already is not asked for.
 
 from __future__ import annotations
 
+import contextlib
 import secrets
+import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -38,12 +40,13 @@ class Relay:
         self,
         settings: Mapping[str, RegistrySettings],
         bytes_per_s: float,
-        stopping: threading.Event,
         *,
         timeout_s: float = 10,
     ) -> None:
         self._settings, self._timeout_s = dict(settings), timeout_s
-        self._bytes_per_s, self._stopping = bytes_per_s, stopping
+        self._bytes_per_s = bytes_per_s
+        # no larger than what may go at once: who waits for a piece holds up those behind it
+        self.piece_bytes = max(1, min(_PIECE, int(bytes_per_s * _BURST_S)))
         self._lock = threading.Lock()
         self._bucket: Bucket | None = None
 
@@ -51,10 +54,12 @@ class Relay:
     def serving(self, reference: ImageReference, credential: Credential | None) -> Iterator[ImageReference]:
         """Yield the name by which the engine gets *reference* here, and by which it can be removed then.
 
+        Left, nothing is passed on any more, whether the engine has hung up or not; the real registry is let go at
+        its next bytes, or after *timeout_s* without any.
         What the real registry answered, when it was no image, is raised in place of what the engine made of it.
         """
         name = NEAR + secrets.token_hex(16)  # whoever else is on this machine does not know it
-        server = _Server(("127.0.0.1", 0), _Handler)
+        server = _Server()
         server.pull = _Pull(self, reference, credential, f"/v2/{name}/{reference.repository}/")
         thread = threading.Thread(target=server.serve_forever, args=(0.05,), name="relay", daemon=True)
         thread.start()
@@ -66,8 +71,7 @@ class Relay:
                 raise server.pull.error from None
             raise
         finally:
-            server.shutdown()
-            server.server_close()
+            server.end()
             thread.join()
 
     def connection(self, host: str, credential: Credential | None) -> Connection:
@@ -80,13 +84,13 @@ class Relay:
             timeout_s=self._timeout_s,
         )
 
-    def pass_on(self, amount: int) -> bool:
-        """Return when *amount* bytes may go on; False when it is not worth waiting any more."""
+    def wait(self, amount: int, ended: threading.Event) -> bool:
+        """Return when *amount* bytes may go on; False when the pull *ended* meanwhile."""
         with self._lock:
             self._bucket, wait_s = take(
                 self._bucket, time.monotonic(), self._bytes_per_s, amount, burst_s=_BURST_S
             )
-        return not self._stopping.wait(wait_s)
+        return not ended.wait(wait_s)
 
 
 class _Pull:
@@ -97,6 +101,7 @@ class _Pull:
     ) -> None:
         self.relay, self._reference, self._credential, self._prefix = relay, reference, credential, prefix
         self.error: AgentError | None = None
+        self.ended = threading.Event()
 
     @contextmanager
     def ask(self, path: str, span: str | None) -> Iterator[Answer | None]:
@@ -121,12 +126,49 @@ class _Pull:
             yield answer
 
 
+class _HungUp(Exception):
+    """The engine did; the registry is not to blame."""
+
+
+@contextmanager
+def _to_engine() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise _HungUp from error
+
+
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     pull: _Pull
 
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self._lock = threading.Lock()
+        self._wires: set[socket.socket] = set()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        with self._lock:
+            self._wires.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        with self._lock:
+            self._wires.discard(request)
+        super().shutdown_request(request)
+
     def handle_error(self, request: Any, client_address: Any) -> None:
         """An engine that hangs up is no news: its pull says why."""
+
+    def end(self) -> None:
+        """Serve nobody any more. An engine that gave a pull up may leave its connections open, and read on."""
+        self.pull.ended.set()
+        self.shutdown()
+        self.server_close()
+        with self._lock:
+            for wire in self._wires:
+                with contextlib.suppress(OSError):
+                    wire.shutdown(socket.SHUT_RDWR)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -148,7 +190,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         pull = self.server.pull
         try:
-            with pull.ask(self.path, self.headers.get("Range")) as answer:
+            with pull.ask(self.path, self.headers.get("Range")) as answer, contextlib.suppress(_HungUp):
                 if answer is None:
                     self._end(_NOT_FOUND)
                     return
@@ -159,25 +201,28 @@ class _Handler(BaseHTTPRequestHandler):
                 self.send_header("Connection", "close")
                 self.end_headers()
                 if body:
-                    self._pass_on(answer, pull.relay.pass_on)
+                    self._pass_on(answer, pull)
         except AgentError as error:
             pull.error = error
             self.close_connection = True
             if not self._headers_sent:
                 self._end(_NOT_FOUND if isinstance(error, ImageMissing | RegistryDenied) else _BAD_GATEWAY)
 
-    def _pass_on(self, answer: Answer, may_go: Callable[[int], bool]) -> None:
+    def _pass_on(self, answer: Answer, pull: _Pull) -> None:
+        self.close_connection = True
+        size = pull.relay.piece_bytes
         for chunk in answer.chunks():
-            for start in range(0, len(chunk), _PIECE):
-                piece = chunk[start : start + _PIECE]
-                if not may_go(len(piece)):
-                    self.close_connection = True
+            for start in range(0, len(chunk), size):
+                piece = chunk[start : start + size]
+                if not pull.relay.wait(len(piece), pull.ended):
                     return
-                self.wfile.write(piece)
+                with _to_engine():
+                    self.wfile.write(piece)
 
     def end_headers(self) -> None:
         self._headers_sent = True
-        super().end_headers()
+        with _to_engine():
+            super().end_headers()
 
     _headers_sent = False
 
