@@ -89,7 +89,7 @@ def _load(port: int) -> Iterator[Kinds]:
     clients = forked.Process(target=_ask_on, args=(both, over, told))
     clients.start()
     try:
-        time.sleep(1)
+        time.sleep(1)  # of the load alone: what the updates are compared with
         yield both
         over.set()
         for load in (both.kept, both.fresh):
@@ -111,7 +111,7 @@ def _updated(load: Kinds, updates: int, update: Callable[[int], None]) -> None:
         began = time.monotonic()
         update(number)
         load.windows.append((began, time.monotonic()))
-        time.sleep(0.25)
+        time.sleep(0.25)  # so does this: steady again before the next
 
 
 def _by_front(bench: Lab, updates: int, env: dict[str, str]) -> Kinds:

@@ -16,7 +16,7 @@ import docker
 
 from demo.parts.process import Part
 from demo.parts.registry import Registry
-from demo.parts.waiting import until
+from demo.parts.waiting import TimedOut, until
 from edgetender.api.client import Answered, Client, Unreachable
 from edgetender.engine.labels import DEVICE, MODULE
 
@@ -154,11 +154,9 @@ stall_timeout_s = 10
 
     def ever(self, holds: Callable[[], bool], seconds: float) -> bool:
         """Whether it holds again and again for so long."""
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            if not holds():
-                return False
-            time.sleep(0.1)
+        with contextlib.suppress(TimedOut):
+            until(lambda: not holds(), "that it holds no more", within_s=seconds, every_s=0.1)
+            return False
         return True
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from demo.parts.waiting import until
 from edgetender.engine.labels import DEVICE as DEVICE_LABEL
 from edgetender.engine.labels import MODULE
 from tests.faults.device import Device, Zygote
@@ -135,9 +136,9 @@ class Stage:
 
     def _rest(self, story: Story, oracle: Oracle, point: Point) -> tuple[float, dict[str, Any] | None]:
         """Until the story's end is there; seconds since the last start, and the status then."""
-        device, until = self.device, time.monotonic() + END_S + point.lasts_s
+        device, end = self.device, time.monotonic() + END_S + point.lasts_s
         began = time.monotonic()
-        while time.monotonic() < until:
+        while time.monotonic() < end:
             if device.ended(0.01):
                 oracle.look_at_disk()
                 point.again(device)
@@ -193,14 +194,21 @@ class Stage:
             engine.changed, engine.world, engine.history = lambda: None, _strangers(), []
             if story.before:
                 device.start()
-            for number, wish in enumerate(story.before):
+            for wish in story.before:
                 self.say(wish)
-                _until(lambda n=number: _accepted(device) == story.before[n][1]["version"], key)  # type: ignore[misc]
+                self._await(wish[1]["version"])
             if story.before:
                 device.stop()
             device.keep(place)
             self._beginnings[key] = place, copy.deepcopy(engine.world)
         return self._beginnings[key]
+
+    def _await(self, version: int) -> None:
+        def accepted() -> bool:
+            status = self.device.status()
+            return status is not None and status["candidate"] is None and status["version"] == version
+
+        until(accepted, f"version {version}, with which stories begin", within_s=END_S, every_s=0.01)
 
 
 @dataclass
@@ -252,18 +260,6 @@ def _strangers() -> World:
         "NetworkSettings": {"Networks": {}},
     }
     return World({STRANGER: stranger}, {STRANGERS_IMAGE})
-
-
-def _accepted(device: Device) -> int | None:
-    status = device.status()
-    return status["version"] if status is not None and status["candidate"] is None else None
-
-
-def _until(done: Callable[[], bool], what: str) -> None:
-    until = time.monotonic() + END_S
-    while not done():
-        assert time.monotonic() < until, f"the beginning of {what} is never reached"
-        time.sleep(0.01)
 
 
 def _short(status: dict[str, Any] | None) -> str:

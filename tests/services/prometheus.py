@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import subprocess
-import threading
-import time
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ from typing import Any
 import pytest
 
 from demo.parts.process import free_port
+from demo.parts.waiting import until
 
 
 def promtool(*words: str, stdin: bytes = b"", folder: Path | None = None) -> str:
@@ -48,14 +47,10 @@ class Prometheus:
         return document["data"]["result"]
 
     def until(self, expression: str, within_s: float = 60) -> list[dict[str, Any]]:
-        deadline = time.monotonic() + within_s
-        while not (found := self.query(expression)):
-            assert time.monotonic() < deadline, f"no sample for {expression}"
-            threading.Event().wait(0.25)
-        return found
+        return until(lambda: self.query(expression), f"a sample for {expression}", within_s=within_s)
 
 
-@contextmanager
+@contextlib.contextmanager
 def prometheus(home: Path, jobs: Mapping[str, int]) -> Iterator[Prometheus]:
     """One that scrapes 127.0.0.1 at each job's port every second."""
     if shutil.which("prometheus") is None:
@@ -83,13 +78,11 @@ def prometheus(home: Path, jobs: Mapping[str, int]) -> Iterator[Prometheus]:
 
 
 def _await(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + 30
-    while True:
-        try:
+    def ready() -> bool:
+        with contextlib.suppress(OSError):
             urllib.request.urlopen(f"http://127.0.0.1:{port}/-/ready", timeout=2).close()
-        except OSError:
-            assert process.poll() is None, log.read_text()
-            assert time.monotonic() < deadline, log.read_text()
-            threading.Event().wait(0.1)
-        else:
-            return
+            return True
+        assert process.poll() is None, log.read_text()
+        return False
+
+    until(ready, "its readiness", within_s=30, every_s=0.1)
