@@ -25,6 +25,7 @@ from edgetender.engine.http_exchange import http_exchange
 from edgetender.engine.http_probe import http_probe
 from edgetender.eventlog import EventLog
 from edgetender.grounding import GroundedEngine
+from edgetender.host_ports import is_taken
 from edgetender.house import DaemonHouse
 from edgetender.ingest.doors import Doors
 from edgetender.lifetime import Daemon
@@ -148,6 +149,7 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
         stopping=flags.stopping,
     )
     prober, scales = Prober(http_probe, clock, flags.wake.set, http_exchange), Scales(engine)
+    locks = LockFiles(settings.update.holds)
     uplink = Uplink(transport, outbox, flags.stopping, per_second=settings.outbox.per_second, clock=clock)
     trends = Trends(clock)
     sinks: list[Sink] = [upstream_of(settings, outbox, clock), PrometheusSink(metrics), trends]
@@ -181,7 +183,7 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
         store=store,
         engine=engine,
         front=front,
-        observer=Observer(engine, front, puller.progress, prober, scales, LockFiles(settings.update.holds)),
+        observer=Observer(engine, front, puller.progress, prober, scales, locks, is_taken),
         puller=puller,
         clock=clock,
         hardware=hardware,

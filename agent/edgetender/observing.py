@@ -8,7 +8,7 @@ from dataclasses import replace
 from edgetender.errors import EngineDown, EngineRefused
 from edgetender.model.gate import Hold
 from edgetender.model.observed import Container, Health, Observed, PullProgress, Readiness, Status
-from edgetender.model.target import HealthSpec
+from edgetender.model.target import HealthSpec, PublishedPort
 from edgetender.ports import Engine, Front
 from edgetender.prober import Prober, Subject
 from edgetender.scales import Scales
@@ -25,12 +25,13 @@ class Observer:
         prober: Prober,
         scales: Scales,
         locks: Callable[[], Mapping[str, Hold]] = dict,
+        is_taken: Callable[[PublishedPort], bool] = lambda _: False,
     ) -> None:
         self._engine, self._front, self._pulls, self._prober = engine, front, pulls, prober
-        self._scales, self._locks = scales, locks
+        self._scales, self._locks, self._is_taken = scales, locks, is_taken
 
-    def look(self, judged: Mapping[str, HealthSpec]) -> Observed:
-        """Return what is; *judged* says, by container spec, how readiness is judged."""
+    def look(self, judged: Mapping[str, HealthSpec], claims: Iterable[PublishedPort] = ()) -> Observed:
+        """Return what is; *judged* says, by container spec, how readiness is judged; *claims* are to be tried."""
         try:
             containers, images = self._engine.containers(), self._engine.images()
             fronts = self._front.observe()
@@ -38,7 +39,8 @@ class Observer:
             return Observed(pulls=self._pulls(), engine_down=str(error))
         self._prober.watch(_subjects(containers, judged))
         looked = tuple(replace(c, health=self._health(c, judged.get(c.spec))) for c in containers)
-        return Observed(looked, images, self._pulls(), fronts=fronts, locks=self._locks())
+        taken = frozenset(filter(self._is_taken, claims))
+        return Observed(looked, images, self._pulls(), fronts=fronts, locks=self._locks(), taken=taken)
 
     def weigh(self, containers: Iterable[Container]) -> Mapping[str, int]:
         """How much memory these were found to take since the call before, in bytes by id."""

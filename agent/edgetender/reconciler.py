@@ -12,6 +12,7 @@ from typing import Protocol
 from edgetender.clock import Clock
 from edgetender.decide.admission import floor_held
 from edgetender.decide.bookkeeping import forget, fresh_deaths, intend, note_deaths, record, record_pull
+from edgetender.decide.claiming import claims
 from edgetender.decide.failures import marked
 from edgetender.decide.gating import gate, is_frozen, passage_of, went_on
 from edgetender.decide.holding import held
@@ -103,7 +104,7 @@ class Reconciler:
         """Look, decide, do one stride; return how many seconds nothing needs to be done."""
         now = self._clock.now()
         ledger = self._collect_pulls(self._memory.ledger, now)
-        observed = self._observer.look(self._judged(ledger))
+        observed = self._look(ledger)
         seen = ledger
         ledger = self._memory.take_deliveries(floor_held(ledger, observed), observed)
         observed = self._seen_by(ledger, seen, observed)
@@ -138,7 +139,12 @@ class Reconciler:
     def _seen_by(self, ledger: Ledger, before: Ledger, observed: Observed) -> Observed:
         """Once a candidate began, readiness is seen with its eyes: it may ask the same container otherwise."""
         eyes, eyes_before = ((one.candidate, passage_of(one).began) for one in (ledger, before))
-        return observed if eyes == eyes_before else self._observer.look(self._judged(ledger))
+        return observed if eyes == eyes_before else self._look(ledger)
+
+    def _look(self, ledger: Ledger) -> Observed:
+        candidate, accepted = self._resolve(ledger.candidate, ledger), self._resolve(ledger.accepted, ledger)
+        begun = passage_of(ledger).began  # by then the ports are its own
+        return self._observer.look(self._judged(ledger), () if begun else claims(candidate, accepted))
 
     def _pause_s(self, now: datetime, *moments: datetime | None) -> float:
         due = [(moment - now).total_seconds() for moment in moments if moment is not None]
@@ -161,7 +167,7 @@ class Reconciler:
 
     def _aim(self, ledger: Ledger, observed: Observed, now: datetime) -> Target:
         candidate, accepted = self._resolve(ledger.candidate, ledger), self._resolve(ledger.accepted, ledger)
-        found = gate(ledger, self._rules, observed.locks, candidate, accepted, now)
+        found = gate(ledger, self._rules, observed, candidate, accepted, now)
         return replace(aim(candidate, accepted, observed, found), gate=found)
 
     def _resolve(self, slot: Slot | None, ledger: Ledger) -> Resolution | None:

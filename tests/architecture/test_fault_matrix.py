@@ -93,8 +93,9 @@ SHOWN: dict[str, tuple[str, ...]] = {
         "properties/test_admitting.py::test_the_most_hostile_documents_are_refused_in_few_words",
         "properties/test_parsing.py::test_no_bytes_are_more_than_a_refusal",
     ),
-    "V18 one host port for two": (
+    "V18 one host port for two; a port of somebody else": (
         "unit/test_reading_manifests.py::test_a_host_port_is_given_once_also_between_modules",
+        "component/test_port_conflicts.py::test_a_port_that_somebody_else_has_is_found_before_anything_is_stopped",
         "component/test_switching.py::test_a_port_that_is_taken_rolls_back_and_says_why",
     ),
     "V19 another schema, an unknown key": (

@@ -22,7 +22,7 @@ LOOP = {
     "snapshot", "publisher", "eventlog", "thinning", "trends", "waking", "detector", "tidier", "scales",
 }  # fmt: skip
 HANDS = {
-    "logs", "systemd", "lock", "delays", "engine", "ingest", "registry", "transports", "probes", "sinks", "store", "trust",
+    "logs", "systemd", "lock", "delays", "host_ports", "engine", "ingest", "registry", "transports", "probes", "sinks", "store", "trust",
 }  # fmt: skip
 HOUSE = {
     "config", "api", "house", "receiving", "linking", "grounding", "checks", "detecting", "commands", "lifetime",

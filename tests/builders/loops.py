@@ -80,6 +80,7 @@ class Loop:
     rules: Rules = ALWAYS
     keep_free_bytes: int = 0
     locks: dict[str, Hold] = field(default_factory=dict)  # modules that ask for time
+    taken: set[int] = field(default_factory=set)  # host ports that somebody else listens at
     cycles: list[Cycle] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -101,7 +102,13 @@ class Loop:
             engine=engine,
             front=front,
             observer=Observer(
-                engine, front, self.puller.progress, self.prober, self.scales, lambda: self.locks
+                engine,
+                front,
+                self.puller.progress,
+                self.prober,
+                self.scales,
+                lambda: self.locks,
+                lambda port: port.host in self.taken,
             ),
             puller=power.feed(self.puller),
             clock=self.clock,

@@ -80,7 +80,7 @@ def test_what_is_held_is_never_begun_and_what_began_is_never_left(
     ledger = holding(ONE, TWO, holds=held, passage=Passage(slot(TWO).sha256, hurry, began))
     rules = Rules(tuple(download), tuple(apply), timedelta(hours=24))
     old, new = resolution(ONE), resolution(TWO)
-    found = gate(ledger, rules, locks, new, old, now)
+    found = gate(ledger, rules, Observed(locks=locks), new, old, now)
     target = aim(new, old, Observed(images=frozenset({SCORER})), found)
     assert (target.version == 2) == (found.apply is None)
     if began:
@@ -108,7 +108,7 @@ def test_a_module_delays_a_version_no_longer_than_the_device_s_owner_allows(lock
     end = now + rules.delay_most
     moment = now
     while True:
-        found = gate(ledger, rules, locks, new, old, moment)
+        found = gate(ledger, rules, Observed(locks=locks), new, old, moment)
         target = aim(new, old, Observed(images=frozenset({SCORER})), found)
         if target.version == 2:
             break

@@ -11,12 +11,14 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from edgetender.clock import rfc3339
+from edgetender.decide.claiming import conflict
 from edgetender.decide.resolving import Resolution
 from edgetender.decide.stride import on_trial
 from edgetender.decide.trusting import trusted_time
 from edgetender.decide.windows import opens_at, shuts_at
 from edgetender.model.gate import DEVICE, OPEN, Gate, Hold, Passage, Rules, Shut
 from edgetender.model.ledger import Ledger
+from edgetender.model.observed import Observed
 from edgetender.model.target import Target
 from edgetender.model.window import Window
 
@@ -26,12 +28,12 @@ _SLACK = timedelta(days=1)  # of clocks that differ
 def gate(
     ledger: Ledger,
     rules: Rules,
-    locks: Mapping[str, Hold],
+    observed: Observed,
     candidate: Resolution | None,
     accepted: Resolution | None,
     now: datetime,
 ) -> Gate:
-    """What *candidate* waits for; *locks* are the modules' own, by name."""
+    """What *candidate* waits for."""
     slot, passage = ledger.candidate, passage_of(ledger)
     if slot is None or passage.began:
         return OPEN
@@ -44,8 +46,9 @@ def gate(
     held = ((name, _held(ledger, name, now)) for name in sorted(names))
     shut_by = next((_on_hold(name, hold) for name, hold in held if hold is not None), None)
     if shut_by is None and not hurry:
-        shut_by = _window("apply", rules.apply, ledger, now) or _delay(ledger, rules, locks, names, now)
-    return Gate(download, shut_by)
+        delayed = _delay(ledger, rules, observed.locks, names, now)
+        shut_by = _window("apply", rules.apply, ledger, now) or delayed
+    return Gate(download, shut_by or conflict(candidate, accepted, observed))
 
 
 def passage_of(ledger: Ledger) -> Passage:

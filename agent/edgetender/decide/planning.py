@@ -117,7 +117,7 @@ def _waits(
 ) -> list[str]:
     slot = coming.accepted
     before = resolve(slot, read_manifest(slot.body.encode()), hardware, coming) if slot else None
-    found = gate(coming, rules, observed.locks if observed else {}, resolution, before, now)
+    found = gate(coming, rules, observed or Observed(), resolution, before, now)
     shut = {one.why: one for one in (found.download, found.apply) if one is not None}
     until = {
         why: f" {duration_text((one.until - now).total_seconds())}, until {rfc3339(one.until)}"

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from edgetender.model.front import FrontState
 from edgetender.model.gate import Hold
+from edgetender.model.target import PublishedPort
 
 
 class Status(StrEnum):
@@ -106,6 +107,7 @@ class Observed:
     engine_down: str | None = None  # why the engine did not answer; the rest is then empty
     fronts: tuple[FrontState, ...] = ()
     locks: Mapping[str, Hold] = field(default_factory=dict)  # modules that ask for time, by name
+    taken: frozenset[PublishedPort] = frozenset()  # of the host ports that were asked for, those in use
 
     def of(self, module: str) -> tuple[Container, ...]:
         return tuple(container for container in self.containers if container.module == module)
