@@ -95,14 +95,14 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
     """
     clock, notifier, metrics = SystemClock(), Notifier(os.environ), Metrics(__version__, labels_of(settings))
     store, lost_state = SqliteStore.open(settings.state_dir / "state.db", clock, reserve_bytes=8 << 20)
-    outbox, lost_queue = SqliteOutbox.open(
+    outbox = SqliteOutbox(
         settings.state_dir / "queue.db",
         max_bytes=settings.outbox.max_bytes,
         policies=policies_of(settings),
         clock=clock,
     )
     events = EventLog(settings.device, outbox, clock.now())
-    notes = tuple(note for note in (lost_state, lost_queue) if note)
+    notes = tuple(note for note in (lost_state, outbox.lost) if note)
     for note in notes:
         log.error("state was lost", extra={"fields": {"why": note}})
     if settings.hardware.compat is not None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import random
 import resource
 import subprocess
 import tempfile
@@ -18,7 +20,7 @@ from tests.fakes.clock import FakeClock
 
 HOURS = float(os.environ.get("EDGETENDER_BENCH_HOURS", "4"))
 FLOOD_S = float(os.environ.get("EDGETENDER_BENCH_FLOOD_S", "60"))
-BODY = b"x" * 300
+BODY = b"x" * 300  # of the flood
 _SECTOR = 512
 _PER_SECOND = 10_000
 
@@ -34,13 +36,44 @@ def measure() -> None:
     _flood()
 
 
-def _day(folder: Path, *, online: bool, durable: bool = False, every_s: float = 1.0) -> None:
+def _figures(second: int) -> bytes:
+    """Some 300 B as a module's figures are: the same keys, other values each time."""
+    rng = random.Random(second)
+    document = {
+        "at": f"2026-11-24T12:{second // 60 % 60:02}:{second % 60:02}.{rng.randrange(10**6):06}Z",
+        "module": "defect-detector",
+        "variant": "tensorrt",
+        "camera": "line3-cam7",
+        "requests": rng.randrange(500),
+        "errors": 0,
+        "p50_ms": round(rng.uniform(8, 20), 3),
+        "p95_ms": round(rng.uniform(20, 60), 3),
+        "scores": [round(rng.random(), 4) for _ in range(13)],
+        "temperature_c": round(rng.uniform(40, 70), 1),
+        "label": rng.choice(["ok", "scratch", "dent"]),
+    }
+    return json.dumps(document, separators=(",", ":")).encode()
+
+
+def _noise(second: int) -> bytes:
+    """300 B that cannot be made fewer."""
+    return random.Random(second).randbytes(300)
+
+
+def _day(
+    folder: Path,
+    *,
+    online: bool,
+    durable: bool = False,
+    every_s: float = 1.0,
+    body: Callable[[int], bytes] = _figures,
+) -> None:
     """*HOURS* at a message each *every_s*; the uplink looks every five seconds, as the real one."""
     clock = FakeClock()
     outbox = SqliteOutbox(folder / "queue.db", clock=clock, policies=lambda _: StreamPolicy(durable=durable))
     for second in range(int(HOURS * 3600)):
         if every_s and second % every_s == 0:
-            outbox.append("telemetry/device", BODY, clock.now())
+            outbox.append("telemetry/device", body(second), clock.now())
         if online:
             for message in outbox.head():
                 outbox.sent(message)
@@ -54,6 +87,7 @@ CASES: dict[str, Callable[[Path], None]] = {
     "idle": lambda folder: _day(folder, online=True, every_s=0),
     "1 standard message/s of 300 B, link up": lambda folder: _day(folder, online=True),
     "1 standard message/s of 300 B, link down": lambda folder: _day(folder, online=False),
+    "1 standard message/s of 300 random B, link down": lambda folder: _day(folder, online=False, body=_noise),
     "1 standard message/min of 300 B, link down": lambda folder: _day(folder, online=False, every_s=60),
     "1 durable message/s of 300 B, link down": lambda folder: _day(folder, online=False, durable=True),
 }

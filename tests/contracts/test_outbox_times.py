@@ -114,7 +114,7 @@ def test_who_appends_durably_while_a_commit_is_under_way_shares_the_next_one(slo
     assert slow.entered.wait(10)
     for thread in threads[1:]:
         thread.start()
-    while len(slow._arrived) < 29:
+    while len(slow._arrivals._rows) < 29:
         threads[-1].join(0.01)
     assert all(thread.is_alive() for thread in threads)  # nobody is told before it is on the disk
     slow.held.set()

@@ -59,7 +59,7 @@ def sink(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Sink,
             fake = FakeSink()
             yield fake, lambda: json.dumps([sample for _, sample, _ in fake.taken])
         case "upstream":
-            outbox, _ = SqliteOutbox.open(tmp_path / "queue.db", clock=FakeClock())
+            outbox = SqliteOutbox(tmp_path / "queue.db", clock=FakeClock())
             yield UpstreamSink(outbox), lambda: "".join(m.body.decode() for m in outbox.head())
             outbox.close()
         case "prometheus":

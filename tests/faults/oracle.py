@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
-import sqlite3
 import tempfile
 import time
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -101,8 +99,9 @@ class Oracle:
     def _judge_messages(self) -> None:
         """Events are numbered without gaps in each run of the daemon: one that is missing was lost (I3, I10)."""
         delivered = [json.loads(line) for line in _lines(self._device.folder / "outbox" / "messages.jsonl")]
-        outbox, lost = SqliteOutbox.open(self._device.state / "queue.db")
-        figures = outbox.figures()
+        outbox = SqliteOutbox(self._device.state / "queue.db")
+        figures, lost = outbox.figures(), outbox.lost
+        queued = [json.loads(one.body) for one in outbox.head(10_000) if not one.retain]
         outbox.close()
         if lost is not None:
             self._say(f"I3: a kill cost the queue: {lost}")
@@ -110,8 +109,6 @@ class Oracle:
             self._say(f"I10: {figures}")
         if figures.dropped:
             self._say(f"I10: {figures.dropped} messages were dropped with nothing in the way")
-        with closing(sqlite3.connect(self._device.state / "queue.db")) as connection:
-            queued = [json.loads(body) for (body,) in connection.execute("SELECT body FROM queued")]
         numbers: dict[str, set[int]] = {}
         for body in [*(one["body"] for one in delivered), *queued]:
             if isinstance(body, dict) and "id" in body and "type" in body:

@@ -231,10 +231,10 @@ def replay(
 def _faults(place: Path, promises: Sequence[Promise]) -> Iterator[str]:
     """What of *promises* the directory does not keep."""
     store, lost_state = SqliteStore.open(place / "state.db")
-    outbox, lost_queue = SqliteOutbox.open(place / "queue.db")
+    outbox = SqliteOutbox(place / "queue.db")
     try:
-        if promises and (lost_state or lost_queue):
-            yield f"damaged: {lost_state or lost_queue}"
+        if promises and (lost_state or outbox.lost):
+            yield f"damaged: {lost_state or outbox.lost}"
         waiting = {one.id for one in store.deliveries()}
         events = {json.loads(one.body)["id"] for one in outbox.head(10_000) if one.topic.startswith("event/")}
         if dropped := outbox.figures().dropped:

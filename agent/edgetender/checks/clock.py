@@ -34,7 +34,7 @@ def judge(now: datetime, last_write: datetime | None, synchronized: bool | None)
 
 def _last_write(device: Device) -> datetime | None:
     times = []
-    for name in ("state.db", "state.db-wal", "queue.db", "queue.db-wal"):
+    for name in ("state.db", "state.db-wal", "queue.db", "queue.db-wal", "queue.spool"):
         try:
             times.append((device.settings.state_dir / name).stat().st_mtime)
         except OSError:

@@ -168,7 +168,7 @@ class TelemetrySettings:
 
 @dataclass(frozen=True, slots=True)
 class OutboxSettings:
-    """What waits to go up, on the disk in queue.db."""
+    """What waits to go up, on the disk in queue.db and queue.spool."""
 
     max_bytes: Annotated[
         int, values.whole(64 * 1024, 2**40), "all streams together; the least important go first"
@@ -246,7 +246,7 @@ class Settings:
         values.matching(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", "device name"),
         "the name upstream, and the MQTT client id",
     ] = field(default_factory=gethostname)
-    state_dir: Annotated[Place, "state.db, queue.db and the lock"] = Path("/var/lib/edgetender")
+    state_dir: Annotated[Place, "state.db, queue.db, queue.spool and the lock"] = Path("/var/lib/edgetender")
     engine: EngineSettings = field(default_factory=EngineSettings)
     transport: TransportSettings = field(default_factory=TransportSettings)
     registries: Mapping[str, RegistrySettings] = field(default_factory=dict)

@@ -2,9 +2,9 @@
 
 Flash wears: a standard stream is kept in memory and committed in groups, after 10 s or 256 KiB at the latest,
 if it was not sent before; while the link is up, its messages never touch the disk. A durable one is committed
-before `append` returns; who appends meanwhile shares the next commit. What one commit writes (rows, deletions,
-counters) is one transaction, so that after a kill accepted = delivered + queued + dropped holds again, for each
-stream; what was delivered since then goes up once more.
+before `append` returns; who appends meanwhile shares the next commit. A few new messages are committed to the
+spool; anything else, or a full spool, to the database: rows, deletions and counters are one transaction, so that
+after a kill accepted = delivered + queued + dropped holds again for each stream; what was delivered since goes twice.
 
 Ages go by a clock that does not jump: a device that boots in 1970 must not lose its queue to that; messages
 made before it learned the date are stamped anew.
@@ -13,23 +13,25 @@ made before it learned the date are stamped anew.
 from __future__ import annotations
 
 import itertools
+import secrets
 import threading
-from collections import deque
 from datetime import datetime
 from pathlib import Path
-from typing import Self
 
 from edgetender.clock import Clock, SystemClock
 from edgetender.errors import DiskFull
 from edgetender.model.upstream import Message, OutboxFigures, default_policy, stream_of
 from edgetender.store import messages, room
+from edgetender.store.arrivals import Arrivals
 from edgetender.store.boot import boot_number
 from edgetender.store.database import open_database
-from edgetender.store.messages import Row
+from edgetender.store.packs import Row
 from edgetender.store.restamping import restamped
 from edgetender.store.schema import QUEUE
 from edgetender.store.sharing import Policies, shares
+from edgetender.store.spool import Spool
 from edgetender.store.states import States
+from edgetender.store.young import Young
 
 MAX_BYTES = 256 * 1024 * 1024
 GROUP_S = 10.0
@@ -37,11 +39,11 @@ _GROUP_BYTES = 256 * 1024
 _YOUNG_BYTES = 1024 * 1024  # in memory at most, while the disk is full or slow
 _GONE = 64  # rows done with but still on the disk, before they are deleted in one go
 _JOURNAL_BYTES = 1024 * 1024
-_PAGE_BYTES = 1024  # a commit writes whole pages
+_PAGE_BYTES = 1024  # a transaction writes whole pages
 
 
 class SqliteOutbox:
-    """The Outbox on SQLite. *lost* says what opening it found damaged, None when all was well.
+    """The Outbox on SQLite and a spool beside it. *lost* says what opening found damaged, None when all was well.
 
     A full disk is no error here: the newest messages stay in memory, older ones are dropped and counted, and
     *trouble* says why. Raises StoreDamaged where the disk fails.
@@ -58,8 +60,7 @@ class SqliteOutbox:
         boot: int | None = None,
     ) -> None:
         """Raises Permanent, DiskFull."""
-        self._clock = clock or SystemClock()
-        self._boot = boot_number() if boot is None else boot
+        self._clock, self._boot = clock or SystemClock(), boot_number() if boot is None else boot
         self._bounds = room.Bounds(max_bytes, policies)
         self._policies, self._group_s = policies, group_s
         self._lock = threading.Lock()
@@ -67,35 +68,23 @@ class SqliteOutbox:
             path, QUEUE, now=self._clock.now(), journal_bytes=_JOURNAL_BYTES, page_bytes=_PAGE_BYTES
         )
         self.trouble: str | None = None
-        self._arrived: deque[Row] = deque()  # appended, not taken in yet; its own lock is the interpreter's
-        self._arrived_bytes = self._young_bytes = 0
-        self._young: dict[int, Row] = {}  # accepted, not on the disk yet; in their order
+        self._young = Young()
         self._gone: dict[tuple[str, int], None] = {}  # done with, still on the disk
         self._due: float | None = None  # when something waits for its commit: at what age
         try:
+            messages.take_over(self._database)
             with self._database.reading() as connection:
                 self._tally = messages.read_tally(connection)
                 self._states = States.read(connection)
-                self._numbers = itertools.count(messages.newest_id(connection) + 1)
+                self._settled = messages.newest_id(connection)  # no message up to this one needs a commit
+                self._spool = Spool(path.with_suffix(".spool"), messages.read_epoch(connection))
+            self._committed = self._tally.copy()
+            self._take_back()
         except BaseException:
             self._database.close()
             raise
-        self._committed, self._settled = self._tally.copy(), 0
-        self._numbering = threading.Lock()
+        self._arrivals = Arrivals(self._settled + 1)
         self._born = self._clock.monotonic() - self._tally.age_s
-
-    @classmethod
-    def open(
-        cls,
-        path: Path,
-        *,
-        max_bytes: int = MAX_BYTES,
-        policies: Policies = default_policy,
-        clock: Clock | None = None,
-    ) -> tuple[Self, str | None]:
-        """The outbox, and what was lost."""
-        outbox = cls(path, max_bytes=max_bytes, policies=policies, clock=clock)
-        return outbox, outbox.lost
 
     def put_state(self, topic: str, body: bytes) -> bool:
         """As the port says. Committed before `head` hands it out: who starts anew puts it anew."""
@@ -113,15 +102,13 @@ class SqliteOutbox:
         since_boot = self._clock.monotonic()
         lifetime_s = policy.max_age_s if expiry_s is None else min(policy.max_age_s, expiry_s)
         broker_s = policy.expiry_s if expiry_s is None else expiry_s
-        with self._numbering:  # numbers in the order of arrival
-            row = Row(
-                stream, next(self._numbers), topic, body, broker_s, since_boot - self._born + lifetime_s,
+        row, arrived_bytes = self._arrivals.add(
+            lambda number: Row(
+                stream, number, topic, body, broker_s, since_boot - self._born + lifetime_s,
                 now.timestamp(), self._boot, since_boot,
-            )  # fmt: skip
-            self._arrived.append(row)
-            self._arrived_bytes += row.size
-            crowded = self._arrived_bytes > _YOUNG_BYTES
-        if not self._lock.acquire(blocking=durable or crowded):
+            )
+        )  # fmt: skip
+        if not self._lock.acquire(blocking=durable or arrived_bytes > _YOUNG_BYTES):
             return True  # who holds it takes this in, or who comes next
         try:
             self._take_in()
@@ -173,29 +160,38 @@ class SqliteOutbox:
                 self._flush()
 
     def close(self) -> None:
-        """Commit everything and close; what a full disk does not take is lost."""
+        """What a full disk does not take is lost."""
         try:
             self.flush()
         finally:
+            self._spool.close()
             self._database.close()
 
     def flush(self) -> None:
-        """Commit everything now."""
+        """Commit everything to the database now."""
         with self._lock:
             self._take_in()
-            self._flush()
+            self._settle()
+
+    def _take_back(self) -> None:
+        """What lies in the spool alone."""
+        rows, whole = self._spool.read()
+        for row in rows:
+            self._tally.accept(row.stream, row.size)
+            self._young.add(row)
+        self._young.spooled()
+        self._settled = max(self._settled, self._young.newest())
+        self._tally.age_s = max(self._tally.age_s, self._spool.age_s)
+        self.lost = self.lost or (None if whole else "queue.spool was damaged: some messages are lost")
 
     def _take_in(self) -> None:
         """What arrived becomes accepted, in its order."""
-        with self._numbering:
-            rows, self._arrived, self._arrived_bytes = self._arrived, deque(), 0
-        for row in rows:
+        for row in self._arrivals.take():
             self._tally.accept(row.stream, row.size)
             if row.size > self._bounds.most(row.stream):  # making room for it would cost everything else
                 self._tally.drop(row.stream, row.size, "oversized")
                 continue
-            self._young[row.id] = row
-            self._young_bytes += row.size
+            self._young.add(row)
             due = row.since_boot - self._born + self._group_s
             self._due = due if self._due is None else min(self._due, due)
 
@@ -212,12 +208,14 @@ class SqliteOutbox:
         return self._due is not None and self._age_s() >= self._due
 
     def _is_crowded(self) -> bool:
-        return self._young_bytes > _GROUP_BYTES or self._bounds.exceeded(self._tally)
+        return self._young.size > _GROUP_BYTES or self._bounds.exceeded(self._tally)
 
     def _release(self, key: tuple[str, int]) -> int | None:
         """Take a message out of the queue and return its size; None when it is not (any more) in it."""
-        if (row := self._young.pop(key[1], None)) is not None:
-            self._young_bytes -= row.size
+        if (row := self._young.pop(key[1])) is not None:
+            if self._young.is_spooled(row):
+                self._gone[key] = None
+                self._wait_at_most()
             self._is_due()  # with nothing left to commit the wait is over
             return row.size
         if key in self._gone:
@@ -243,19 +241,9 @@ class SqliteOutbox:
 
     def _oldest(self, stream: str, count: int) -> tuple[list[Row], list[tuple[Row, str]]]:
         """The next *count* rows of a stream, and those before them that are of no use, each with the reason."""
-        good: list[Row] = []
-        useless: list[tuple[Row, str]] = []
         with self._database.reading() as connection:
             on_disk = (pair for pair in messages.oldest(connection, stream) if pair[0].key not in self._gone)
-            young = ((row, True) for row in self._young.values() if row.stream == stream)
-            for row, intact in itertools.chain(on_disk, young):
-                if len(good) >= count:
-                    break
-                if intact and row.until > self._age_s():
-                    good.append(row)
-                else:
-                    useless.append((row, "age" if intact else "damaged"))
-        return good, useless
+            return room.sifted(itertools.chain(on_disk, self._young.of(stream)), count, self._age_s())
 
     def _message(self, row: Row) -> Message:
         body = restamped(row, self._clock.now(), self._boot, self._clock.monotonic())
@@ -264,36 +252,48 @@ class SqliteOutbox:
     def _waited_s(self, stream: str) -> float:
         """How long the oldest has waited; of another boot, as long as this one lasts."""
         good, useless = self._oldest(stream, 1)
-        row = next(iter([*(row for row, _ in useless), *good]), None)
-        if row is None:
-            return 0.0
         now = self._clock.monotonic()
-        return max(0.0, now - row.since_boot) if row.boot == self._boot else now
+        for row in (*(row for row, _ in useless), *good):
+            return max(0.0, now - row.since_boot) if row.boot == self._boot else now
+        return 0.0
 
     def _flush(self) -> None:
+        """Commit: new messages alone, and few, to the spool."""
+        fresh = self._young.fresh()
+        alone = fresh and not (self._gone or self._states.unsaved or self._is_crowded())
+        if alone and self._spool.append(fresh, self._age_s()):
+            self.trouble, self._due = None, None
+            self._young.spooled()
+            self._settled = fresh[-1].id
+        else:
+            self._settle()
+
+    def _settle(self) -> None:
         """One transaction: what came, what went, what has to go for want of room, states and counters."""
         tally = self._tally.copy()
         tally.age_s = self._age_s()
+        epoch = secrets.randbits(48) if self._spool.used or self._spool.epoch is None else None
         try:
             with self._database.transaction() as connection:
                 messages.delete(connection, self._gone)
-                messages.insert(connection, self._young.values())
+                messages.insert(connection, self._young.all())
                 room.expire(connection, tally)
                 self._bounds.keep(connection, tally)
                 self._states.save(connection)
                 messages.write_tally(connection, tally, self._committed)
+                if epoch is not None:
+                    messages.write_epoch(connection, epoch)
         except DiskFull as error:
             self.trouble = str(error)
             self._due = self._age_s() + max(1.0, self._group_s)
-            for row in room.surplus(self._young.values(), _YOUNG_BYTES, self._policies):
-                del self._young[row.id]
-                self._young_bytes -= row.size
+            for row in self._young.shed(_YOUNG_BYTES, self._policies):
                 self._tally.drop(row.stream, row.size, "disk_full")
             return
+        if epoch is not None:
+            self._spool.begin(epoch)
         self.trouble, self._due = None, None
         self._tally, self._committed = tally, tally.copy()
-        self._settled = max(self._young, default=self._settled)
+        self._settled = max(self._settled, self._young.newest())
         self._young.clear()
-        self._young_bytes = 0
         self._gone.clear()
         self._states.saved()

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from edgetender.clock import rfc3339
 from edgetender.store.boot import NO_BOOT
-from edgetender.store.messages import Row
+from edgetender.store.packs import Row
 
 _SLACK_S = 5.0  # what clocks drift and time servers trim without anybody calling it a jump
 

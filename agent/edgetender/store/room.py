@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from edgetender.store import messages
-from edgetender.store.messages import Row
+from edgetender.store.packs import Row
 from edgetender.store.sharing import Policies, cheapest
 from edgetender.store.tally import Tally
 
@@ -50,6 +50,22 @@ class Bounds:
             while (surplus := tally.queued_bytes - self.total_bytes + _slack(self.total_bytes)) > 0:
                 victims = cheapest(tally.waiting(), lambda stream: self.policies(stream).priority)
                 _drop_oldest(connection, tally, victims, surplus, "quota")
+
+
+def sifted(
+    rows: Iterable[tuple[Row, bool]], count: int, age_s: float
+) -> tuple[list[Row], list[tuple[Row, str]]]:
+    """The first *count* of *rows* that are of use, and those before them that are of none, each with the reason."""
+    good: list[Row] = []
+    useless: list[tuple[Row, str]] = []
+    for row, intact in rows:
+        if len(good) >= count:
+            break
+        if intact and row.until > age_s:
+            good.append(row)
+        else:
+            useless.append((row, "age" if intact else "damaged"))
+    return good, useless
 
 
 def surplus(rows: Iterable[Row], most_bytes: int, policies: Policies) -> list[Row]:

@@ -46,6 +46,13 @@ QUEUE: Migrations = (
         "CREATE INDEX queued_by_stream ON queued (stream, id)",
         "DROP TABLE messages",
     ),
+    (
+        # what is in `queued` is packed at the next start (store/messages.py); then it stays empty
+        """CREATE TABLE packs (
+            first INTEGER PRIMARY KEY, stream TEXT NOT NULL, messages INTEGER NOT NULL, size INTEGER NOT NULL,
+            crc INTEGER NOT NULL, body BLOB NOT NULL)""",
+        "CREATE INDEX packs_by_stream ON packs (stream, first)",
+    ),
 )
 
 
