@@ -44,7 +44,7 @@ def test_none_and_several_models_need_a_script(onnx, number):
 
 
 def test_a_framework_that_is_not_served_is_named_with_the_other_faults(tmp_path):
-    (tmp_path / "net.pb").write_bytes(b"")
+    (tmp_path / "net.pb").write_bytes(b"net")
     with pytest.raises(ConfigInvalid, match="net:1 says no framework") as caught:
         planned([from_path(tmp_path / "net.pb", "net")], InferenceConfig(runtime="perl"))
     assert [one.path for one in caught.value.problems] == ["entryScript", "runtime"]
@@ -66,7 +66,7 @@ def test_the_image_of_an_onnx_model_names_no_script(onnx, tmp_path):
 
 def test_model_package_says_what_is_missing_without_a_configuration(tmp_path):
     ws = Workspace(tmp_path / "ws")
-    (tmp_path / "net.pb").write_bytes(b"")
+    (tmp_path / "net.pb").write_bytes(b"net")
     package = Model.package(ws, [Model.register(ws, tmp_path / "net.pb", "net")])
     with pytest.raises(PackageError, match="entryScript: is required"):
         package.wait_for_creation()

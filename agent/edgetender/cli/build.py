@@ -45,6 +45,8 @@ def build(
     """
     began = session.monotonic()
     workspace = Workspace(store)
+    if not context.is_dir():
+        raise NotFound(f"cannot build {context}: there is no such directory")
     if not (context / file).is_file():
         raise NotFound(f"cannot build {context}: there is no {file} in it")
     address = host(name, workspace) if name is not None else None

@@ -22,6 +22,7 @@ from edgetender.packaging.model_store import parse_model
 from edgetender.packaging.packager import Order, Packager
 from edgetender.packaging.variants import MadeVariant, make, read_bases
 from edgetender.packaging.workspace import Workspace
+from edgetender.packaging.writer import why_not_written
 
 if TYPE_CHECKING:
     from edgetender.packaging.deployment import Deployments
@@ -166,7 +167,9 @@ def _packaged(
         with log() as tell:
             return make(Packager(workspace, tell), order, variants, platform.split(","), read_bases(bases))
     except OSError as error:
-        raise Permanent(f"cannot package {order.reference}: {error}") from error
+        raise Permanent(
+            f"cannot package {order.reference}: {why_not_written(error, workspace.root)}"
+        ) from error
 
 
 def _images(made: Sequence[MadeVariant]) -> Manifest:

@@ -27,6 +27,7 @@ from edgetender.packaging.packager import BUILDERS, Order, Packager
 from edgetender.packaging.push import split
 from edgetender.packaging.variants import make, read_bases
 from edgetender.packaging.workspace import Workspace
+from edgetender.packaging.writer import why_not_written
 from edgetender.secret import Secret
 
 _PATH = click.Path(path_type=Path)
@@ -157,7 +158,9 @@ def package(
             document = _document(built, order.reference, seconds) | ({"bases": compared} if compared else {})
             lines = [*_lines(built, order.reference, seconds), *comparison_lines(compared)]
     except OSError as error:
-        raise Permanent(f"cannot package: {error}") from error
+        raise Permanent(
+            f"cannot package {order.reference}: {why_not_written(error, out or workspace.root)}"
+        ) from error
     say(f"Run ID: {order.reference} was successful after {session.monotonic() - began:.1f}s")
     if session.for_people:
         session.print_lines(lines)
@@ -220,8 +223,10 @@ def _config(
 
 def _model(text: str, name: str | None, version: int, framework: str | None, models: ModelStore) -> Model:
     path = Path(text)
-    if path.exists() or name is not None:
-        found = from_path(path, name or path.resolve().stem, version)  # `.` has no name of its own
+    if path.exists() or path.is_symlink() or name is not None:
+        found = from_path(
+            path, name or Path(os.path.realpath(path)).stem, version
+        )  # `.` has no name of its own
         return replace(found, framework=framework_named(framework)) if framework else found
     if "/" in text:
         raise NotFound(f"cannot find the model {text}: there is no such file")

@@ -85,7 +85,10 @@ def show(session: Session, name: str | None, query: str | None, store: Path | No
     if query is not None:
         click.echo(json.dumps(_value(document, query), ensure_ascii=False))
     elif session.for_people:
-        session.print_lines([f"{key}: {value}" for key, value in document.items() if value is not None])
+        shown = {
+            key: str(value).lower() if isinstance(value, bool) else value for key, value in document.items()
+        }
+        session.print_lines([f"{key}: {value}" for key, value in shown.items() if value is not None])
     else:
         session.print_document(document)
     return Exit.OK

@@ -42,7 +42,9 @@ def _parse(text: str, at: str) -> tuple[CondaSpec, list[Problem]]:
     try:
         content: Any = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise ConfigInvalid((Problem(at, "conda.malformed", f"no YAML: {error}"),)) from error
+        mark, why = getattr(error, "problem_mark", None), getattr(error, "problem", None)
+        place = f"{at}:{mark.line + 1}" if mark else at
+        raise ConfigInvalid((Problem(place, "conda.malformed", f"no YAML: {why or error}"),)) from error
     listed = content.get("dependencies") if isinstance(content, dict) else None
     if not isinstance(listed, list):
         raise ConfigInvalid((Problem(at, "conda.malformed", "has no list of dependencies"),))

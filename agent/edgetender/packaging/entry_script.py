@@ -2,6 +2,7 @@
 
 import ast
 import keyword
+import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -24,13 +25,14 @@ def problems(entry_script: str | None, source: Path, *, confined: bool) -> list[
         return [Problem(KEY, "script.name", f"{path.stem!r} is no name Python can import")]
     if not path.is_file():
         return [Problem(KEY, "path.missing", f"{path} is no file")]
-    if confined and not path.resolve().is_relative_to(source.resolve()):
+    if confined and not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(source)):
         return [Problem(KEY, "script.outside", f"{path} is not inside {source}")]
     try:
         tree = ast.parse(path.read_bytes(), str(path))
     except (SyntaxError, ValueError) as error:
         line = getattr(error, "lineno", None) or 1
-        return [Problem(f"{KEY}:{path.name}:{line}", "script.syntax", f"does not parse: {error}")]
+        why = getattr(error, "msg", None) or error
+        return [Problem(f"{KEY}:{path.name}:{line}", "script.syntax", f"does not parse: {why}")]
     return _code_problems(path.name, tree)
 
 

@@ -22,6 +22,7 @@ _WHEEL_ARCHITECTURES = {
 _OLDEST_GLIBC = 5
 _SHEBANG = re.compile(rb"^#!.*python[\d.]*[^\n]*\n")
 _FILE = re.compile(r"^(-r|-c|-e|--requirement|--constraint|--editable|\.|/|file:)")
+_SOURCE = re.compile(r"^([\w.-]+(\[[^\]]*\])?\s*@\s*)?(git|hg|svn|bzr)\+")
 _USERINFO = re.compile(r"://[^/\s@]+@")
 _LAYOUT = 1  # raised when the way an environment is laid out changes, so that old ones are not reused
 
@@ -46,7 +47,8 @@ def from_requirements(path: Path) -> Spec:
 def of_requirements(text: str, at: str = "requirements") -> Spec:
     """Return what the text of a requirements file asks for. Raises ConfigInvalid with every fault.
 
-    Lines that lead to files are refused: what is in those would not count for the environment's identity.
+    Lines that lead to files are refused: what is in those would not count for the environment's identity. So is
+    source: it would have to be built, and nothing of the target is run here.
     """
     lines = [line for line in (re.sub(r"(^|\s)#.*$", "", one).strip() for one in text.splitlines()) if line]
     problems = [
@@ -55,6 +57,16 @@ def of_requirements(text: str, at: str = "requirements") -> Spec:
         )
         for number, line in enumerate(lines)
         if _FILE.match(line)
+    ]
+    problems += [
+        Problem(
+            f"{at}[{number}]",
+            "requirements.source",
+            f"{shown(line)!r} is source, which is not built here; name a wheel, a released version, or put the"
+            " code into the source directory",
+        )
+        for number, line in enumerate(lines)
+        if _SOURCE.match(line)
     ]
     if problems:
         raise ConfigInvalid(tuple(problems))
@@ -69,7 +81,7 @@ def shown(text: str) -> str:
 def text_of(path: Path, key: str) -> str:
     """Return what the file holds. Raises ConfigInvalid that names *key*."""
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigInvalid((Problem(key, "file.unreadable", f"{path}: {error}"),)) from error
 
@@ -86,7 +98,8 @@ def install(spec: Spec, target: Path, python: Python, say: Callable[[str], None]
     listed.unlink()
     if done.returncode:
         words = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
-        last = "; ".join(word.removeprefix("ERROR: ") for word in words[-2:]) or done.stderr.strip()[-300:]
+        last = "; ".join(word.removeprefix("ERROR: ") for word in words[-2:]) or done.stderr[-300:]
+        last = " ".join(last.split())
         raise Permanent(
             f"cannot install the environment for {python.platform}: {shown(last)}; is there a wheel for it?"
         )

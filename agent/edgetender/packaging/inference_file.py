@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ _KEYS = {
     "cudaVersion": "cuda_version",
     "description": "description",
 }
+_KNOWN = (*_KEYS, "baseImageRegistry", "environment")
+_WORDS = {bool: "true or false", str: "text"}
 
 
 def from_json(
@@ -31,6 +34,9 @@ def from_json(
 
     Raises ConfigInvalid with every fault; unknown keys only become `warnings`.
     """
+    if not path.is_file():
+        why = "is a directory, no file" if path.is_dir() else "there is no such file"
+        raise ConfigInvalid((Problem(str(path), "path.missing", why),))
     try:
         content: Any = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:
@@ -39,11 +45,7 @@ def from_json(
         raise ConfigInvalid((Problem(str(path), "json.malformed", "is no JSON object"),))
     config = InferenceConfig(folder=path.parent)
     problems: list[Problem] = []
-    config.warnings = tuple(
-        Problem(key, "key.unknown", "is no known key and is not used")
-        for key in content
-        if key not in (*_KEYS, "baseImageRegistry", "environment")
-    )
+    config.warnings = tuple(_unknown(key) for key in content if key not in _KNOWN)
     for key in [key for key in content if key in _KEYS]:
         _set(config, key, content[key], problems)
     _registry(content.get("baseImageRegistry"), config, problems)
@@ -52,8 +54,14 @@ def from_json(
         setattr(config, name, value)
     problems += config.problems(script_required=script_required)
     if problems:
-        raise ConfigInvalid(tuple(problems))
+        raise ConfigInvalid((*problems, *config.warnings))  # a fault may be a slip in a key's name
     return config
+
+
+def _unknown(key: str) -> Problem:
+    near = get_close_matches(key, _KNOWN, 1)
+    hint = f"; is {near[0]} meant?" if near else ""
+    return Problem(key, "key.unknown", f"is no known key and is not used{hint}")
 
 
 def _set(config: InferenceConfig, key: str, value: Any, problems: list[Problem]) -> None:
@@ -61,7 +69,7 @@ def _set(config: InferenceConfig, key: str, value: Any, problems: list[Problem])
     if value is None:
         return
     if not isinstance(value, expected):
-        problems.append(Problem(key, "value.type", f"expects {expected.__name__}, not {value!r}"))
+        problems.append(Problem(key, "value.type", f"expects {_WORDS[expected]}, not {json.dumps(value)}"))
         return
     if key.startswith("extra") and config.extra_docker_file_steps not in (None, value):
         text = "is given in both spellings, with two values"

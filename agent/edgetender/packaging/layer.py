@@ -5,6 +5,7 @@ stream without name or time. A `.pyc` carries its source's time; it is set to th
 compile each module again at every start.
 """
 
+import errno
 import hashlib
 import os
 import stat
@@ -183,6 +184,14 @@ def tree(
             yield _entry(path, root, f"{at}/{path.relative_to(root).as_posix()}")
 
 
+def _leads_round(link: Path) -> bool:
+    try:
+        link.stat()
+    except OSError as error:
+        return error.errno == errno.ELOOP
+    return False
+
+
 def _refuse(path: Path, why: str) -> NoReturn:
     raise ConfigInvalid((Problem(str(path), "path.unpackable", why),))
 
@@ -191,7 +200,10 @@ def _entry(path: Path, root: Path, at: str) -> Entry:
     status = path.lstat()
     if stat.S_ISLNK(status.st_mode):
         target = path.readlink()
-        inside = (path.parent / target).resolve().is_relative_to(root.resolve())
+        # realpath, because Path.resolve raises at a link that leads to itself
+        inside = Path(os.path.realpath(path.parent / target)).is_relative_to(os.path.realpath(root))
+        if not path.exists() and _leads_round(path):
+            _refuse(path, "is a link that leads to itself")
         if target.is_absolute() or not inside:
             _refuse(path, f"is a link that leads out of {root}")
         return Entry(at, link=PurePosixPath(target).as_posix())

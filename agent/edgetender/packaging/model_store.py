@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from hashlib import file_digest, sha256
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 from edgetender.codec import canonical
 from edgetender.errors import ConfigInvalid, NotFound, Permanent, Problem
 from edgetender.packaging.layer import Entry, tree
-from edgetender.packaging.writer import writer
+from edgetender.packaging.writer import why_not_written, writer
 
 _NAME = re.compile(r"^[a-zA-Z0-9][a-zA-Z0-9\-\._]{0,254}$")
 _FRAMEWORKS = (
@@ -25,6 +26,7 @@ _FRAMEWORKS = (
     "Multi",
     "Custom",
 )  # the original's words
+_POINTER, _POINTER_BYTES = b"version https://git-lfs.github.com/spec/", 1024
 _RECORD = "model.json"
 _FILES = "files"
 
@@ -54,7 +56,8 @@ class Model:
 def check_name(name: str) -> None:
     """Raise ConfigInvalid unless models may have this name."""
     if not _NAME.match(name):
-        text = f"{name!r}: letters, digits, '-', '.', '_', beginning with a letter or digit, at most 255"
+        rule = "letters, digits, '-', '.', '_', beginning with a letter or digit, at most 255"
+        text = f"{name!r}: {rule}; give another with --name"
         raise ConfigInvalid((Problem("name", "model.name", text),))
 
 
@@ -71,8 +74,27 @@ def from_path(path: Path, name: str, version: int = 1) -> Model:
     """Return the model in a file or directory, registered nowhere. Raises ConfigInvalid, NotFound."""
     check_name(name)
     if not path.exists():
-        raise NotFound(f"cannot find the model {path}; name a file or a directory")
+        why = "it is a link that leads nowhere" if path.is_symlink() else "there is no such file"
+        raise NotFound(f"cannot find the model {path}: {why}; name a file or a directory")
+    if problems := _no_model(path):
+        raise ConfigInvalid(problems)
     return Model(name, version, path, _hash(path), framework_of(path))
+
+
+def _no_model(path: Path) -> tuple[Problem, ...]:
+    """What a copy that went wrong leaves in a model's place."""
+    files = [one for one in sorted(path.rglob("*")) if one.is_file()] if path.is_dir() else [path]
+    if not any(one.stat().st_size for one in files):
+        return (Problem(str(path), "model.empty", "is empty"),)
+    text = "is a pointer of Git LFS, not the file; run: git lfs pull"
+    return tuple(Problem(str(one), "model.pointer", text) for one in files if _is_pointer(one))
+
+
+def _is_pointer(path: Path) -> bool:
+    if path.stat().st_size > _POINTER_BYTES:
+        return False
+    with path.open("rb") as file:
+        return file.read(len(_POINTER)) == _POINTER
 
 
 def framework_named(text: str) -> str:
@@ -123,8 +145,20 @@ class ModelStore:
     ) -> Model:
         """Keep a copy of the model as the next version, or as *version*. Safe to interrupt.
 
-        Raises ConfigInvalid (name, or the version is taken: versions never change), NotFound.
+        Raises ConfigInvalid (name, a model that is empty, or the version is taken: versions never change),
+        NotFound, Permanent for a full disk and the like.
         """
+        try:
+            return self._registered(
+                path, name, version, framework=framework, tags=tags or {}, properties=properties or {},
+                description=description, created=created,
+            )  # fmt: skip
+        except OSError as error:
+            with suppress(OSError):
+                (self._root / name).rmdir()  # made for this one, unless it holds others
+            raise Permanent(f"cannot register {name}: {why_not_written(error, self._root)}") from error
+
+    def _registered(self, path: Path, name: str, version: int | None, **said: Any) -> Model:
         path = Path(os.path.abspath(path))  # noqa: PTH100  "." has no name; resolve() would take a link's target
         offered = from_path(path, name, version or 1)
         folder = self._root / name
@@ -137,15 +171,15 @@ class ModelStore:
             while True:
                 number = version if version is not None else max(self._versions(name), default=0) + 1
                 final = folder / str(number) / _FILES / path.name
-                model = replace(
-                    offered, version=number, path=final, framework=framework or offered.framework, tags=tags or {},
-                    properties=properties or {}, description=description, created=created,
-                )  # fmt: skip
+                known = said | {"framework": said["framework"] or offered.framework}
+                model = replace(offered, version=number, path=final, **known)
                 (part / _RECORD).write_bytes(canonical(asdict(model) | {"path": path.name}))
                 try:
                     part.rename(folder / str(number))
                 except OSError as error:
-                    if version is None and (folder / str(number)).exists():
+                    if not (folder / str(number)).exists():
+                        raise
+                    if version is None:
                         continue  # another registration took the number in between: the next one is ours
                     text = f"{name}:{number} is registered; versions never change"
                     raise ConfigInvalid((Problem("version", "model.exists", text),)) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -186,7 +187,8 @@ class Packager:
 
 def _outside(config: InferenceConfig, path: Path, option: str) -> None:
     """What is made must not lie among what is packed: the next package would hold this one."""
-    if config.source_directory and path.resolve().is_relative_to(config.source.resolve()):
+    source = os.path.realpath(config.source)
+    if config.source_directory and Path(os.path.realpath(path)).is_relative_to(source):
         text = f"{path} lies in the source directory, which is packed whole; name a place outside of it"
         raise ConfigInvalid((Problem(option, "path.inside", text),))
 

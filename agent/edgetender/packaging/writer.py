@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 from pathlib import Path
@@ -10,6 +11,14 @@ from pathlib import Path
 def writer() -> str:
     """For files that are written beside their place and then renamed: several packages may be made at once."""
     return f"{os.getpid()}-{threading.get_ident()}"
+
+
+def why_not_written(error: OSError, place: Path) -> str:
+    """Say in words what stopped a write to *place*; a full disk does not say which one it is."""
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return f"the disk of {place} is full; make room, for instance with edgetender image prune"
+    reason = error.strerror or str(error)
+    return f"{error.filename}: {reason}" if error.filename else reason
 
 
 def write_privately(path: Path, text: str) -> None:

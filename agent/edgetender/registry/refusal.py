@@ -89,7 +89,10 @@ def _why(causes: list[BaseException]) -> str:  # noqa: C901  a table again
                 return f"its certificate was refused: {cause.verify_message}; is this device's clock right?"
             case ssl.SSLCertVerificationError():
                 why = cause.verify_message or "it is for another name"
-                return f"its certificate was refused: {why}; is the registry's ca_file the right one?"
+                return (
+                    f"its certificate was refused: {why}; is that of its authority given, and the right one?"
+                    " (ca_file, --registry-ca, --ca)"
+                )
             case ssl.SSLError() if cause.reason in {"WRONG_VERSION_NUMBER", "HTTP_REQUEST"}:
                 return "it speaks no TLS; set plain_http for this registry if that is meant"
             case ssl.SSLError():

@@ -1,0 +1,130 @@
+"""What people get wrong: does each slip end with one sentence that names the place, and leave nothing behind?"""
+
+import errno
+from pathlib import Path
+
+import pytest
+
+from edgetender.cli import run
+from edgetender.cli.output import Session
+from edgetender.packaging.writer import why_not_written
+from tests.builders.packages import SCRIPT
+
+
+@pytest.fixture
+def ask(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("EDGETENDER_STORE", str(tmp_path / "store"))
+    monkeypatch.chdir(tmp_path)
+    Path("score.py").write_text(SCRIPT)
+    Path("weights.bin").write_bytes(b"w")
+
+    def asked(*words):
+        code = run([*map(str, words)], Session())
+        return int(code), capsys.readouterr().err
+
+    return asked
+
+
+def packaging(ask, model="weights.bin", *words):
+    code, said = ask(
+        "package", model, "--entry-script", "score.py", "--base", "oci:none", "-t", "x:1", *words
+    )
+    return code, said.partition("builder direct\n")[2] or said
+
+
+def test_a_link_that_leads_to_itself_is_named(ask):
+    Path("source").mkdir()
+    Path("source/score.py").write_text(SCRIPT)
+    Path("source/a").symlink_to("b")
+    Path("source/b").symlink_to("a")
+    Path("model").mkdir()
+    Path("model/self").symlink_to("self")
+    Path("model/weights").write_text("w")
+    Path("round").symlink_to("round")
+
+    code, said = ask("package", "model", "--entry-script", "score.py", "--base", "oci:none", "-t", "x:1")
+    assert (code, said) == (6, "model/self: is a link that leads to itself [path.unpackable]\n")
+    code, said = packaging(ask, "round")
+    assert (code, "cannot find the model round: it is a link that leads nowhere" in said) == (4, True)
+    code, said = packaging(ask, "weights.bin", "--source-dir", "source", "--output", "round")
+    assert (code, "Traceback" in said) == (4, False)
+
+
+@pytest.mark.parametrize("content", [{}, {"weights": b""}])
+def test_a_model_without_a_byte_is_none(ask, content):
+    Path("model").mkdir()
+    for name, body in content.items():
+        Path("model", name).write_bytes(body)
+    assert packaging(ask, "model") == (6, "model: is empty [model.empty]\n")
+    code, said = ask("model", "register", "model", "--name", "m")
+    assert (code, "is empty" in said) == (6, True)
+    assert not Path("store").exists()
+
+
+def test_a_pointer_of_git_lfs_is_told_from_the_model_it_stands_for(ask):
+    Path("model").mkdir()
+    Path("model/config.json").write_text("{}")
+    Path("model/weights").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 9\n")
+    text = "model/weights: is a pointer of Git LFS, not the file; run: git lfs pull [model.pointer]\n"
+    assert packaging(ask, "model") == (6, text)
+
+
+def test_a_name_that_a_file_has_and_a_model_cannot_says_how_to_give_another(ask):
+    Path("my model.bin").write_bytes(b"w")
+    code, said = packaging(ask, "my model.bin")
+    assert (code, "give another with --name" in said) == (6, True)
+
+
+@pytest.mark.parametrize(
+    "line", ["git+https://me:token@git.example/a.git", "a @ git+ssh://git.example/a", "a[b] @ hg+https://x/y"]
+)
+def test_source_of_others_is_refused_before_anything_is_fetched(ask, line):
+    Path("env.yml").write_text(f"dependencies:\n  - pip:\n    - numpy\n    - {line}\n")
+    Path("req.txt").write_text(f"{line}\n-e .\n")
+
+    code, said = packaging(ask, "weights.bin", "--conda", "env.yml")
+    assert (code, "condaFile:pip[1]" in said, "is source, which is not built here" in said) == (6, True, True)
+    assert "token" not in said
+
+
+def test_a_mark_at_a_file_s_beginning_is_no_part_of_what_it_says(tmp_path):
+    from edgetender.packaging.environment import from_requirements
+
+    path = tmp_path / "requirements.txt"
+    path.write_bytes(b"\xef\xbb\xbfnumpy\r\n# why\r\n\r\nscipy\r\n")
+    assert from_requirements(path).requirements == ("numpy", "scipy")
+
+
+def test_yaml_that_is_none_is_told_in_one_line_with_its_number(ask):
+    Path("env.yml").write_text("dependencies:\n  - [pip\n")
+    code, said = packaging(ask, "weights.bin", "--conda", "env.yml")
+    assert (code, said.count("\n"), said.startswith("condaFile:3: no YAML: ")) == (6, 1, True)
+
+
+def test_a_configuration_that_is_not_there_is_told_from_one_that_is_no_json(ask):
+    Path("folder").mkdir()
+    for path, why in (("none.json", "there is no such file"), ("folder", "is a directory, no file")):
+        code, said = ask("package", "weights.bin", "--ic", path, "-t", "x:1")
+        assert (code, said) == (6, f"{path}: {why} [path.missing]\n")
+
+
+def test_a_slip_in_a_key_is_told_with_the_faults_it_may_have_caused(ask):
+    Path("ic.json").write_text('{"entryScirpt": "score.py", "condaFile": "none.yml"}')
+    code, said = ask("package", "weights.bin", "--ic", "ic.json", "-t", "x:1")
+    assert code == 6
+    assert "none.yml is no file" in said
+    assert "entryScirpt: is no known key and is not used; is entryScript meant? [key.unknown]" in said
+
+
+def test_a_place_that_cannot_be_written_is_named_and_a_full_disk_says_whose(ask):
+    Path("file").write_text("")
+    code, said = packaging(ask, "weights.bin", "--store", "file/store")
+    assert (code, said) == (1, "cannot package x:1: file/store: Not a directory\n")
+    code, said = ask("model", "register", "weights.bin", "--name", "m", "--store", "file/store")
+    assert (code, said) == (1, "cannot register m: file/store/models/m: Not a directory\n")
+    full = OSError(errno.ENOSPC, "No space left on device")
+    assert why_not_written(full, Path("store")).startswith("the disk of store is full; make room")
+
+
+def test_a_build_without_a_directory_says_so(ask):
+    assert ask("build", "none", "--image", "x:1") == (4, "cannot build none: there is no such directory\n")
