@@ -35,9 +35,8 @@ def client(engine_socket: str) -> Iterator[docker.APIClient]:
 
 
 @pytest.fixture
-def engine(engine_socket: str) -> Iterator[DockerEngine]:
-    with contextlib.closing(DockerEngine(engine_socket, "relayed")) as engine:
-        yield engine
+def engine(engine_socket: str) -> DockerEngine:
+    return DockerEngine(engine_socket, "relayed")
 
 
 @pytest.fixture

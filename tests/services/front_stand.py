@@ -98,8 +98,6 @@ def stand(
             front.lower("web")
             for container in engine.containers():
                 engine.remove(container.id)
-            engine.close()
-            front.close()
 
 
 @contextlib.contextmanager

@@ -6,10 +6,10 @@ import json
 import tarfile
 from pathlib import Path
 
-import docker
-import docker.errors
-
+from edgetender.engine.client import NOT_FOUND, Client, Refused
 from edgetender.errors import EngineRefused
+
+_LOAD_S = 270  # a slow card's time to take ten megabytes
 
 
 class FrontImage:
@@ -19,17 +19,18 @@ class FrontImage:
         self._archive = archive
         self._id: str | None = None
 
-    def ensure(self, client: docker.APIClient) -> str:
+    def ensure(self, client: Client) -> str:
         """Return the image's id once the engine has it. Raises EngineRefused for an archive that is none."""
         if self._archive is None:
             raise EngineRefused("cannot set up a front: no image for it is configured (front.archive)")
         image = self._known(self._archive)
         try:
-            client.inspect_image(image)  # type: ignore[no-untyped-call]
-        except docker.errors.ImageNotFound:
+            client.get(f"/images/{image}/json")
+        except Refused as refused:
+            if refused.status != NOT_FOUND:
+                raise
             with self._archive.open("rb") as archive:
-                for _ in client.load_image(archive):  # type: ignore[no-untyped-call]
-                    pass
+                client.send("/images/load", archive, wait_s=_LOAD_S)
         return image
 
     def _known(self, path: Path) -> str:
