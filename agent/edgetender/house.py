@@ -133,6 +133,9 @@ class DaemonHouse:
     def metrics(self) -> bytes:
         return self._exposition()
 
+    def takes_orders(self) -> bool:
+        return bool(self._settings.api.page_credential)
+
     def checks(self) -> tuple[tuple[Result, datetime], ...]:
         return self._checker.latest()
 

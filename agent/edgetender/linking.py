@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, cast
 
 from edgetender.clock import Clock
 from edgetender.config.settings import Settings
-from edgetender.errors import ConfigInvalid, NotFound, Problem
+from edgetender.errors import ConfigInvalid, CredentialUnusable, NotFound, Problem
 from edgetender.ingest.doors import Doors
 from edgetender.ingest.taking import Limits
 from edgetender.metrics import Metrics
@@ -20,6 +20,7 @@ from edgetender.registry.images import RegistrySettings
 from edgetender.registry.issuers import Issuers
 from edgetender.registry.relay import Relay
 from edgetender.registry.short_lived import Kept, ShortLived
+from edgetender.secret import Secret
 from edgetender.sinks.upstream import UpstreamSink
 from edgetender.thinning import Thinned
 from edgetender.transports import load
@@ -30,6 +31,7 @@ from edgetender.transports.settings import FolderSettings, IotHubSettings, MqttS
 if TYPE_CHECKING:
     from edgetender.sinks.otlp import OtlpExporter
 
+_SHORTEST_TOKEN = 16
 MAX_KEEPALIVE_S = 1177  # an IoT Hub hangs up after 1.5 times as long, at most 1767 s
 
 
@@ -120,6 +122,22 @@ def _artifact(settings: Settings, credentials: Credentials, artifact: Artifact) 
     where = artifact.reference
     credential = credentials.get(artifact.credential, where.registry) if artifact.credential else None
     return fetch(where, credential, registries_of(settings))
+
+
+def page_token_of(settings: Settings, read: Callable[[str], Secret]) -> Callable[[], Secret] | None:
+    """How the page's token is read, so that a new one counts at once; None: the page is read-only."""
+    name = settings.api.page_credential
+    if not name:
+        return None
+
+    def token() -> Secret:
+        text = read(name).reveal().strip()
+        if len(text) < _SHORTEST_TOKEN:
+            why = f"its {len(text)} characters are guessed; it needs {_SHORTEST_TOKEN}: openssl rand -hex 16"
+            raise CredentialUnusable(f"cannot take the page's token from the credential {name!r}: {why}")
+        return Secret(text)
+
+    return token
 
 
 def labels_of(settings: Settings) -> dict[str, str]:

@@ -127,6 +127,8 @@ SHOWN: dict[str, tuple[str, ...]] = {
         f"{STRANGERS}::test_who_may_look_may_not_order",
         f"{DOORS}::test_what_is_for_root_alone_is_refused_to_the_groups_members_and_everything_is_written_down",
         f"{DOORS}::test_over_tcp_nobody_may_do_or_read_more",
+        "contracts/test_api_token.py::test_another_token_or_none_is_refused",
+        "contracts/test_api_token.py::test_a_page_of_another_address_is_refused_even_with_the_token",
         "system/test_systemd.py::test_it_runs_as_its_own_user_and_can_write_its_own_state_only",
     ),
     "L2 slow, large, many and malformed requests": (

@@ -51,7 +51,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "checks": WORDS | HANDS | PORTS | {"config", "decide", "eventlog"},
     "support": WORDS | {"api", "checks", "config", "engine"},  # the labels of what is ours
     "grounding": WORDS | PORTS | {"config", "engine", "store", "checks"},
-    "linking": WORDS | PORTS | {"config", "transports", "ingest", "registry", "sinks", "metrics", "thinning"},
+    "linking": WORDS
+    | PORTS
+    | {"config", "api", "transports", "ingest", "registry", "sinks", "metrics", "thinning"},
     "detecting": WORDS | PORTS | {"config", "probes"},
     "receiving": WORDS | PORTS | {"convert"},
     "house": WORDS | PORTS | {"decide", "config", "publisher", "eventlog", "checks"},

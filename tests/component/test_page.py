@@ -153,6 +153,38 @@ def test_anybody_can_read_it(page, scheme, width):
     assert page.picture().startswith(b"\x89PNG")
 
 
+def test_it_is_read_only_where_it_has_no_token(page):
+    assert page.look("document.querySelectorAll('button, input').length") == 0
+    assert "Read-only" in page.text()
+
+
+def test_with_its_token_it_gives_orders_and_says_what_became_of_them(house, browser, tmp_path):
+    house.orders = True
+    with served(house, tmp_path / "admin.sock", listen="127.0.0.1:0", token="a" * 32) as api:
+        browser.complaints.clear()
+        browser.open(f"http://127.0.0.1:{api.port}/")
+        browser.until("document.querySelectorAll('#orders button').length === 5")
+        assert "Read-only" not in browser.text()
+        assert browser.look("[...document.getElementById('module').options].map((o) => o.value)") == [
+            "scorer",
+            "ocr",
+        ]
+        assert browser.faults() == []
+        browser.look("document.getElementById('module').value = 'ocr'")
+        browser.look("document.getElementById('token').value = 'guessed'")
+        browser.look("document.querySelector('#orders button').click()")
+        browser.until("document.getElementById('answer').textContent.startsWith('✗ cannot take this')")
+        assert house.submitted == []
+        browser.look("document.getElementById('token').value = 'a'.repeat(32)")
+        house.change()
+        browser.look("document.querySelector('#orders button').click()")
+        browser.until("document.getElementById('answer').textContent.startsWith('✓ Restart ocr')")
+        assert house.submitted == [("restart", "page", b'{"module":"ocr"}')]
+        assert [said for said in browser.complaints if "401" not in said] == []
+    browser.open("about:blank")
+    browser.until("location.href === 'about:blank'")
+
+
 def test_an_agent_that_ends_is_said_to_be_gone(house, browser, tmp_path):
     with served(house, tmp_path / "admin.sock", listen="127.0.0.1:0") as api:
         browser.open(f"http://127.0.0.1:{api.port}/")
@@ -167,7 +199,7 @@ def test_the_pages_are_this_origins_alone():
     for page, name in product(get_args(Page), ASSETS):
         found = asset(page, name)
         if found is None:
-            assert (page, name) == ("fleet", "trends.js")
+            assert (page, name) in (("fleet", "trends.js"), ("fleet", "orders.js"))
             continue
         text = re.sub(rb'xmlns="[^"]*"|http://www.w3.org/2000/svg', b"", found[1])
         assert b"http" not in text.replace(b"https:", b"http") or b"://" not in text, name

@@ -77,6 +77,7 @@ class FakeHouse:
     insights: dict[str, Any] = field(
         default_factory=lambda: {"plan": {"steps": [], "held": []}, "variants": [], "hardware": []}
     )
+    orders: bool = False  # whether the page gives any
     fared: dict[str, Any] = field(default_factory=lambda: trends_document({}, NOON))
     turn: int = 0
     changed: threading.Condition = field(default_factory=threading.Condition)
@@ -160,6 +161,9 @@ class FakeHouse:
     def trends(self) -> dict[str, Any]:
         self._raise("trends")
         return self.fared
+
+    def takes_orders(self) -> bool:
+        return self.orders
 
     def insight(self) -> dict[str, Any]:
         return self.insights

@@ -16,6 +16,7 @@ from edgetender.api import wire
 from edgetender.api.connection import Bounds
 from edgetender.api.house import House
 from edgetender.api.server import ApiServer
+from edgetender.secret import Secret
 
 
 @dataclass(frozen=True)
@@ -59,12 +60,17 @@ class Served:
             return Reply(answer.status, answer.body.read())
 
     def ask_tcp(
-        self, target: str, method: str = "GET", host: str = "localhost:8787", body: bytes = b""
+        self,
+        target: str,
+        method: str = "GET",
+        host: str = "localhost:8787",
+        body: bytes = b"",
+        **headers: str,
     ) -> Reply:
         """Ask on the loopback listener, by the name *host*."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port or 0, timeout=10)
         try:
-            connection.request(method, target, body, {"Host": host})
+            connection.request(method, target, body, {"Host": host} | headers)
             answer = connection.getresponse()
             return Reply(answer.status, answer.read(), answer.getheader("Content-Type", ""))
         finally:
@@ -94,6 +100,7 @@ def served(
     listen: str = "",
     group: str = "",
     read_group: str = "",
+    token: str = "",
     bounds: Bounds | None = None,
 ) -> Iterator[Served]:
     """Serve *house* at *path*. It answers from the first moment: the sockets are bound before the thread runs."""
@@ -105,6 +112,7 @@ def served(
         read_socket=reading,
         read_group=read_group,
         listen=listen,
+        token=(lambda: Secret(token)) if token else None,
         bounds=bounds,
     )
     server.bind()

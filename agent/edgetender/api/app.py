@@ -22,14 +22,17 @@ from edgetender.api.live import Live
 from edgetender.api.peer import Peer, is_trusted
 from edgetender.api.routes import ROUTES, Access, Answer, Call, Route
 from edgetender.api.streaming import Streams, close
+from edgetender.api.token import is_foreign, shows
 from edgetender.codec import MAX_BYTES
 from edgetender.errors import AgentError
 from edgetender.pages import HEADERS
+from edgetender.secret import Secret
 
 log = logging.getLogger(__name__)
 audit = logging.getLogger("edgetender.audit")
 
 _VIEWERS = 8
+_WRONG_TOKEN_S = 1.0  # who guesses is kept waiting
 _LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -37,11 +40,15 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """Whose orders are taken: root's, *own_uid*'s, and those of *group*'s members; *readers* may look as well."""
+    """Whose orders are taken: root's, *own_uid*'s, and those of *group*'s members; *readers* may look as well.
+
+    *token* is what the page gives its few orders with, read anew for each; None: it gives none.
+    """
 
     own_uid: int
     group: int | None = None
     readers: int | None = None
+    token: Callable[[], Secret] | None = None
     streams: Streams = field(default_factory=Streams)
     viewers: Streams = field(default_factory=lambda: Streams(_VIEWERS))  # pages: they take no log's place
 
@@ -100,7 +107,9 @@ async def _admit(request: Request, access: Access, trust: Trust, body_s: float) 
     peer: Peer | None = request.state.peer
     if peer is None:
         _check_host(request.headers.get("host", ""))
-        if access is not Access.ANYBODY:
+        if access is Access.PAGE and trust.token is not None:
+            await _check_token(request, trust.token)
+        elif access is not Access.ANYBODY:
             raise _Refused(403, "api.forbidden", "cannot do this over TCP: use the admin socket")
     else:
         _check_peer(peer, access, trust, reads=request.state.reads)
@@ -108,7 +117,18 @@ async def _admit(request: Request, access: Access, trust: Trust, body_s: float) 
         body = await asyncio.wait_for(_body(request), body_s)
     except TimeoutError:
         raise _Refused(408, "api.slow", f"cannot wait for the body: more than {body_s:g} s") from None
-    return Call(request.path_params, request.query_params, body, f"cli ({peer})")
+    source = f"cli ({peer})" if peer is not None else "page"
+    return Call(request.path_params, request.query_params, body, source, by_page=peer is None)
+
+
+async def _check_token(request: Request, token: Callable[[], Secret]) -> None:
+    if is_foreign(request.headers):
+        raise _Refused(403, "api.origin", "cannot take this from a page of another address")
+    if not shows(await run_in_threadpool(token), request.headers):
+        await asyncio.sleep(_WRONG_TOKEN_S)
+        raise _Refused(
+            401, "api.token", "cannot take this: the token is not the page's (api.page_credential)"
+        )
 
 
 def _check_peer(peer: Peer, access: Access, trust: Trust, *, reads: bool) -> None:

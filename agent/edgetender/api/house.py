@@ -106,6 +106,10 @@ class House(Protocol):
         """The last cycle's plan, the variants with their verdicts, the hardware (decide/insight.py)."""
         ...
 
+    def takes_orders(self) -> bool:
+        """Whether the page gives orders, with a token."""
+        ...
+
     def wait(self, turn: int, timeout_s: float) -> int:
         """Return the turn now, at once if it is not *turn* any more: each cycle and each event is one."""
         ...

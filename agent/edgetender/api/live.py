@@ -22,6 +22,7 @@ def page_document(house: House) -> dict[str, Any]:
         status=house.status(),
         checks=answers.checks(house.checks()),
         events=list(house.events(_EVENTS, follow=False)),
+        orders=house.takes_orders(),
         **house.insight(),
     )
 

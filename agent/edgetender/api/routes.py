@@ -23,22 +23,27 @@ _DIGITS = 19  # 2^63 - 1, the highest number of a row, has as many
 
 
 class Access(Enum):
-    """Who may ask: anybody on this machine, who may read or order by a unix socket, who may order, root alone."""
+    """Who may ask: anybody on this machine, who may read or order by a unix socket, who may order, root alone.
+
+    PAGE is who may order, and the page with its token.
+    """
 
     ANYBODY = auto()
     READ = auto()
+    PAGE = auto()
     TRUSTED = auto()
     ROOT = auto()
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request. *source* says who made it, for the ledger: `cli (uid 0)`."""
+    """One request. *source* says who made it, for the ledger: `cli (uid 0)`; *by_page*: on the loopback listener."""
 
     path: Mapping[str, str]
     query: Mapping[str, str]
     body: bytes
     source: str
+    by_page: bool = False
 
 
 Text = tuple[str, bytes]  # media type, body
@@ -96,6 +101,8 @@ def _check(house: House, call: Call) -> Answer:
     wish = decode(call.body) if call.body else {}
     if not isinstance(wish, dict) or not isinstance(wish.get("fix", False), bool):
         raise ManifestInvalid((Problem("fix", "value", 'send {"ids": [...], "skip": [...], "fix": false}'),))
+    if wish.get("fix") and call.by_page:
+        raise ManifestInvalid((Problem("fix", "value", "the page repairs nothing: edgetender check --fix"),))
     return answers.checks(house.check(_names(wish, "ids"), _names(wish, "skip"), fix=wish.get("fix", False)))
 
 
@@ -248,7 +255,7 @@ ROUTES = (
     Route("GET", "/v1/trends", Access.ANYBODY, _trends),
     Route("GET", "/v1/live", Access.ANYBODY, _live),
     Route("GET", "/v1/checks", Access.ANYBODY, _checks),
-    Route("POST", "/v1/checks", Access.TRUSTED, _check),
+    Route("POST", "/v1/checks", Access.PAGE, _check),
     Route("GET", "/v1/hardware", Access.READ, _hardware),
     Route("GET", "/v1/facts", Access.READ, _facts),
     Route("GET", "/v1/explain/{module}", Access.READ, _explain),
@@ -261,12 +268,12 @@ ROUTES = (
     Route("GET", "/v1/decisions/{id}", Access.READ, _decision),
     Route("POST", "/v1/plan", Access.READ, _plan),
     Route("POST", "/v1/apply", Access.TRUSTED, _apply),
-    Route("POST", "/v1/modules/{module}/restart", Access.TRUSTED, _restart),
+    Route("POST", "/v1/modules/{module}/restart", Access.PAGE, _restart),
     Route("POST", "/v1/modules/{module}/variant", Access.TRUSTED, _variant),
-    Route("POST", "/v1/rollback", Access.TRUSTED, _rollback),
+    Route("POST", "/v1/rollback", Access.PAGE, _rollback),
     Route("GET", "/v1/rollback", Access.READ, _plan_back),
-    Route("POST", "/v1/hold", Access.TRUSTED, _pausing("hold")),
-    Route("POST", "/v1/release", Access.TRUSTED, _pausing("release")),
+    Route("POST", "/v1/hold", Access.PAGE, _pausing("hold")),
+    Route("POST", "/v1/release", Access.PAGE, _pausing("release")),
     Route("POST", "/v1/now", Access.TRUSTED, _pausing("now")),
     Route("POST", "/v1/modules/{module}/delay", Access.TRUSTED, _pausing("delay")),
     Route("POST", "/v1/trust/reset", Access.ROOT, _trust_reset),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from edgetender.api.app import Trust, application
 from edgetender.api.connection import Bounds, Connection
 from edgetender.api.house import House
 from edgetender.api.listeners import bind_tcp, bind_unix, group_id
+from edgetender.secret import Secret
 
 _GRACE_S = 1  # requests still under way are cut after this long
 _DOORS = 3
@@ -23,7 +25,7 @@ class ApiServer:
     """Serves *house* on a unix socket of mode 0660, and, to look at, on another one and on a loopback address.
 
     *group* may give orders, *read_group* may look, at *read_socket* (None: there is none); *listen* ("": not at
-    all) is for everybody on this machine.
+    all) is for everybody on this machine, who may give a few orders there with the *token*.
 
     `bind` raises before any thread is started; `run` is a Worker's body; `stop` may be called from any thread
     and leaves no socket behind.
@@ -38,6 +40,7 @@ class ApiServer:
         read_socket: Path | None = None,
         read_group: str = "",
         listen: str = "",
+        token: Callable[[], Secret] | None = None,
         bounds: Bounds | None = None,
     ) -> None:
         bounds = bounds or Bounds()
@@ -49,7 +52,7 @@ class ApiServer:
         self._sockets: list[socket.socket] = []
         self._inodes: dict[Path, int] = {}
         self._port: int | None = None
-        trust = Trust(os.geteuid(), orders, readers)
+        trust = Trust(os.geteuid(), orders, readers, token)
         self._streams = (trust.streams, trust.viewers)
         config = uvicorn.Config(
             application(house, trust, body_s=bounds.body_s),

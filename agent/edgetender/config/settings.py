@@ -126,11 +126,14 @@ class TrustSettings:
 
 @dataclass(frozen=True, slots=True)
 class ApiSettings:
-    """The admin socket and its group; *listen* is the read-only loopback listener, "" for none."""
+    """The admin socket and its group; *listen* is the loopback listener of the page, "" for none."""
 
     socket: Annotated[Path, values.socket_path, "the admin socket, mode 0660"] = ADMIN_SOCKET
-    listen: Annotated[str, values.loopback, "the device page, /metrics and /healthz, without a password"] = (
+    listen: Annotated[str, values.loopback, "the device page, /metrics and /healthz, to be read by all"] = (
         "127.0.0.1:8787"
+    )
+    page_credential: Annotated[Text, "the token with which the page gives orders; empty: it is read-only"] = (
+        ""
     )
     group: Annotated[Text, "whose members may give orders, beside root and the daemon's user"] = "edgetender"
     read_group: Annotated[

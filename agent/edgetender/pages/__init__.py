@@ -12,6 +12,7 @@ ASSETS = {
     "index.html": "text/html; charset=utf-8",
     "app.js": "text/javascript; charset=utf-8",
     "view.js": "text/javascript; charset=utf-8",
+    "orders.js": "text/javascript; charset=utf-8",
     "trends.js": "text/javascript; charset=utf-8",
     "elements.js": "text/javascript; charset=utf-8",
     "style.css": "text/css; charset=utf-8",

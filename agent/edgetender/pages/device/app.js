@@ -1,4 +1,5 @@
 // Listens to the agent and shows what it says; a section is drawn again only when its part changed.
+import { orders } from "/page/orders.js";
 import { trends } from "/page/trends.js";
 import { draw } from "/page/view.js";
 
@@ -24,6 +25,7 @@ function show(page) {
     shown[id] = text;
     document.getElementById(id).replaceChildren(...nodes());
   }
+  orders(page);
   document.title = `${page.status.device}: ${page.status.health}`;
   document.body.dataset.shown = String(Number(document.body.dataset.shown ?? 0) + 1);
 }
