@@ -230,10 +230,10 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
         checker=checker,
         events=events,
     )
-    told, token = settings.api, page_token_of(settings, files.secret)
     api = ApiServer(
-        house, socket_path=told.socket, group=told.group, read_socket=told.read_socket,
-        read_group=told.read_group, listen=told.listen, token=token,
+        house, socket_path=settings.api.socket, group=settings.api.group, read_socket=settings.api.read_socket,
+        read_group=settings.api.read_group, listen=settings.api.listen,
+        token=page_token_of(settings, files.secret),
     )  # fmt: skip
     exporter = exporter_of(settings, credentials, metrics, flags.stopping)
     api.bind()
