@@ -20,7 +20,7 @@ Format = Literal["text", "json"]
 # syslog(3)'s priorities: the journal reads them off the line's beginning and takes them away
 _PRIORITIES = {"CRITICAL": 2, "ERROR": 3, "WARNING": 4, "INFO": 6, "DEBUG": 7}
 _CONTROLS = {code: repr(chr(code))[1:-1] for code in (*range(32), 127) if chr(code) not in "\n\t"}
-_NOISY = ("uvicorn", "asyncio")
+_NOISY = ("urllib3", "docker", "uvicorn", "asyncio")
 
 
 def configure(level: str, form: Format, stream: IO[str] | None = None) -> None:

@@ -83,20 +83,23 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
         "trust/code_signing.py",
         "fleet/hub/authority.py",
     ),
+    "docker": ("engine/",),
     "opentelemetry": ("sinks/otlp.py",),
     "paho": ("transports/mqtt_connection.py", "transports/mqtt_words.py"),
     "prometheus_client": ("metrics.py",),
     "psutil": ("probes/host.py",),
     "pydantic": ("model/",),
+    "requests": ("engine/", "registry/connection.py"),  # docker-py's errors are those of requests
     "rich": ("cli/",),
     "sqlite3": ("store/",),
     "starlette": ("api/app.py",),
+    "urllib3": ("registry/connection.py",),
     "uvicorn": ("api/server.py", "api/connection.py"),
     "yaml": ("documents.py", "cli/", "packaging/conda_file.py"),
 }
 
 # What starts slowly is imported in functions, or in files that only its users import.
-LAZY = {"azure", "cryptography", "opentelemetry", "paho", "psutil", "yaml", "uvicorn", "starlette"}
+LAZY = {"azure", "cryptography", "opentelemetry", "docker", "paho", "psutil", "yaml", "uvicorn", "starlette"}
 
 PURE = {
     "__future__", "collections", "copy", "dataclasses", "datetime", "difflib", "enum", "fnmatch", "functools", "itertools", "json",

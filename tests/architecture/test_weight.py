@@ -9,30 +9,12 @@ import sys
 import pytest
 
 # what an agent at rest would carry for nothing, at a megabyte or more each with what they bring along
-HEAVY = (
-    "docker",
-    "requests",
-    "urllib3",
-    "charset_normalizer",
-    "idna",
-    "rich",
-    "yaml",
-    "jinja2",
-    "numpy",
-    "onnx",
-)
+HEAVY = ("rich", "yaml", "jinja2", "numpy", "onnx", "onnxruntime", "azure", "opentelemetry")
+# what asks the engine and registries, and what else a question to the agent can do without
 FAR = (
-    *HEAVY,
-    "pydantic",
-    "asyncio",
-    "cryptography",
-    "http",
-    "ssl",
-    "logging",
-    "email",
-    "tempfile",
-    "subprocess",
-)
+    *HEAVY, "docker", "requests", "urllib3", "pydantic", "asyncio", "cryptography", "http", "ssl", "logging",
+    "email", "tempfile", "subprocess",
+)  # fmt: skip
 
 
 def loaded(code: str) -> set[str]:

@@ -90,8 +90,9 @@ def lab() -> Iterator[Lab]:
         ends.callback(own.remove)
         own.start()
         client = ends.enter_context(contextlib.closing(docker.DockerClient(base_url=own.socket, timeout=60)))
-        engine = DockerEngine(own.socket, "bench")
+        engine = ends.enter_context(contextlib.closing(DockerEngine(own.socket, "bench")))
         fronts = DockerFronts(own.socket, "bench", home=HOME / "fronts", archive=archive)
+        ends.enter_context(contextlib.closing(fronts))
         with archive.open("rb") as file:
             (loaded,) = client.images.load(file)
         yield Lab(own.socket, client, engine, fronts, loaded.id, backends.build(own.socket, base))

@@ -224,6 +224,7 @@ def test_without_a_place_for_keys_no_front_is_made(
     unable = DockerFronts(engine_socket, "ours", home=tmp_path / "other", archive=front_archive)
     with pytest.raises(EngineRefused, match="no place for keys"):
         unable.ensure(tls.stand.spec, None)
+    unable.close()
 
 
 def test_the_key_is_in_memory_and_in_nothing_that_is_kept_or_told(tls: Tls, tmp_path: Path) -> None:

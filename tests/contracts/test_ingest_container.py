@@ -39,6 +39,7 @@ class Agent:
     def stop(self) -> None:
         self.doors.stop()
         self.thread.join(10)
+        self.engine.close()
 
 
 class Site:
@@ -114,3 +115,4 @@ def test_with_the_container_its_door_goes_and_without_doors_none_is_made(site: S
     unable = DockerEngine(site.socket, "sending")
     with pytest.raises(EngineRefused, match="no place for them"):
         unable.create(ContainerSpec("scorer", "default", site.image, streams=(("a", "standard"),)), 1)
+    unable.close()

@@ -135,9 +135,12 @@ def test_the_agent_and_the_engine_both_get_in_with_it(
     found = images.resolve(reference, credential=credential, architecture=native_architecture())
     assert found.digest == facts.digest
     engine = DockerEngine(engine_socket, "tokens")
-    engine.pull(reference, credential, lambda _: True)
-    assert str(reference) in engine.images()
-    engine.remove_image(str(reference))
+    try:
+        engine.pull(reference, credential, lambda _: True)
+        assert str(reference) in engine.images()
+        engine.remove_image(str(reference))
+    finally:
+        engine.close()
     posts = [
         one.said["grant_type"] for one in azure.asked if one.path == "/oauth2/token" and one.method == "POST"
     ]

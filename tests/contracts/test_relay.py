@@ -35,8 +35,9 @@ def client(engine_socket: str) -> Iterator[docker.APIClient]:
 
 
 @pytest.fixture
-def engine(engine_socket: str) -> DockerEngine:
-    return DockerEngine(engine_socket, "relayed")
+def engine(engine_socket: str) -> Iterator[DockerEngine]:
+    with contextlib.closing(DockerEngine(engine_socket, "relayed")) as engine:
+        yield engine
 
 
 @pytest.fixture

@@ -28,6 +28,7 @@ def engine(engine_socket: str, site: Site) -> Iterator[DockerEngine]:
     yield engine
     for container in engine.containers():
         engine.remove(container.id)
+    engine.close()
 
 
 def process_of(client: docker.APIClient, container: str) -> Path:
@@ -89,6 +90,7 @@ def test_without_its_secrets_a_container_is_not_made(
     unable = DockerEngine(engine_socket, "handed")
     with pytest.raises(EngineRefused, match="no place for them"):
         unable.create(ContainerSpec("scorer", "cpu", engine_image, secrets=("camera",)), 1)
+    unable.close()
 
 
 def test_nobody_else_on_the_device_reaches_what_each_user_of_the_container_may_read(site: Site) -> None:

@@ -152,6 +152,7 @@ level = "DEBUG"
         if self._pidfd >= 0:
             self.kill()
             self.ended(5)
+        self.engine.close()
 
     def status(self) -> dict[str, Any] | None:
         """None while it does not answer."""

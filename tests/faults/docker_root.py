@@ -13,7 +13,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import docker
@@ -51,6 +51,7 @@ class Machine:
 
     home: Path
     boots: int = 0
+    _engines: list[DockerEngine | DockerImages] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.engine = Dockerd(self.home / "machine")
@@ -62,6 +63,7 @@ class Machine:
         self.boots += 1
         self.raw = DockerEngine(self.engine.socket, "power")
         self.images = DockerImages(self.engine.socket)
+        self._engines += [self.raw, self.images]
         self.marks = BootMarks(self.home / "boot.json", self.boots)
         return ProvenEngine(self.raw, self.images, self.marks, lambda: None)
 
@@ -73,6 +75,9 @@ class Machine:
     def off(self) -> None:
         self.engine.kill()
         self.engine.stop()  # and whatever of it is left
+        for one in self._engines:
+            one.close()
+        self._engines.clear()
         self.disk.unmount()
 
     def remove(self) -> None:

@@ -129,3 +129,4 @@ def test_a_layer_that_arrives_changed_is_refused_and_comes_whole_the_next_time(
         assert str(broken.reference) in engine.images()
     finally:
         engine.remove_image(str(broken.reference))
+        engine.close()

@@ -100,3 +100,4 @@ def real_bench(socket: str, image: str, tmp_path: Path) -> Iterator[Bench]:
             for engine in (ours, theirs):
                 for container in engine.containers():
                     engine.remove(container.id)
+                engine.close()

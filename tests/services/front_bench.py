@@ -122,10 +122,12 @@ def _real(request: pytest.FixtureRequest, mechanism: str) -> Iterator[Bench]:
     image, archive = request.getfixturevalue("engine_image"), request.getfixturevalue("front_archive")
     socket, tmp_path = request.getfixturevalue("engine_socket"), request.getfixturevalue("tmp_path")
     ours, theirs = DockerEngine(socket, "ours"), DockerEngine(socket, "theirs")
-    with contextlib.closing(docker.DockerClient(base_url=socket, timeout=60)) as client:
+    with contextlib.ExitStack() as ends:
+        client = ends.enter_context(contextlib.closing(docker.DockerClient(base_url=socket, timeout=60)))
 
         def fronts(device: str) -> DockerFronts:
-            return DockerFronts(socket, device, home=tmp_path / device / "fronts", archive=archive)
+            made = DockerFronts(socket, device, home=tmp_path / device / "fronts", archive=archive)
+            return ends.enter_context(contextlib.closing(made))
 
         def who(port: int) -> str | None:
             said = env_at(port)
@@ -149,3 +151,4 @@ def _real(request: pytest.FixtureRequest, mechanism: str) -> Iterator[Bench]:
                     one.lower(state.module)
                 for container in engine.containers():
                     engine.remove(container.id)
+                engine.close()

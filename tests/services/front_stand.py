@@ -98,6 +98,8 @@ def stand(
             front.lower("web")
             for container in engine.containers():
                 engine.remove(container.id)
+            engine.close()
+            front.close()
 
 
 @contextlib.contextmanager

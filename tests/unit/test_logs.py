@@ -18,7 +18,7 @@ from edgetender.secret import Secret
 @pytest.fixture(autouse=True)
 def as_before() -> Iterator[None]:
     """The root logger, and those that `configure` quietens, as they were."""
-    names = ("", "uvicorn", "asyncio")
+    names = ("", "urllib3", "docker", "uvicorn", "asyncio")
     root = logging.getLogger()
     levels, handlers = {name: logging.getLogger(name).level for name in names}, root.handlers[:]
     yield
@@ -150,8 +150,8 @@ def test_the_level_holds_and_libraries_are_heard_from_warning_on() -> None:
     configure("INFO", "text", stream)
     logging.getLogger("edgetender.test").debug("too low")
     logging.getLogger("edgetender.test").info("heard")
-    logging.getLogger("uvicorn.error").info("chatter")
-    logging.getLogger("uvicorn.error").warning("worth it")
+    logging.getLogger("docker.api").info("chatter")
+    logging.getLogger("docker.api").warning("worth it")
     assert [line.split("  ")[-1].split()[-1] for line in stream.getvalue().splitlines()] == ["heard", "it"]
 
 

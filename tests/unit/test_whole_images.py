@@ -111,6 +111,7 @@ def test_an_engine_hands_out_a_whole_image_once_and_a_damaged_one_twice(engine: 
     assert images.flaw("probe") == 'file integrity checksum failed for "bin/sh"'
     assert engine.asked == 3
     images.settle()
+    images.close()
 
 
 @pytest.mark.parametrize(
@@ -128,3 +129,4 @@ def test_what_says_nothing_of_the_image_condemns_none(
     images = DockerImages(f"unix://{tmp_path}/engine")
     with pytest.raises(expected):
         images.flaw("probe")
+    images.close()

@@ -3,37 +3,52 @@
 from __future__ import annotations
 
 import contextlib
+import math
+import threading
 from collections.abc import Iterator
 
-from edgetender.engine.client import Client, Refused
-from edgetender.engine.outcomes import refusal
+import docker
+import docker.errors
+import requests
+
+from edgetender.engine.outcomes import refusal, unreachable
 from edgetender.engine.stream import ask
-from edgetender.errors import EngineDown, EngineRefused
+from edgetender.errors import EngineRefused
 
 PROVEN_API = "1.41"  # Docker Engine 20.10; one-shot stats need it
 
 
 class Connection:
-    """The way to the engine at *address*. Threads: any.
+    """Clients of the engine at *address*, one per thread, opened on first use.
 
-    It speaks the oldest API version that was proven, or the engine's minimum if that is newer: what an
+    They speak the oldest API version that was proven, or the engine's minimum if that is newer: what an
     engine's newest version changes cannot surprise a device in the field.
     """
 
     def __init__(self, address: str, timeout_s: float) -> None:
         self._address, self._timeout_s = address, timeout_s
+        self._local = threading.local()
+        self._lock = threading.Lock()
+        self._clients: list[docker.APIClient] = []
         self._api: str | None = None
 
+    def close(self) -> None:
+        """Close the clients of all threads; only for the end."""
+        with self._lock:
+            clients, self._clients = self._clients, []
+        for client in clients:
+            client.close()
+
     @contextlib.contextmanager
-    def asking(self, what: str) -> Iterator[Client]:
-        """A client, with every failure in our words; *what* completes `cannot …`."""
+    def asking(self, what: str) -> Iterator[docker.APIClient]:
+        """This thread's client, with every failure in our words; *what* completes `cannot …`."""
         try:
-            yield Client(self._address, self.api_version(), what, self._timeout_s)
-        except Refused as refused:
-            raise refusal(what, refused.status, refused.words) from refused
-        except EngineDown:
-            self._api = None  # the engine may come back as another version
-            raise
+            yield self._client()
+        except docker.errors.APIError as error:
+            raise refusal(what, error.status_code or 0, error.explanation or str(error)) from error
+        except (requests.RequestException, docker.errors.DockerException) as error:
+            self._drop_client()
+            raise unreachable(what, error) from error
 
     def api_version(self) -> str:
         """The version to speak. Raises EngineDown, or EngineRefused for an engine that is too old."""
@@ -48,6 +63,27 @@ class Connection:
             )
         self._api = chosen = max(PROVEN_API, oldest, key=_number)
         return chosen
+
+    def _client(self) -> docker.APIClient:
+        client: docker.APIClient | None = getattr(self._local, "client", None)
+        if client is None:
+            client = docker.APIClient(
+                base_url=self._address, version=self.api_version(), timeout=math.ceil(self._timeout_s)
+            )
+            self._local.client = client
+            with self._lock:
+                self._clients.append(client)
+        return client
+
+    def _drop_client(self) -> None:
+        """After a failure the next call looks anew: the engine may come back as another version."""
+        self._api = None
+        client: docker.APIClient | None = getattr(self._local, "client", None)
+        self._local.client = None
+        if client is not None:
+            client.close()
+            with self._lock, contextlib.suppress(ValueError):
+                self._clients.remove(client)
 
 
 def _number(version: str) -> tuple[int, ...]:

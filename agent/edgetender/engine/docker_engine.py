@@ -1,6 +1,7 @@
 """How do our wishes reach Docker Engine? One typed request after the other, each answer in our words.
 
-Requests that end go through `client`; those that may not (pulls, events, logs) through `stream`.
+Requests that end go through docker-py's low-level client; those that may not (pulls, events, logs) through
+`stream`.
 """
 
 from __future__ import annotations
@@ -13,11 +14,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
+
+import docker
+import docker.errors
+import requests
 
 from edgetender.clock import Clock, SystemClock
 from edgetender.engine import logs, network, pull, readings
-from edgetender.engine.client import CONFLICT, Client, Refused
 from edgetender.engine.connection import Connection
 from edgetender.engine.create_args import create_body
 from edgetender.engine.handing import Doors, Secrets
@@ -37,14 +41,13 @@ _EVENTS = (
     "create", "destroy", "die", "health_status", "kill", "oom", "pause", "restart", "start", "stop",
     "unpause",
 )  # fmt: skip
-_ONE_STAT = {"stream": 0, "one-shot": 1}  # at once: without a second to compare with
 
 
 class DockerEngine:
     """Implements `edgetender.ports.Engine` on the engine at *socket* (`unix:///run/docker.sock`).
 
     *device* is the label by which containers are ours; those of others are neither seen nor touched. Nothing
-    is asked before the first call, so this can be built while the engine is down.
+    is asked before the first call, so this can be built while the engine is down. One connection per thread.
     """
 
     def __init__(
@@ -64,15 +67,20 @@ class DockerEngine:
         self._clock, self._secrets, self._doors = clock or SystemClock(), secrets, doors
         self._memory_bytes: int | None = None
 
+    def close(self) -> None:
+        """Close the connections of all threads; only for the end."""
+        self._connection.close()
+
     def containers(self) -> tuple[Container, ...]:
         with self._asking("list containers") as client:
-            modules = [entry["Id"] for entry in self._listed(client) if ROLE not in entry["Labels"]]
-            found = (client.inspected(container) for container in modules)
+            listed = client.containers(all=True, filters={"label": f"{DEVICE}={self._device}"})
+            modules = [entry["Id"] for entry in listed if ROLE not in entry["Labels"]]
+            found = (self._inspected(client, container) for container in modules)
             return tuple(readings.container(one) for one in found if one is not None)
 
     def images(self) -> frozenset[str]:
         with self._asking("list images") as client:
-            return readings.image_names(client.get("/images/json"))
+            return readings.image_names(client.images())
 
     def create(self, spec: ContainerSpec, version: int) -> str:
         name, what = container_name(spec), f"create a container for {spec.module}"
@@ -82,11 +90,12 @@ class DockerEngine:
         for _ in range(3):  # what held the name may go while we look at it
             with self._asking(what) as client:
                 try:
-                    return str(client.post("/containers/create", body, name=name)["Id"])
-                except Refused as refused:
-                    if refused.status != CONFLICT:
+                    made = client.create_container_from_config(body, name)  # type: ignore[no-untyped-call]
+                    return str(made["Id"])
+                except docker.errors.APIError as error:
+                    if error.status_code != requests.codes.conflict:
                         raise
-                holder = client.inspected(name)
+                holder = self._inspected(client, name)
                 if holder is None:
                     continue
                 marks = holder["Config"].get("Labels") or {}
@@ -110,14 +119,14 @@ class DockerEngine:
                 self._handed(name, marks[SECRETS].split(","))
             self._door(name, marks.get(MODULE, ""), streams_of(marks))
             if ours["State"].get("Paused"):
-                client.post(f"/containers/{container}/unpause")
+                client.unpause(container)
                 return
             start(client, container)
 
     def stop(self, container: str, grace_s: float) -> None:
         with contextlib.suppress(NotFound), self._asking(f"stop container {container[:12]}") as client:
             self._require_ours(client, container)
-            client.stop(container, math.ceil(grace_s))
+            client.stop(container, timeout=math.ceil(grace_s))
 
     def remove(self, container: str) -> None:
         with contextlib.suppress(NotFound), self._asking(f"remove container {container[:12]}") as client:
@@ -127,16 +136,16 @@ class DockerEngine:
             if self._doors is not None and STREAMS in ours["Config"]["Labels"]:
                 self._doors.close(ours["Name"].lstrip("/"))
             try:
-                client.remove(container)
-            except Refused as refused:
-                if refused.status != CONFLICT:
+                client.remove_container(container, v=True, force=True)  # v: anonymous volumes, not named ones
+            except docker.errors.APIError as error:
+                if error.status_code != requests.codes.conflict:
                     raise
                 # someone else's removal is under way: gone is what was promised
-                client.post(f"/containers/{container}/wait", condition="removed")
+                client.wait(container, timeout=math.ceil(self._timeout_s), condition="removed")
 
     def remove_image(self, name: str) -> None:
         with contextlib.suppress(NotFound), self._asking(f"remove the image {name}") as client:
-            client.delete(f"/images/{quote(name, safe='/:@')}")
+            client.remove_image(name)
 
     def pull(
         self,
@@ -187,7 +196,7 @@ class DockerEngine:
 
     def facts(self) -> EngineFacts:
         with self._asking("ask for the engine's facts") as client:
-            version, info = client.get("/version"), client.get("/info")
+            version, info = client.version(), client.info()
         return EngineFacts(
             version=version["Version"],
             api_version=version["ApiVersion"],
@@ -205,7 +214,7 @@ class DockerEngine:
         if not self._address.startswith(("unix://", "/")):
             return None  # the same path may exist here, on another machine's disk
         with self._asking("ask where images are kept") as client:
-            root = client.get("/info")["DockerRootDir"]
+            root = client.info()["DockerRootDir"]
         try:
             return shutil.disk_usage(root).free
         except OSError:
@@ -229,12 +238,13 @@ class DockerEngine:
     def _place(self, what: str) -> network.Place:
         """A fixed address that none of our containers has, whatever state it is in."""
         with self._asking(what) as client:
-            ours = [client.inspected(entry["Id"]) for entry in self._listed(client)]
+            listed = client.containers(all=True, filters={"label": f"{DEVICE}={self._device}"})
+            ours = [self._inspected(client, entry["Id"]) for entry in listed]
             return network.place(client, self._device, [one for one in ours if one is not None])
 
     def _figures(self, container: Container, host_memory: int) -> ContainerFigures | None:
         with contextlib.suppress(NotFound), self._asking(f"measure {container.module}") as client:
-            stats = client.get(f"/containers/{container.id}/stats", **_ONE_STAT)
+            stats = client.stats(container.id, stream=False, one_shot=True)
             return readings.figures(container.module, stats, host_memory)
         return None
 
@@ -242,14 +252,16 @@ class DockerEngine:
         """What a container without a limit is told as its limit. A race of two threads costs one call."""
         if self._memory_bytes is None:
             with self._asking("ask for the host's memory") as client:
-                self._memory_bytes = int(client.get("/info")["MemTotal"])
+                self._memory_bytes = int(client.info()["MemTotal"])
         return self._memory_bytes
 
-    def _listed(self, client: Client) -> Sequence[Mapping[str, Any]]:
-        """This device's containers, whatever state they are in."""
-        ours = {"label": [f"{DEVICE}={self._device}"]}
-        listed: Sequence[Mapping[str, Any]] = client.get("/containers/json", all=1, filters=ours)
-        return listed
+    @staticmethod
+    def _inspected(client: docker.APIClient, container: str) -> Mapping[str, Any] | None:
+        try:
+            inspected: Mapping[str, Any] = client.inspect_container(container)
+        except docker.errors.NotFound:
+            return None
+        return inspected
 
     def _handed(self, folder: str, names: Sequence[str]) -> Path | None:
         """Where the secrets of these names lie for the container that is called like *folder*."""
@@ -267,8 +279,8 @@ class DockerEngine:
             raise EngineRefused(f"cannot take messages from {name}: there is no place for them here")
         return self._doors.open(name, module, streams)
 
-    def _require_ours(self, client: Client, container: str) -> Mapping[str, Any]:
-        inspected = client.inspected(container)
+    def _require_ours(self, client: docker.APIClient, container: str) -> Mapping[str, Any]:
+        inspected = self._inspected(client, container)
         if inspected is None or (inspected["Config"].get("Labels") or {}).get(DEVICE) != self._device:
             raise NotFound(f"cannot find container {container[:12]}: this device has none of that id")
         return inspected

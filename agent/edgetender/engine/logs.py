@@ -46,11 +46,6 @@ def log_lines(
         yield from _lines(_checked(stream, what, None if follow else timeout_s))
 
 
-def unframed(answer: bytes) -> str:
-    """What a container or a program in it printed, from a whole answer."""
-    return "\n".join(_lines(iter([answer])))
-
-
 def _checked(stream: Stream, what: str, timeout_s: float | None) -> Iterator[bytes]:
     """Chunks that hold bytes. Raises EngineDown when none came for *timeout_s*."""
     heard = time.monotonic()

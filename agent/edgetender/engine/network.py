@@ -13,7 +13,10 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network
 from typing import Any
 
-from edgetender.engine.client import Client, Refused
+import docker
+import docker.errors
+from docker.types import IPAMConfig, IPAMPool
+
 from edgetender.engine.labels import DEVICE, network_name
 from edgetender.errors import EngineRefused
 
@@ -26,26 +29,30 @@ class Place:
     address: str
 
 
-def ensure(client: Client, device: str) -> IPv4Network:
+def ensure(client: docker.APIClient, device: str) -> IPv4Network:
     """Return the subnet of this device's network, made now if it is not there."""
     name = network_name(device)
     if (found := _subnet(client, name, device)) is not None:
         return found
     # only a subnet that is asked for by name may hold fixed addresses, and only the engine knows a free one
-    network = {"Driver": "bridge", "Labels": {DEVICE: device}}
-    trial = client.post("/networks/create", network | {"Name": f"{name}-trial"})
+    trial = client.create_network(f"{name}-trial", driver="bridge", labels={DEVICE: device})
     try:
-        chosen = client.get(f"/networks/{trial['Id']}")["IPAM"]["Config"][0]["Subnet"]
+        chosen = client.inspect_network(trial["Id"])["IPAM"]["Config"][0]["Subnet"]
     finally:
-        client.delete(f"/networks/{trial['Id']}")
+        client.remove_network(trial["Id"])
     subnet = IPv4Network(chosen)
-    pool = {"Subnet": str(subnet), "Gateway": str(subnet[1]), "IPRange": str(_handed_out(subnet))}
-    ipam = {"Driver": "default", "Config": [pool]}
-    client.post("/networks/create", network | {"Name": name, "CheckDuplicate": True, "IPAM": ipam})
+    pool = IPAMPool(subnet=str(subnet), gateway=str(subnet[1]), iprange=str(_handed_out(subnet)))
+    client.create_network(
+        name,
+        driver="bridge",
+        ipam=IPAMConfig(pool_configs=[pool]),
+        labels={DEVICE: device},
+        check_duplicate=True,
+    )
     return subnet
 
 
-def place(client: Client, device: str, ours: Iterable[Mapping[str, Any]]) -> Place:
+def place(client: docker.APIClient, device: str, ours: Iterable[Mapping[str, Any]]) -> Place:
     """Return a free address; *ours* are the inspected containers of this device, running or not."""
     name, subnet = network_name(device), ensure(client, device)
     taken = {address_of(container, name) for container in ours}
@@ -62,16 +69,16 @@ def address_of(inspected: Mapping[str, Any], network: str) -> str | None:
     return config.get("IPv4Address")
 
 
-def remove(client: Client, device: str) -> None:
+def remove(client: docker.APIClient, device: str) -> None:
     """Take the network away if nobody is on it."""
-    for network in _called(client, network_name(device)):
+    for network in client.networks(names=[network_name(device)]):
         if (network.get("Labels") or {}).get(DEVICE) == device:
-            with contextlib.suppress(Refused):
-                client.delete(f"/networks/{network['Id']}")
+            with contextlib.suppress(docker.errors.APIError):
+                client.remove_network(network["Id"])
 
 
-def _subnet(client: Client, name: str, device: str) -> IPv4Network | None:
-    for network in _called(client, name):
+def _subnet(client: docker.APIClient, name: str, device: str) -> IPv4Network | None:
+    for network in client.networks(names=[name]):  # the engine's filter takes parts of names too
         if network["Name"] != name:
             continue
         if (network.get("Labels") or {}).get(DEVICE) != device:
@@ -80,12 +87,6 @@ def _subnet(client: Client, name: str, device: str) -> IPv4Network | None:
             )
         return IPv4Network(network["IPAM"]["Config"][0]["Subnet"])
     return None
-
-
-def _called(client: Client, name: str) -> Iterable[Mapping[str, Any]]:
-    """Also those that have *name* as a part of theirs."""
-    found: list[Mapping[str, Any]] = client.get("/networks", filters={"name": [name]})
-    return found
 
 
 def _handed_out(subnet: IPv4Network) -> IPv4Network:

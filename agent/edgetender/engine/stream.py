@@ -1,8 +1,8 @@
 """How is an answer read that may never end, so that it can be given up at any moment?
 
-Pulls, events and followed logs block for as long as nothing happens, and HTTP clients can neither be interrupted
-there nor asked whether time has passed. So all is read here, by a socket of our own: a read waits one tick at most,
-and an empty chunk says that a tick passed without a byte.
+Pulls, events and followed logs block for as long as nothing happens, and the client library can neither be
+interrupted there nor asked whether time has passed. So they are read here, by a socket of our own: a read
+waits one tick at most, and an empty chunk says that a tick passed without a byte.
 
 The request is HTTP/1.0 on purpose: the answer then comes as it is and ends with the connection, there are
 no chunks to take apart (RFC 9112, section 6.1: no transfer coding is sent to an HTTP/1.0 client).
@@ -12,11 +12,10 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import socket
 import time
-from collections.abc import Iterator, Mapping
-from typing import Any, BinaryIO, Self
+from collections.abc import Iterator
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 from edgetender.engine.outcomes import refusal, unreachable
@@ -24,7 +23,7 @@ from edgetender.errors import EngineDown
 
 _RECEIVE_BYTES = 64 * 1024
 _MOST_HEAD_BYTES = 64 * 1024
-_HTTP_ERRORS = 400
+_HTTP_OK = 200
 
 
 class Stream:
@@ -40,27 +39,20 @@ class Stream:
         path: str,
         *,
         what: str,
-        headers: Mapping[str, str] | None = None,
-        body: bytes | BinaryIO = b"",
+        headers: dict[str, str] | None = None,
         timeout_s: float = 30.0,
         tick_s: float = 0.5,
     ) -> None:
         self._what = what
         self.status: int | None = None
-        length = len(body) if isinstance(body, bytes) else os.fstat(body.fileno()).st_size
-        lines = [f"{method} {path} HTTP/1.0", "Host: engine", f"Content-Length: {length}"]
+        lines = [f"{method} {path} HTTP/1.0", "Host: engine", "Content-Length: 0"]
         lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
         try:
             self._socket = _connect(address, timeout_s)
         except OSError as error:
             raise unreachable(what, error) from error
         try:
-            head = "\r\n".join([*lines, "", ""]).encode()
-            if isinstance(body, bytes):  # at once: who has answered may have hung up before a second one
-                self._socket.sendall(head + body)
-            else:
-                self._socket.sendall(head)
-                self._socket.sendfile(body)
+            self._socket.sendall("\r\n".join([*lines, "", ""]).encode())
             self._socket.settimeout(tick_s)
         except OSError as error:
             self._socket.close()
@@ -116,7 +108,7 @@ class Stream:
         return b"".join(parts)
 
     def refused(self) -> bool:
-        return self.status is not None and self.status >= _HTTP_ERRORS
+        return self.status is not None and self.status != _HTTP_OK
 
     def _status(self, head: bytes) -> int:
         match head.split(None, 2):

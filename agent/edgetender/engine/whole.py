@@ -24,6 +24,9 @@ class DockerImages:
     def __init__(self, socket: str, *, timeout_s: float = 30.0) -> None:
         self._connection, self._address, self._timeout_s = Connection(socket, timeout_s), socket, timeout_s
 
+    def close(self) -> None:
+        self._connection.close()
+
     def settle(self) -> None:
         """Return when what was pulled until now survives a power cut. Raises EngineDown, EngineRefused.
 
@@ -32,7 +35,7 @@ class DockerImages:
         if not self._address.startswith(("unix://", "/")):
             return
         with self._connection.asking("ask where images are kept") as client:
-            info = client.get("/info")
+            info = client.info()
         # where containerd keeps snapshots the engine does not say
         roots = [info["DockerRootDir"], *(["/var/lib/containerd"] if _by_containerd(info) else [])]
         for root in roots:
@@ -55,9 +58,9 @@ class DockerImages:
     def _looked(self, image: str) -> str | None:
         what = f"read {image}"
         with self._connection.asking(what) as client:
-            inspected: dict[str, Any] = client.get(f"/images/{quote(image, safe='')}/json")
+            inspected: dict[str, Any] = client.inspect_image(image)  # type: ignore[no-untyped-call]
             layers = inspected["RootFS"].get("Layers") or ()
-            if _by_containerd(client.get("/info")):
+            if _by_containerd(client.info()):
                 layers = ()  # it hands out what it fetched, compressed: that has other digests
         path = f"/v{self._connection.api_version()}/images/{quote(image, safe='')}/get"
         with Stream(self._address, "GET", path, what=what, timeout_s=self._timeout_s) as stream:

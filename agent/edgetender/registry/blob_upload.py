@@ -202,7 +202,7 @@ def _received(said: Said) -> int:
 
 
 class _Slice:
-    """A piece of a file that says how much of it was read; nobody holds it whole."""
+    """A piece of a file that says how much of it was read; requests never holds it whole."""
 
     def __init__(self, stream: BinaryIO, size: int, tell: Callable[[int], None]) -> None:
         self._stream, self._size, self._tell, self._sent = stream, size, tell, 0

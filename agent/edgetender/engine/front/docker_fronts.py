@@ -12,8 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import docker
+import docker.errors
+import requests
+
 from edgetender.engine import network
-from edgetender.engine.client import CONFLICT, NOT_FOUND, Client, Refused
 from edgetender.engine.connection import Connection
 from edgetender.engine.front import directory
 from edgetender.engine.front.certificates import Certificates, Keys
@@ -34,7 +37,6 @@ from edgetender.engine.labels import (
     front_name,
     network_name,
 )
-from edgetender.engine.logs import log_lines, unframed
 from edgetender.engine.starting import start
 from edgetender.errors import EngineRefused, FrontDown
 from edgetender.model.front import NAT, PROXY, FrontSpec, FrontState, Member, Shadow
@@ -69,15 +71,18 @@ class DockerFronts:
         self._certificates = Certificates(keys)
         self._mechanisms: dict[str, Mechanism] = {PROXY: Proxy(), NAT: Nat()}
 
+    def close(self) -> None:
+        self._connection.close()
+
     def watch(self, wake: Callable[[], None], stopping: threading.Event) -> None:
         """Call *wake* while a front hangs, until *stopping*. On a thread of its own: it asks no engine."""
         watch(self._home, wake, stopping)
 
     def observe(self) -> tuple[FrontState, ...]:
         with self._asking("list the fronts") as client:
-            marks = {"label": [f"{DEVICE}={self._device}", f"{ROLE}={ROLE_FRONT}"]}
-            listed = client.get("/containers/json", all=1, filters=marks)
-            found = [client.inspected(entry["Id"]) for entry in listed]
+            marks = [f"{DEVICE}={self._device}", f"{ROLE}={ROLE_FRONT}"]
+            listed = client.containers(all=True, filters={"label": marks})
+            found = [_inspected(client, entry["Id"]) for entry in listed]
             return tuple(self._state(client, front) for front in found if front is not None)
 
     def ensure(self, spec: FrontSpec, member: Member | None) -> None:
@@ -86,7 +91,7 @@ class DockerFronts:
         shown = self._certificates.read(spec.certificates)  # before anything changes
         with self._asking(what) as client:
             image = self._image.ensure(client)
-            there = client.inspected(name)
+            there = _inspected(client, name)
             if there is not None and there["Config"]["Labels"].get(DEVICE) != self._device:
                 raise EngineRefused(
                     f"cannot {what}: the name {name} is taken by a container that is not this device's; "
@@ -96,19 +101,19 @@ class DockerFronts:
                 if self._brought_up(client, there, spec, shown):
                     return
                 words = _last_words(client, there["Id"])
-                client.remove(there["Id"])
+                client.remove_container(there["Id"], v=True, force=True)
                 raise EngineRefused(f"cannot {what}: {words or 'it ended again and again'}")
             directory.make(home)
             mechanism.write(home, spec, member)
             if there is not None:
-                client.stop(there["Id"], _GRACE_S)
-                client.remove(there["Id"])
+                client.stop(there["Id"], timeout=_GRACE_S)
+                client.remove_container(there["Id"], v=True, force=True)
             keys = self._certificates.lay(name, shown)
             self._run(client, name, self._body(client, spec, mechanism, image, keys))
 
     def point(self, spec: FrontSpec, member: Member) -> None:
         with self._asking(f"switch the traffic of {spec.module}") as client:
-            front = client.inspected(front_name(spec.module))
+            front = _inspected(client, front_name(spec.module))
             if front is None or front["Config"]["Labels"].get(DEVICE) != self._device:
                 raise FrontDown(
                     f"cannot switch the traffic of {spec.module}: this device has no front for it"
@@ -121,7 +126,7 @@ class DockerFronts:
 
     def forget(self, module: str, container: str) -> None:
         with self._asking(f"forget a container of {module}") as client:
-            front = client.inspected(front_name(module))
+            front = _inspected(client, front_name(module))
             if front is None or front["Config"]["Labels"].get(DEVICE) != self._device:
                 return
             mechanism = self._mechanisms[front["Config"]["Labels"][MECHANISM]]
@@ -130,16 +135,16 @@ class DockerFronts:
 
     def lower(self, module: str) -> None:
         with self._asking(f"take down the front of {module}") as client:
-            front = client.inspected(front_name(module))
+            front = _inspected(client, front_name(module))
             if front is not None and front["Config"]["Labels"].get(DEVICE) == self._device:
-                client.stop(front["Id"], _GRACE_S)
-                client.remove(front["Id"])
+                client.stop(front["Id"], timeout=_GRACE_S)
+                client.remove_container(front["Id"], v=True, force=True)
         self._certificates.lay(front_name(module), {})
         directory.remove(self._home / module)
 
     def _brought_up(
         self,
-        client: Client,
+        client: docker.APIClient,
         front: Mapping[str, Any],
         spec: FrontSpec,
         shown: Mapping[str, Secret],
@@ -154,21 +159,21 @@ class DockerFronts:
         match status:
             case "running":
                 if hangs:
-                    client.post(f"/containers/{front['Id']}/restart", t=0)  # its clients have lost it already
+                    client.restart(front["Id"], timeout=0)  # its clients have lost it already
             case "paused":  # by somebody's hand
-                client.post(f"/containers/{front['Id']}/unpause")
+                client.unpause(front["Id"])
             case "restarting":
                 return _comes_up(front)
             case _:
                 start(client, front["Id"])
         return True
 
-    def _hangs(self, client: Client, front: Mapping[str, Any], spec: FrontSpec) -> bool:
+    def _hangs(self, client: docker.APIClient, front: Mapping[str, Any], spec: FrontSpec) -> bool:
         engine = _FrontEngine(client, front["Id"], self._device)
         run = f"{front['Id']}/{front['State']['StartedAt']}"
         return self._mechanisms[spec.mechanism].look(self._home / spec.module, run, engine).hangs
 
-    def _state(self, client: Client, front: Mapping[str, Any]) -> FrontState:
+    def _state(self, client: docker.APIClient, front: Mapping[str, Any]) -> FrontState:
         marks = front["Config"]["Labels"]
         module, mechanism = marks[MODULE], marks[MECHANISM]
         running = _comes_up(front)
@@ -192,7 +197,7 @@ class DockerFronts:
 
     def _body(
         self,
-        client: Client,
+        client: docker.APIClient,
         spec: FrontSpec,
         mechanism: Mechanism,
         image: str,
@@ -224,13 +229,13 @@ class DockerFronts:
             "HostConfig": host,
         }
 
-    def _run(self, client: Client, name: str, body: dict[str, Any]) -> None:
-        made = client.post("/containers/create", body, name=name)
+    def _run(self, client: docker.APIClient, name: str, body: dict[str, Any]) -> None:
+        made = client.create_container_from_config(body, name)  # type: ignore[no-untyped-call]
         try:
-            client.post(f"/containers/{made['Id']}/start")
-        except Refused:  # a port that is taken: what cannot start is not left lying about
-            with contextlib.suppress(Refused):
-                client.remove(made["Id"])
+            client.start(made["Id"])
+        except docker.errors.APIError:  # a port that is taken: what cannot start is not left lying about
+            with contextlib.suppress(docker.errors.APIError):
+                client.remove_container(made["Id"], v=True, force=True)
             raise
 
 
@@ -238,29 +243,36 @@ class DockerFronts:
 class _FrontEngine:
     """Implements `FrontEngine` for one front."""
 
-    client: Client
+    client: docker.APIClient
     front: str
     device: str
 
     def execute(self, command: list[str]) -> str:
         try:
-            wanted = {"Cmd": command, "AttachStdout": True, "AttachStderr": True}
-            made = self.client.post(f"/containers/{self.front}/exec", wanted)
-            said = unframed(self.client.send(f"/exec/{made['Id']}/start", {"Detach": False}))
-            code = self.client.get(f"/exec/{made['Id']}/json")["ExitCode"]
-        except Refused as refused:
-            if refused.status in (NOT_FOUND, CONFLICT):
-                raise FrontDown(f"cannot ask the front: {refused.words}") from refused
+            made = self.client.exec_create(self.front, command)
+            said = self.client.exec_start(made["Id"]).decode(errors="replace")
+            code = self.client.exec_inspect(made["Id"])["ExitCode"]
+        except docker.errors.APIError as error:
+            if error.status_code in (requests.codes.not_found, requests.codes.conflict):
+                raise FrontDown(f"cannot ask the front: {error.explanation or error}") from error
             raise
         if code != 0:
             raise EngineRefused(f"cannot run {command[0]} in the front: {' '.join(said.split())[:300]}")
         return said
 
     def pid(self, container: str) -> int:
-        inspected = self.client.inspected(container)
+        inspected = _inspected(self.client, container)
         if inspected is None or (inspected["Config"].get("Labels") or {}).get(DEVICE) != self.device:
             return 0
         return int(inspected["State"].get("Pid") or 0)
+
+
+def _inspected(client: docker.APIClient, container: str) -> Mapping[str, Any] | None:
+    try:
+        inspected: Mapping[str, Any] = client.inspect_container(container)
+    except docker.errors.NotFound:
+        return None
+    return inspected
 
 
 def _is(front: Mapping[str, Any], spec: FrontSpec, image: str) -> bool:
@@ -273,16 +285,6 @@ def _comes_up(front: Mapping[str, Any]) -> bool:
     return bool(state == "running" or (state == "restarting" and front["RestartCount"] < _GIVE_UP_RESTARTS))
 
 
-def _last_words(client: Client, container: str) -> str:
-    said = log_lines(
-        client.address,
-        client.version,
-        container,
-        tail=3,
-        since=None,
-        until=None,
-        timestamps=False,
-        follow=False,
-        timeout_s=client.timeout_s,
-    )
-    return " ".join(" ".join(said).split())[-300:]
+def _last_words(client: docker.APIClient, container: str) -> str:
+    said = client.logs(container, tail=3)
+    return " ".join(said.decode(errors="replace").split())[-300:]

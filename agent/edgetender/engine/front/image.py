@@ -6,10 +6,10 @@ import json
 import tarfile
 from pathlib import Path
 
-from edgetender.engine.client import NOT_FOUND, Client, Refused
-from edgetender.errors import EngineRefused
+import docker
+import docker.errors
 
-_LOAD_S = 270  # a slow card's time to take ten megabytes
+from edgetender.errors import EngineRefused
 
 
 class FrontImage:
@@ -19,18 +19,17 @@ class FrontImage:
         self._archive = archive
         self._id: str | None = None
 
-    def ensure(self, client: Client) -> str:
+    def ensure(self, client: docker.APIClient) -> str:
         """Return the image's id once the engine has it. Raises EngineRefused for an archive that is none."""
         if self._archive is None:
             raise EngineRefused("cannot set up a front: no image for it is configured (front.archive)")
         image = self._known(self._archive)
         try:
-            client.get(f"/images/{image}/json")
-        except Refused as refused:
-            if refused.status != NOT_FOUND:
-                raise
+            client.inspect_image(image)  # type: ignore[no-untyped-call]
+        except docker.errors.ImageNotFound:
             with self._archive.open("rb") as archive:
-                client.send("/images/load", archive, wait_s=_LOAD_S)
+                for _ in client.load_image(archive):  # type: ignore[no-untyped-call]
+                    pass
         return image
 
     def _known(self, path: Path) -> str:
