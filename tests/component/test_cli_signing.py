@@ -87,6 +87,12 @@ def test_what_no_device_would_take_is_not_signed(signer):
     assert signer.run("sign", "line3.yaml", "--key", "keys/manifest-1.key").code == Exit.USAGE
 
 
+def test_what_is_no_key_is_said_to_be_none_whoever_can_read_it(signer, tmp_path):
+    said = signed(signer, "keys/root.json").err
+    assert "it is no private key in PEM" in said
+    assert "chmod" not in said
+
+
 def test_a_key_that_others_can_read_signs_nothing(signer, tmp_path):
     (tmp_path / "keys/manifest-1.key").chmod(0o644)
 
@@ -128,6 +134,23 @@ def test_too_few_root_keys_make_no_next_root(signer, tmp_path):
     assert not (tmp_path / "keys/root.2.json").exists()
     said = signer.run("keys", "rotate", "keys", "root-1", "--key", "root-2.key")
     assert said.code == 0, said.err
+
+
+def test_what_could_not_be_signed_is_made_once_the_missing_keys_are_brought(signer, tmp_path):
+    names = ("root-1", "root-2", "root-3")
+    for name in names:
+        (tmp_path / f"keys/{name}.key").rename(tmp_path / f"{name}.key")
+    before = sorted(path.name for path in (tmp_path / "keys").iterdir())
+
+    said = signer.run("keys", "revoke", "keys", "manifest-1")
+    assert said.code == Exit.NOT_FOUND
+    assert "none of its root keys is in keys, and 2 must sign; bring them with --key FILE" in said.err
+    assert "1 of the 2 keys" in signer.run("keys", "revoke", "keys", "manifest-1", "--key", "root-1.key").err
+    assert sorted(path.name for path in (tmp_path / "keys").iterdir()) == before
+    brought = ("--key", "root-1.key", "--key", "root-2.key")
+    said = signer.run("keys", "revoke", "keys", "manifest-1", *brought)
+    assert said.code == 0, said.err
+    assert signed(signer, "keys/manifest-2.key").code == 0
 
 
 def test_a_first_root_is_installed_once(signer):

@@ -61,6 +61,14 @@ def test_apply_waits_until_the_version_is_accepted_and_tells_each_change(shell, 
     assert (kind, source, json.loads(body)["deployment"]) == ("manifest", "cli (uid 0)", "line3")
 
 
+def test_a_root_document_counts_at_once_and_no_version_is_waited_for(shell, house):
+    said = applied(
+        shell, house, BEFORE, decision=Decision(1, 200, "trust root version 2, epoch 1, counts here")
+    )
+    assert (said.code, said.err) == (0, "")
+    assert said.out == "✓ trust root version 2, epoch 1, counts here\n"
+
+
 def test_apply_without_waiting_ends_at_the_decision(shell, house):
     said = applied(shell, house, BEFORE, words=("apply", "-f", "line3.yaml", "--no-wait"))
     same("apply-no_wait", said.transcript())

@@ -40,4 +40,8 @@ def apply(session: Session, file: Path, now: bool, wait: bool, timeout: float) -
     def follow() -> tuple[Exit, str]:
         return followed(session, client, accepted(decision["version"], before, now=now), before, timeout)
 
-    return finish(session, "Applied", delivery, decision, follow if wait else None, told=bool(faults))
+    versioned = (
+        decision is None or decision["version"] is not None
+    )  # a root document has none: it counts, or not
+    awaited = follow if wait and versioned else None
+    return finish(session, "Applied", delivery, decision, awaited, told=bool(faults))

@@ -76,28 +76,39 @@ class Keyring:
             raise NotFound(f"cannot find the key {name!r}: in use are {', '.join(known)}")
         keys = document["roles"][role]["keys"]
         keys.remove(old)
-        if replace:
-            fresh, key = self._make(_unused(role, current))
-            document["keys"][key.keyid] = _public(key, fresh)
+        fresh = (_unused(role, current), SigningKey.made()) if replace else None
+        if fresh is not None:
+            name, key = fresh
+            document["keys"][key.keyid] = _public(key, name)
             keys.append(key.keyid)
         if revoke:
             document["revoked"].append(old)  # its public part stays: who signed with it is then told so
         else:
             del document["keys"][old]
-        return self._next(current, document, new_epoch=new_epoch)
+        return self._next(current, document, fresh, new_epoch=new_epoch)
 
     def begin_epoch(self) -> Root:
         """The next root, from which on versions of manifests begin anew."""
         current = self.root()
-        return self._next(current, current.model_dump(mode="json", by_alias=True), new_epoch=True)
+        return self._next(current, current.model_dump(mode="json", by_alias=True), None, new_epoch=True)
 
-    def _next(self, current: Root, document: Document, *, new_epoch: bool) -> Root:
+    def _next(
+        self, current: Root, document: Document, fresh: tuple[str, SigningKey] | None, *, new_epoch: bool
+    ) -> Root:
         document["version"] += 1
         document["epoch"] += new_epoch
         wanted = {*current.roles.root.keys, *document["roles"]["root"]["keys"]}
-        signers = {key.keyid: key for key in self._here() if key.keyid in wanted}
+        here = (*self._here(), *((fresh[1],) if fresh is not None else ()))
+        signers = {key.keyid: key for key in here if key.keyid in wanted}
+        if not signers:
+            why = f"none of its root keys is in {self.folder}, and {current.roles.root.threshold} must sign"
+            raise NotFound(
+                f"cannot sign root version {document['version']}: {why}; bring them with --key FILE"
+            )
         body = sealed(ROOT_TYPE, canonical(document), signers.values())
         root = next_root(current, body)
+        if fresh is not None:  # not before: who brings what was missing shall not find a key in the way
+            self._write(*fresh)
         self._keep(root, body)
         return root
 
@@ -106,14 +117,18 @@ class Keyring:
             yield load_key(path, self._password)
 
     def _make(self, name: str) -> tuple[str, SigningKey]:
-        key, path = SigningKey.made(), self.folder / f"{name}.key"
+        key = SigningKey.made()
+        self._write(name, key)
+        return name, key
+
+    def _write(self, name: str, key: SigningKey) -> None:
+        path = self.folder / f"{name}.key"
         try:
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
         except OSError as error:
             raise Permanent(f"cannot write {path}: {error.strerror}") from None
         with os.fdopen(descriptor, "wb") as stream:
             stream.write(key.pem(self._password))
-        return name, key
 
     def _keep(self, root: Root, body: bytes) -> None:
         write(self.folder / f"root.{root.version}.json", body)
@@ -122,10 +137,10 @@ class Keyring:
 
 def load_key(path: Path, password: Secret | None) -> SigningKey:
     """Raises NotFound, CredentialUnusable."""
-    body = read(path)
+    key = SigningKey.from_pem(read(path), str(path), password)
     if path.stat().st_mode & 0o077:
         raise CredentialUnusable(f"cannot use the key {path}: others can read it; run: chmod 600 {path}")
-    return SigningKey.from_pem(body, str(path), password)
+    return key
 
 
 def read(path: Path) -> bytes:
