@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 FOLDER = Path(__file__).parents[1] / "golden"
+PICTURES = Path(__file__).parents[2] / "docs/images"
 
 
 def same(name: str, text: str) -> None:
@@ -19,3 +20,12 @@ def same(name: str, text: str) -> None:
     if text != expected:
         lines = difflib.unified_diff(expected.splitlines(), text.splitlines(), file.name, "said", lineterm="")
         raise AssertionError("\n".join(lines) or f"only line ends differ from {file}")
+
+
+def picture(name: str, webp: bytes) -> None:
+    """Fail unless docs/images has <name>.webp; no pixel is compared: fonts are other ones on other machines."""
+    file = PICTURES / f"{name}.webp"
+    if os.environ.get("GOLDEN") == "write":
+        file.write_bytes(webp)
+    assert file.exists(), f"{file} is missing: run once with GOLDEN=write, and look at what it wrote"
+    assert file.stat().st_size < 150_000

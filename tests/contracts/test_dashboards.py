@@ -8,6 +8,7 @@ import runpy
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,10 @@ from edgetender.fleet.devices import Fleet
 from edgetender.fleet.server import FleetServer
 from edgetender.metrics import Metrics
 from edgetender.model.figures import CycleFigures
+from edgetender_scoring.collector import Collect, Collector
+from edgetender_scoring.drift import Reference
+from edgetender_scoring.message import Request
+from edgetender_scoring.metrics import Metrics as ScoringMetrics
 from tests.contracts.test_fleet import ONLINE, REPORTED, say
 from tests.fakes.clock import FakeClock
 from tests.fakes.house import FakeHouse
@@ -39,6 +44,9 @@ def expressions() -> list[str]:
         for target in panel["targets"]
     }
     return sorted(found)
+
+
+_NORMAL = Reference(0.0, 1.0, (-1.0, 0.0, 1.0), (0.16, 0.34, 0.34, 0.16))
 
 
 class Measured(FakeHouse):
@@ -71,8 +79,43 @@ def fleet() -> Fleet:
     return found
 
 
+class _ScoringServer(BaseHTTPRequestHandler):
+    """The scoring server's own figures, with one answer more at each scrape."""
+
+    figures, collector = ScoringMetrics("0.1.0"), Collector(Collect(Path(), baseline={"bmi": _NORMAL}))
+
+    def do_GET(self) -> None:
+        self.figures.scored(200, 0.004)
+        body = self.figures.render(
+            in_flight=0, queued=0, threads=1, abandoned=0, named=None, models=(), collectors=(self.collector,)
+        )
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_words: object) -> None:
+        """Nothing."""
+
+
 @pytest.fixture(scope="module")
-def scraping(agent: Measured, fleet: Fleet, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
+def scoring() -> Iterator[int]:
+    """The port of a server that was asked enough to compare with a baseline."""
+    collector = _ScoringServer.collector
+    rows = json.dumps({"data": [{"bmi": index / 100} for index in range(200)]}).encode()
+    collector.note(Request("POST", b"/score", b"", keep_alive=True, body=rows), 200, b"", "", "")
+    collector.close()
+    with ThreadingHTTPServer(("127.0.0.1", 0), _ScoringServer) as answering:
+        thread = threading.Thread(target=answering.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        yield answering.server_port
+        answering.shutdown()
+        thread.join(10)
+
+
+@pytest.fixture(scope="module")
+def scraping(
+    agent: Measured, fleet: Fleet, scoring: int, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Prometheus]:
     answering = FleetServer(fleet, "127.0.0.1", 0)
     thread = threading.Thread(target=answering.serve_forever)
     thread.start()
@@ -81,10 +124,15 @@ def scraping(agent: Measured, fleet: Fleet, tmp_path_factory: pytest.TempPathFac
         with (
             served(agent, home / "admin.sock", listen="127.0.0.1:0") as api,
             prometheus(
-                home / "home", {"edgetender": api.port or 0, "edgetender-fleet": answering.server_port}
+                home / "home",
+                {
+                    "edgetender": api.port or 0,
+                    "edgetender-fleet": answering.server_port,
+                    "edgetender-scoring": scoring,
+                },
             ) as found,
         ):
-            found.until("count(up == 1) == 2")
+            found.until("count(up == 1) == 3")
             yield found
     finally:
         answering.shutdown()

@@ -91,9 +91,9 @@ class Browser:
     def scheme(self, name: str) -> None:
         self._ask("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": name}])
 
-    def picture(self) -> bytes:
-        """PNG."""
-        return base64.b64decode(self._ask("Page.captureScreenshot", format="png")["data"])
+    def picture(self, kind: str = "png") -> bytes:
+        """What the window shows, as "png" or "webp"."""
+        return base64.b64decode(self._ask("Page.captureScreenshot", format=kind)["data"])
 
     def faults(self) -> list[str]:
         """What axe finds against WCAG 2.2, A and AA, in the page as it is now, with the place."""
