@@ -4,7 +4,7 @@ import pytest
 
 from edgetender.errors import ConfigInvalid, NotFound, RegistryUnreachable
 from edgetender.packaging import oci_layout
-from edgetender.packaging.base_catalogue import named
+from edgetender.packaging.base_catalogue import default_for, named
 from edgetender.packaging.base_image import from_rootfs
 from edgetender.packaging.workspace import Workspace
 from tests.builders import packages
@@ -27,6 +27,15 @@ def keep(ws, tmp_path, reference):
 def test_a_base_may_be_named_by_digest(ws, tmp_path):
     keep(ws, tmp_path, PINNED)
     assert ws.bases(print).find(PINNED, PLATFORM).reference == PINNED
+
+
+def test_without_a_name_it_is_the_default_of_the_accelerator_and_says_which(ws, tmp_path):
+    expected = default_for("cpu", "amd64").reference
+    keep(ws, tmp_path, expected.removeprefix("docker.io/library/"))  # as it is written where it was made
+    said = []
+
+    assert ws.bases(said.append).find(None, PLATFORM).path.is_dir()
+    assert said == [f"no base is named, so it is {expected}"]
 
 
 def test_a_licence_that_binds_is_said_when_the_base_is_used(ws, tmp_path):

@@ -132,6 +132,7 @@ def test_a_file_that_is_no_model_is_refused_with_the_checkers_words(prepared, tm
         prepared(tmp_path / "net.onnx")
     assert caught.value.problems[0].code == "onnx.invalid"
     (tmp_path / "folder").mkdir()
+    (tmp_path / "folder/labels.txt").write_text("one")
     with pytest.raises(ConfigInvalid, match=r"holds 0 \.onnx files"):
         prepared(tmp_path / "folder")
 

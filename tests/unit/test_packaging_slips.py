@@ -1,12 +1,18 @@
 """What people get wrong: does each slip end with one sentence that names the place, and leave nothing behind?"""
 
 import errno
+import os
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from edgetender.cli import run
 from edgetender.cli.output import Session
+from edgetender.errors import ConfigInvalid
+from edgetender.packaging import InferenceConfig
+from edgetender.packaging.layer import tree
+from edgetender.packaging.model_store import from_path
 from edgetender.packaging.writer import why_not_written
 from tests.builders.packages import SCRIPT
 
@@ -124,6 +130,53 @@ def test_a_place_that_cannot_be_written_is_named_and_a_full_disk_says_whose(ask)
     assert (code, said) == (1, "cannot register m: file/store/models/m: Not a directory\n")
     full = OSError(errno.ENOSPC, "No space left on device")
     assert why_not_written(full, Path("store")).startswith("the disk of store is full; make room")
+
+
+@contextmanager
+def as_nobody():
+    """Root reads everything; these tests are often root's."""
+    privileged = os.geteuid() == 0
+    if privileged:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        if privileged:
+            os.seteuid(0)
+
+
+def test_what_may_not_be_read_is_named_and_nothing_is_left_out_in_silence(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    tmp_path.chmod(0o755)
+    Path("model/private").mkdir(parents=True)
+    for name in ("score.py", "weights.bin", "model/weights.bin"):
+        Path(name).write_text(SCRIPT)
+        Path(name).chmod(0)
+    Path("model/weights.bin").chmod(0o644)
+    Path("model/private").chmod(0)
+    with as_nobody():
+        with pytest.raises(ConfigInvalid, match="model/private: cannot be read: Permission denied"):
+            list(tree(Path("model"), "at"))
+        with pytest.raises(ConfigInvalid, match=r"weights.bin: cannot be read: Permission denied"):
+            from_path(Path("weights.bin"), "m")
+        found = InferenceConfig(entry_script="score.py", requirements_file="score.py").problems()
+        assert [str(one) for one in found] == ["entryScript: score.py: Permission denied"]
+
+
+def test_a_missing_model_is_told_with_the_other_faults_and_alone_it_is_not_found(ask):
+    code, said = packaging(ask, "none.bin", "--conda", "none.yml", "--push")
+    assert code == 6
+    for word in ("MODEL: cannot find the model 'none.bin'", "condaFile: none.yml is no file"):
+        assert word in said
+    assert packaging(ask, "none.bin")[0] == 4
+    code, said = packaging(ask, "weights.bin", "--framework", "sklern", "--conda", "none.yml")
+    assert (code, "'sklern' is not one of" in said, "none.yml is no file" in said) == (6, True, True)
+
+
+def test_a_sample_for_a_script_is_refused_and_not_forgotten(ask):
+    Path("request.json").write_text("{}")
+    code, said = packaging(ask, "weights.bin", "--sample", "request.json")
+    assert (code, "--sample: goes with an Onnx model without an entry script" in said) == (6, True)
 
 
 def test_a_build_without_a_directory_says_so(ask):

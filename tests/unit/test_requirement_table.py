@@ -39,7 +39,8 @@ TABLE = {
         + component("deploying", "a_pushed_manifest_is_pulled_started_settled_and_accepted"),
     ),
     "C2": Row("a default base image",
-        unit("packaging_image_check", "microsofts_gpu_images_carry_their_licence_and_every_default_fits_its_architecture"),
+        unit("packaging_image_check", "microsofts_gpu_images_carry_their_licence_and_every_default_fits_its_architecture")
+        + unit("packaging_bases", "without_a_name_it_is_the_default_of_the_accelerator_and_says_which"),
     ),
     "C3": Row("a custom base image, by reference or digest, with the package's parts on top",
         unit("packaging_bases", "a_base_may_be_named_by_digest")
@@ -102,7 +103,15 @@ TABLE = {
         ),
     ),
     "C14": Row("base image by name, private ones with address, username and password",
-        unit("packaging_config", "the_registry_is_a_name_null_or_three_fields", "the_documents_lines_of_code_run"),
+        unit("packaging_config", "the_registry_is_a_name_null_or_three_fields", "the_documents_lines_of_code_run")
+        + unit(
+            "packaging_base_name", "a_base_that_names_no_registry_is_of_the_one_beside_it",
+            "a_base_of_another_registry_than_the_one_beside_it_is_a_fault",
+        )
+        + contract(
+            "packaging_registry", "a_base_named_without_its_registry_is_pulled_from_the_one_beside_it",
+            "a_password_is_told_to_the_registry_it_is_for_and_to_no_other",
+        ),
     ),
     "C15": Row("the table of public images",
         unit("packaging_image_check", "the_documents_images_are_known_by_their_full_names"),
@@ -137,7 +146,8 @@ TABLE = {
     "C22": Row("registered models with immutable versions",
         unit("model_store", "versions_count_up_and_keep_what_they_were", "a_version_is_never_replaced")
         + unit("packaging_api", "registered_models_are_found_by_name_id_tags_and_properties")
-        + unit("cli_model", "a_download_is_what_was_registered"),
+        + unit("cli_model", "a_download_is_what_was_registered")
+        + unit("store_removal", "a_removed_version_is_gone_and_its_number_is_never_given_again"),
     ),
     "C23": Row("package without deploying",
         unit("packaging_api", "the_documents_lines_make_an_image") + unit("model_deploy", "model_package_is_package"),

@@ -13,6 +13,7 @@ from edgetender.cli.image_words import name_faults
 from edgetender.cli.image_words import platforms as platforms_of
 from edgetender.cli.output import Exit, Session, options_but_output, say, table
 from edgetender.cli.package_compared import compare, comparison_lines
+from edgetender.cli.package_model import models_of
 from edgetender.cli.package_variants import pushed, variants_told
 from edgetender.cli.progress import log
 from edgetender.cli.words import size
@@ -21,7 +22,6 @@ from edgetender.packaging.builder import Assembled, Built
 from edgetender.packaging.inference_config import InferenceConfig
 from edgetender.packaging.inference_file import from_json
 from edgetender.packaging.logins import Login
-from edgetender.packaging.model_store import Model, ModelStore, framework_named, from_path, parse_model
 from edgetender.packaging.onnx_preparation import POLICIES
 from edgetender.packaging.packager import BUILDERS, Order, Packager
 from edgetender.packaging.push import split
@@ -121,10 +121,11 @@ def package(
     problems = _faults(
         push=push, tag=tag, context=generate_dockerfile, destination=destination, several=several
     )
-    config = _config(ic, entry_script, source_dir, requirements, conda, problems)
+    models, missing = models_of(model, name, model_version, framework, workspace.models, problems)
+    config = _config(ic, entry_script, source_dir, requirements, conda, problems, missing)
     chosen = read_bases(bases)
     order = Order(
-        (_model(model, name, model_version, framework, workspace.models),) if model else (),
+        models,
         config,
         tag or f"package:{workspace.timestamp('package')}",
         platform=platforms[0],
@@ -193,11 +194,13 @@ def _config(
     requirements: str | None,
     conda: str | None,
     problems: list[Problem],
+    missing: NotFound | None,
 ) -> InferenceConfig:
     """Command line before file; files named on the command line are looked for in the source, then here.
 
-    Raises ConfigInvalid with *problems* and the configuration's own.
+    Raises ConfigInvalid with *problems* and the configuration's own; *missing*, where that is all.
     """
+    lacking = [Problem("MODEL", "model.missing", str(missing))] if missing else []
     given: dict[str, str] = {"entry_script": entry} if entry else {}
     if source:
         given["source_directory"] = str(Path(source).absolute())
@@ -213,27 +216,14 @@ def _config(
             config = InferenceConfig(**given)  # type: ignore[arg-type]
             config.check(script_required=False)
     except ConfigInvalid as error:
-        raise ConfigInvalid((*problems, *error.problems)) from error
+        raise ConfigInvalid((*problems, *lacking, *error.problems)) from error
     if problems:
-        raise ConfigInvalid(tuple(problems))
+        raise ConfigInvalid((*problems, *lacking))
+    if missing:
+        raise missing
     for warning in config.warnings:
         say(f"warning: {warning}")
     return config
-
-
-def _model(text: str, name: str | None, version: int, framework: str | None, models: ModelStore) -> Model:
-    path = Path(text)
-    if path.exists() or path.is_symlink() or name is not None:
-        found = from_path(
-            path, name or Path(os.path.realpath(path)).stem, version
-        )  # `.` has no name of its own
-        return replace(found, framework=framework_named(framework)) if framework else found
-    if "/" in text:
-        raise NotFound(f"cannot find the model {text}: there is no such file")
-    try:
-        return models.get(*parse_model(text))
-    except NotFound as error:
-        raise NotFound(f"{error}, and there is no such file here") from error
 
 
 def _login(workspace: Workspace, reference: str, username: str | None, ca_file: Path | None) -> Login:

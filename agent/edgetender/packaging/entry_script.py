@@ -29,6 +29,8 @@ def problems(entry_script: str | None, source: Path, *, confined: bool) -> list[
         return [Problem(KEY, "script.outside", f"{path} is not inside {source}")]
     try:
         tree = ast.parse(path.read_bytes(), str(path))
+    except OSError as error:
+        return [Problem(KEY, "file.unreadable", f"{path}: {error.strerror}")]
     except (SyntaxError, ValueError) as error:
         line = getattr(error, "lineno", None) or 1
         why = getattr(error, "msg", None) or error

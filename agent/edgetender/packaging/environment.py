@@ -83,7 +83,8 @@ def text_of(path: Path, key: str) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigInvalid((Problem(key, "file.unreadable", f"{path}: {error}"),)) from error
+        why = getattr(error, "strerror", None) or error
+        raise ConfigInvalid((Problem(key, "file.unreadable", f"{path}: {why}"),)) from error
 
 
 def install(spec: Spec, target: Path, python: Python, say: Callable[[str], None]) -> None:

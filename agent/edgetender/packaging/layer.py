@@ -165,10 +165,10 @@ def tree(
 
     Symbolic links stay links when they lead to a place inside *root*; others are refused (ConfigInvalid),
     they would point at something else on the device. *skip_caches*: leave version control and caches out.
-    *kept*: leave out what is not among these.
+    *kept*: leave out what is not among these. What cannot be read is refused too.
     """
     yield Entry(at)
-    for folder, names, files in os.walk(root):
+    for folder, names, files in os.walk(root, onerror=_refuse_unread):
         here = Path(folder)
         names[:] = sorted(
             name
@@ -190,6 +190,11 @@ def _leads_round(link: Path) -> bool:
     except OSError as error:
         return error.errno == errno.ELOOP
     return False
+
+
+def _refuse_unread(error: OSError) -> NoReturn:
+    """A directory nobody may read would be left out of the image without a word."""
+    _refuse(Path(error.filename), f"cannot be read: {error.strerror}")
 
 
 def _refuse(path: Path, why: str) -> NoReturn:

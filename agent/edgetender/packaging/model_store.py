@@ -76,9 +76,13 @@ def from_path(path: Path, name: str, version: int = 1) -> Model:
     if not path.exists():
         why = "it is a link that leads nowhere" if path.is_symlink() else "there is no such file"
         raise NotFound(f"cannot find the model {path}: {why}; name a file or a directory")
-    if problems := _no_model(path):
-        raise ConfigInvalid(problems)
-    return Model(name, version, path, _hash(path), framework_of(path))
+    try:
+        if problems := _no_model(path):
+            raise ConfigInvalid(problems)
+        return Model(name, version, path, _hash(path), framework_of(path))
+    except OSError as error:
+        why = f"cannot be read: {error.strerror}"
+        raise ConfigInvalid((Problem(str(error.filename or path), "model.unreadable", why),)) from error
 
 
 def _no_model(path: Path) -> tuple[Problem, ...]:

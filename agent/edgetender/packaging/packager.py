@@ -92,6 +92,9 @@ class Packager:
         config.check(script_required=no_code is None)  # before anything is fetched
         known = baseline.read(order.baseline) if order.baseline is not None else None
         prepared = self._prepared(order, no_code)
+        if order.sample is not None and prepared is None:
+            text = "goes with an Onnx model without an entry script, which the server runs itself"
+            raise ConfigInvalid((Problem("--sample", "value.conflict", text),))
         if no_code is not None and prepared is not None:
             no_code = no_code.with_runtime(prepared.runtime)
         base = self.workspace.bases(self.say).find(
