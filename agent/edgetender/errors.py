@@ -21,6 +21,7 @@
     │   ├── AlreadyRunning       another daemon holds the state directory
     │   └── NotFound             no such module, version, ...
     └── Fault                  our own bug or a broken disk: the daemon stops, systemd restarts it
+        ├── Exhausted            there is no memory or descriptor left to look with; a restart has some
         └── StoreDamaged         the databases cannot be read or written, space or no space
 
 A `code` is an API: dashboards and scripts match on it. Errors do not log; whoever handles them does, once.
@@ -174,6 +175,10 @@ class AlreadyRunning(Permanent):
 
 class NotFound(Permanent):
     code = "not_found"
+
+
+class Exhausted(Fault):
+    code = "system.exhausted"
 
 
 class StoreDamaged(Fault):

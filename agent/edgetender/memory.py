@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from edgetender.decide.intake import Intake, digest, previous, slot_of
 from edgetender.decide.trusting import kept_floor, raised, trusted_time
-from edgetender.errors import DiskFull, ManifestInvalid
+from edgetender.errors import DiskFull, Exhausted, ManifestInvalid
 from edgetender.model.examined import AS_IT_IS, Floor
 from edgetender.model.ledger import Decision, Delivery, HistoryEntry, Ledger, Slot
 from edgetender.model.manifest import Manifest
@@ -110,6 +110,8 @@ class Memory:
             elif self._trust is not None and delivery.kind == "rollback":
                 examined = self._trust.today()
             return digest(delivery, ledger, observed, versions, self.manifest_of, examined)
+        except Exhausted:  # which says nothing of the delivery: it waits for the next start
+            raise
         except Exception as error:  # it waits on the disk: ending the daemon now would end it at every start
             log.exception("a delivery could not be judged", extra={"fields": {"delivery": delivery.id}})
             return Intake(ledger, Decision(delivery.id, 500, f"this agent failed on it: {error!r:.200}"))

@@ -155,15 +155,15 @@ class Trust(Protocol):
     """Whose word counts here. From any thread."""
 
     def examine(self, body: bytes, now: datetime) -> Examined:
-        """What is to be thought of *body*, a manifest as it arrived; *now* is trusted time. Never raises."""
+        """What is to be thought of *body*, a manifest as it arrived; *now* is trusted time. Raises Exhausted."""
         ...
 
     def today(self) -> Examined:
-        """What a manifest that was taken before is measured by now: the owner's policy. Never raises."""
+        """What a manifest that was taken before is measured by now: the owner's policy. Raises Exhausted."""
         ...
 
     def succeed(self, root: Root, body: bytes) -> Examined:
-        """Make *root*, whose document is *body*, the one that counts: as it was examined, or why not. Never raises."""
+        """Make *root*, whose document is *body*, the one that counts: as it was examined, or why not. Raises Exhausted."""
         ...
 
     def floor(self) -> Floor | None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from edgetender import durable
 from edgetender.codec import canonical, sha256_hex
 from edgetender.model.examined import Floor
+from edgetender.trust.owned import unless_exhausted
 
 _NAMES = ("floor.a", "floor.b")
 _MOST_BYTES = 4096
@@ -26,7 +27,7 @@ class FloorFiles:
         self._directory = directory
 
     def read(self) -> Floor | None:
-        """The newest that is whole; None where none is."""
+        """The newest that is whole; None where none is. Raises Exhausted."""
         found = [slot for name in _NAMES if (slot := self._slot(name)) is not None]
         return max(found, key=lambda slot: slot[0])[1] if found else None
 
@@ -48,7 +49,7 @@ class FloorFiles:
     def _slot(self, name: str) -> tuple[int, Floor] | None:
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
-            with os.fdopen(os.open(self._directory / name, flags), "rb") as stream:
+            with os.fdopen(self._opened(name, flags), "rb") as stream:
                 said = json.loads(stream.read(_MOST_BYTES))
             check = said.pop("check")
             if sha256_hex(canonical(said)) == check:
@@ -57,3 +58,10 @@ class FloorFiles:
                     int(said["epoch"]), int(said["version"]), str(said["sha256"]), at
                 )
         return None
+
+    def _opened(self, name: str, flags: int) -> int:
+        try:
+            return os.open(self._directory / name, flags)
+        except OSError as error:
+            unless_exhausted(error, self._directory / name)  # else the floor would be no floor
+            raise

@@ -25,7 +25,7 @@ class Marks:
         self._owners, self._kept = directory / MARK_FILE, kept / MARK_FILE if kept is not None else None
 
     def lost(self) -> bool:
-        """Whether the state here is not the one that this device began with. Never raises."""
+        """Whether the state here is not the one that this device began with. Raises Exhausted."""
         owners = _read(self._owners)
         if owners is None or self._kept is None:
             return False

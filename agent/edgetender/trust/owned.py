@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from pathlib import Path
 
-from edgetender.errors import CredentialUnusable
+from edgetender.errors import CredentialUnusable, Exhausted
 
 _OTHERS_WRITE = 0o022
+_EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 
 
 def opened(path: Path, what: str) -> int | None:
-    """A descriptor of *path* to read from, None where there is no such file. Raises CredentialUnusable.
+    """A descriptor of *path* to read from, None where there is no such file. Raises CredentialUnusable, Exhausted.
 
     What is checked is the very file that is read: links are not followed.
     """
@@ -21,6 +23,7 @@ def opened(path: Path, what: str) -> int | None:
     except FileNotFoundError:
         return None
     except OSError as error:
+        unless_exhausted(error, path)
         raise _unusable(path, what, error.strerror or "it cannot be opened") from None
     try:
         _check(path, what, os.fstat(descriptor))
@@ -28,6 +31,14 @@ def opened(path: Path, what: str) -> int | None:
         os.close(descriptor)
         raise
     return descriptor
+
+
+def unless_exhausted(error: OSError, path: Path) -> None:
+    """Raises Exhausted where *error* says nothing of *path*: nobody is to be refused, and nothing lost, for that."""
+    if error.errno in _EXHAUSTED:
+        raise Exhausted(
+            f"cannot open {path}: {error.strerror}; the agent ends, to begin anew with enough of it"
+        )
 
 
 def _check(path: Path, what: str, found: os.stat_result) -> None:
