@@ -1,7 +1,7 @@
 # ruff: noqa: T201  # it talks on the terminal
 """Run the fault sweeps: a slice by default, --all of them, or one fault again that was found.
 
-python -m tests.faults [--all | --count N] [--seed N] [NAME ...]     NAME: steps, kill, random, disk, power, docker
+python -m tests.faults [--all | --count N] [--seed N] [NAME ...]     NAME: steps, kill, random, disk, clock, short, power, docker
 python -m tests.faults --story update --point "write 31 before"
 """
 
@@ -15,14 +15,32 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.faults import docker_root, power, shim, sweep
+from tests.faults import docker_root, points, power, shim, sweep
 from tests.faults.device import Zygote
 from tests.faults.mutants import MUTANTS
 from tests.faults.scenarios import STORIES, Lived, Point
 
 SEED = 20261125
-SLICE = {"steps": 20, "kill": 24, "random": 16, "disk": 12, "power": 200, "docker": 3}
-ALL = {"steps": None, "kill": None, "random": 1000, "disk": None, "power": None, "docker": 20}
+SLICE = {
+    "steps": 20,
+    "kill": 24,
+    "random": 16,
+    "disk": 12,
+    "clock": 14,
+    "short": 8,
+    "power": 200,
+    "docker": 3,
+}
+ALL = {
+    "steps": None,
+    "kill": None,
+    "random": 1000,
+    "disk": None,
+    "clock": None,
+    "short": None,
+    "power": None,
+    "docker": 20,
+}
 
 
 def main() -> int:
@@ -64,16 +82,20 @@ def parsed(text: str) -> Point:
     """The point that a sweep printed as *text*."""
     match text.replace(",", "").split():
         case ["write", number, when]:
-            return sweep.AtWrite(int(number), after=when == "after")
+            return points.AtWrite(int(number), after=when == "after")
         case ["change", number, when]:
-            return sweep.AtChange(int(number), after=when == "after")
+            return points.AtChange(int(number), after=when == "after")
         case ["answer"]:
-            return sweep.AtAnswer()
+            return points.AtAnswer()
         case ["at", *moments]:
-            return sweep.AtRandom([float(moment) for moment in moments if moment != "s"])
+            return points.AtRandom([float(moment) for moment in moments if moment != "s"])
+        case ["short", what, more]:
+            return points.RunsShort(what, int(more))
+        case ["clock", "every", every, "s:", *jumps]:
+            return points.ClockJumps(float(every), [int(jump) for jump in jumps if jump != "s"])
         case ["errno", number, "at", "writes", places]:
             first, _, last = places.partition("-")
-            return sweep.DiskFails(int(first), int(last) - int(first) + 1, int(number))
+            return points.DiskFails(int(first), int(last) - int(first) + 1, int(number))
     return Point()
 
 
@@ -86,6 +108,8 @@ def _run(name: str, zygote: Zygote, size: int | None, seed: int, workers: int) -
         return _power(zygote, size, seed)
     draw = random.Random(seed)
     tasks = sweep.random_tasks(size or 0, seed) if name == "random" else []
+    if name in ("clock", "short"):
+        tasks = sweep.clock_tasks() if name == "clock" else sweep.short_tasks()
     if name in ("steps", "kill", "disk"):
         measures = sweep.measured(zygote)
         if broken := [one for one in measures.values() if one.violations]:
@@ -95,6 +119,7 @@ def _run(name: str, zygote: Zygote, size: int | None, seed: int, workers: int) -
             tasks = sweep.steps(measures) if name == "steps" else sweep.writes(measures)
         else:
             tasks = sweep.disk_tasks(measures, errno.ENOSPC) + sweep.disk_tasks(measures, errno.EIO)
+    if name != "random":
         draw.shuffle(tasks)
     began = time.monotonic()
     lives = sweep.run(tasks[:size], zygote, workers=workers, told=_tell)

@@ -77,8 +77,9 @@ class Device:
             made.mkdir(parents=True, exist_ok=True)
         self.engine = ScriptedEngine(home / "e.sock")
         self.client = Client(f"unix://{home}/a.sock")
+        self.clock = shim.Clock(home / "clock")
         self.starts = 0
-        self._pidfd = -1
+        self.pid = self._pidfd = -1
         secret = home / "credentials" / "registry"
         secret.touch(0o600)
         secret.write_text(json.dumps({"username": "line3", "password": CANARY}))
@@ -116,11 +117,13 @@ level = "DEBUG"
 
     def start(self, arm: Arm | None = None) -> None:
         wish: dict[str, Any] = {"config": str(self.home / "config.toml"), "log": str(self.log)}
+        wish["clock"] = str(self.clock.path)
         if arm is not None:
             wish["arm"] = asdict(arm)
         self.starts += 1
         try:
-            self._pidfd = os.pidfd_open(self._zygote.fork(wish))
+            self.pid = self._zygote.fork(wish)
+            self._pidfd = os.pidfd_open(self.pid)
         except ProcessLookupError:  # its first write was its last
             self._pidfd = -1
 
@@ -189,5 +192,6 @@ level = "DEBUG"
             shutil.rmtree(self.home / name, ignore_errors=True)
             if (place / name).exists():
                 shutil.copytree(place / name, self.home / name)
+        self.clock.jump(0)
         (self.home / "a.sock").unlink(missing_ok=True)
         self.folder.mkdir(exist_ok=True)

@@ -1,5 +1,5 @@
 /* Preloaded into the daemon: counts what it does to files below one directory, and at the n-th
- * kills it, fails, or writes it all down for a replay. Built by shim.py. */
+ * kills it, fails, or writes it all down for a replay. And sets its wall clock wrong. Built by shim.py. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -12,7 +12,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -216,4 +218,40 @@ int mkdir(const char *path, mode_t bits) {
     struct stat was;
     if (!ours(path) || stat(path, &was) == 0) return real(path, bits);
     GUARDED(MKDIR, path, 0, NULL, 0, -1, real(path, bits));
+}
+
+/* --- the wall clock: as wrong as a file says, at any moment; what counts seconds since the boot goes on as it does */
+
+static volatile int64_t *wrong_s;
+
+/* *path* is of eight bytes: by how many seconds it is wrong. Returns 0, or -1. */
+int shim_clock(const char *path) {
+    int fd = really_open(path, O_RDONLY | O_CLOEXEC, 0);
+    if (fd < 0) return -1;
+    void *shared = mmap(NULL, sizeof *wrong_s, PROT_READ, MAP_SHARED, fd, 0);
+    close(fd);
+    if (shared == MAP_FAILED) return -1;
+    wrong_s = shared;
+    return 0;
+}
+
+int clock_gettime(clockid_t id, struct timespec *now) {
+    REAL("clock_gettime", int (*)(clockid_t, struct timespec *));
+    int result = real(id, now);
+    if (result == 0 && wrong_s && (id == CLOCK_REALTIME || id == CLOCK_REALTIME_COARSE)) now->tv_sec += *wrong_s;
+    return result;
+}
+
+int gettimeofday(struct timeval *restrict now, void *restrict zone) {
+    REAL("gettimeofday", int (*)(struct timeval *, void *));
+    int result = real(now, zone);
+    if (result == 0 && wrong_s) now->tv_sec += *wrong_s;
+    return result;
+}
+
+time_t time(time_t *there) {
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    if (there) *there = now.tv_sec;
+    return now.tv_sec;
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import queue
 import random
@@ -9,125 +10,33 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-from tests.faults.device import Device, Zygote
-from tests.faults.scenarios import STORIES, Lived, Point, Stage, Story, cut
-from tests.faults.shim import Arm, Fate, operations
+from tests.faults.device import Zygote
+from tests.faults.points import (
+    AtAnswer,
+    AtChange,
+    AtRandom,
+    AtWrite,
+    ClockJumps,
+    DiskFails,
+    RunsShort,
+    Watched,
+)
+from tests.faults.scenarios import STORIES, Lived, Point, Stage, Story
+from tests.faults.shim import operations
 
 Task = tuple[Story, Point]
-
-
-@dataclass
-class AtWrite(Point):
-    """Killed before (or after) the n-th system call that changes a file of the state directory."""
-
-    number: int
-    after: bool = False
-
-    def begin(self, device: Device) -> None:
-        device.start(Arm(str(device.state), Fate.KILL_AFTER if self.after else Fate.KILL_BEFORE, self.number))
-
-    def reached(self, device: Device) -> bool:
-        return device.starts > 1
-
-    def __str__(self) -> str:
-        return f"write {self.number} {'after' if self.after else 'before'}"
-
-
-@dataclass
-class AtChange(Point):
-    """Killed before (or after) the n-th change of the engine; the answer is lost."""
-
-    number: int
-    after: bool = False
-
-    def begin(self, device: Device) -> None:
-        device.engine.at[(self.number, "after" if self.after else "before")] = cut(device)
-        device.start()
-
-    def reached(self, device: Device) -> bool:
-        return device.starts > 1
-
-    def __str__(self) -> str:
-        return f"change {self.number} {'after' if self.after else 'before'}"
-
-
-@dataclass
-class AtAnswer(Point):
-    """Killed as soon as the wish was acknowledged."""
-
-    def begin(self, device: Device) -> None:
-        device.start()
-
-    def acknowledged(self, device: Device) -> None:
-        device.kill()
-
-    def reached(self, device: Device) -> bool:
-        return device.starts > 1
-
-    def __str__(self) -> str:
-        return "answer"
-
-
-@dataclass
-class AtRandom(Point):
-    """Killed after some time, and after some time again, as often as there are *moments* (s)."""
-
-    moments: Sequence[float]
-
-    def __post_init__(self) -> None:
-        self.lasts_s = sum(self.moments)
-        self._left = list(self.moments)
-        self._timer: threading.Timer | None = None
-
-    def begin(self, device: Device) -> None:
-        device.start()
-        self._next(device)
-
-    def again(self, device: Device) -> None:
-        device.start()
-        self._next(device)
-
-    def _next(self, device: Device) -> None:
-        self._timer = threading.Timer(self._left.pop(0), device.kill) if self._left else None
-        if self._timer is not None:
-            self._timer.start()
-
-    def over(self, device: Device) -> bool:
-        return self._timer is None or not (self._left or self._timer.is_alive())
-
-    def __str__(self) -> str:
-        return "at " + ", ".join(f"{moment:.3f} s" for moment in self.moments)
-
-
-@dataclass
-class Watched(Point):
-    """Nothing happens; what is written goes to *log*."""
-
-    log: Path
-
-    def begin(self, device: Device) -> None:
-        device.start(Arm(str(device.state), log=str(self.log)))
-
-    def __str__(self) -> str:
-        return "watched"
-
-
-@dataclass
-class DiskFails(Point):
-    """From the n-th write on *times* writes fail: for want of space (the daemon lives on), or of a disk."""
-
-    number: int
-    times: int
-    errno: int
-
-    def begin(self, device: Device) -> None:
-        device.start(Arm(str(device.state), Fate.FAIL, self.number, self.times, self.errno))
-
-    def __str__(self) -> str:
-        return f"errno {self.errno} at writes {self.number}-{self.number + self.times - 1}"
+_TEN_YEARS, _BACK = (
+    315_360_000,
+    -1_735_668_000,
+)  # the latter is about 1971, where a clock without a battery begins
+_JUMPS = (
+    *((wrong_s,) for wrong_s in (_TEN_YEARS, _BACK)),
+    *((0, wrong_s) for wrong_s in (_TEN_YEARS, _BACK, 3600, -3600)),
+    *((wrong_s, 0) for wrong_s in (_TEN_YEARS, _BACK)),
+    (0, _TEN_YEARS, _BACK, 0),
+)
 
 
 def steps(measures: dict[str, Lived]) -> list[Task]:
@@ -172,6 +81,20 @@ def disk_tasks(measures: dict[str, Lived], errno: int) -> list[Task]:
     story = next(one for one in STORIES if one.name == "update")
     points = range(1, len(measures["update"].writes) + 1)
     return [(story, DiskFails(number, times, errno)) for number in points for times in (3, 12)]
+
+
+def clock_tasks() -> list[Task]:
+    """Each story with a clock that is wrong from the start, becomes wrong, or becomes right."""
+    return [(story, ClockJumps(0.4, jumps)) for jumps in _JUMPS for story in STORIES]
+
+
+def short_tasks() -> list[Task]:
+    """On a device that has no memory left to give, or few file descriptors."""
+    limits = (
+        *(RunsShort("memory", n * 2**20) for n in range(2)),
+        *(RunsShort("descriptors", n) for n in range(6)),
+    )
+    return [(story, dataclasses.replace(limit)) for story in STORIES for limit in limits]
 
 
 def measured(zygote: Zygote, stories: Sequence[Story] = STORIES) -> dict[str, Lived]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults import sweep
+from tests.faults import points, sweep
 from tests.faults.__main__ import SEED, SLICE
 from tests.faults.device import Zygote
 from tests.faults.mutants import MUTANTS
@@ -60,26 +60,41 @@ def test_a_disk_that_is_full_or_broken_at_any_write_breaks_no_promise(
     judged(tasks[: SLICE["disk"]], zygote)
 
 
+@pytest.mark.timeout(180)
+def test_a_clock_that_jumps_by_years_forward_or_back_breaks_no_promise(zygote: Zygote) -> None:
+    tasks = sweep.clock_tasks()
+    random.Random(SEED).shuffle(tasks)
+    judged(tasks[: SLICE["clock"]], zygote)
+
+
+@pytest.mark.timeout(180)
+def test_a_daemon_that_runs_short_of_memory_or_descriptors_breaks_no_promise(zygote: Zygote) -> None:
+    tasks = sweep.short_tasks()
+    random.Random(SEED).shuffle(tasks)
+    judged(tasks[: SLICE["short"]], zygote)
+
+
 # --- the controls: an agent without the safeguard is caught
 
 CAUGHT = {
-    "acknowledged-early": ("I3", [("update", sweep.AtAnswer())]),
-    "intent-after-effect": ("I5", [("rolled-back", sweep.AtChange(3, after=True))]),
+    "acknowledged-early": ("I3", [("update", points.AtAnswer())]),
+    "intent-after-effect": ("I5", [("rolled-back", points.AtChange(3, after=True))]),
     "no-label-check": ("I8", [("first", Point())]),
+    "settles-by-the-clock": ("I1", [("update", points.ClockJumps(0.1, range(0, -40 * 3600, -3600)))]),
 }
 
 
-def said_of(name: str, points: list[tuple[str, Point]], home: Path) -> list[str]:
+def said_of(name: str, where: list[tuple[str, Point]], home: Path) -> list[str]:
     """The violations of the agent without the safeguard *name*."""
     with Zygote(MUTANTS[name].made(home)) as mutant:
-        lives = sweep.run([(story(which), point) for which, point in points], mutant, workers=1)
+        lives = sweep.run([(story(which), point) for which, point in where], mutant, workers=1)
     return [said for one in lives for said in one.violations]
 
 
 @pytest.mark.parametrize("name", CAUGHT)
 def test_an_agent_without_the_safeguard_is_caught(name: str, short: Path, zygote: Zygote) -> None:
-    invariant, points = CAUGHT[name]
-    said = said_of(name, points, short)
+    invariant, where = CAUGHT[name]
+    said = said_of(name, where, short)
     assert any(one.startswith(invariant) for one in said), said
 
 
@@ -88,5 +103,5 @@ def test_a_floor_that_is_ahead_of_the_ledger_is_caught(short: Path, zygote: Zygo
     with Zygote(MUTANTS[name].made(short / "agent")) as mutant:
         writes = sweep.measured(mutant, [story("first")])["first"].writes
     there = writes.index("RENAME trust/.floor.a.new") + 1
-    said = said_of(name, [("first", sweep.AtWrite(there + n)) for n in (2, 3, 4)], short / "again")
+    said = said_of(name, [("first", points.AtWrite(there + n)) for n in (2, 3, 4)], short / "again")
     assert any(one.startswith("I4") for one in said), said

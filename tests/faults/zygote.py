@@ -15,7 +15,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from tests.faults.shim import Arm, Fate, arm
+from tests.faults.shim import Arm, Fate, arm, follow
 
 
 def main() -> None:
@@ -44,6 +44,8 @@ def _live(wish: dict[str, Any]) -> None:
         nothing = os.open(os.devnull, os.O_RDONLY)
         for fd, source in ((0, nothing), (1, log), (2, log)):
             os.dup2(source, fd)
+        if wish.get("clock"):
+            follow(wish["clock"])
         if wish.get("arm"):
             arm(Arm(**(wish["arm"] | {"fate": Fate(wish["arm"]["fate"])})))
         from edgetender.config import load
