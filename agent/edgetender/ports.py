@@ -163,7 +163,7 @@ class Trust(Protocol):
         ...
 
     def succeed(self, root: Root, body: bytes) -> Examined:
-        """Make *root*, whose document is *body*, the one that counts: as it was examined, or why not. Raises Exhausted."""
+        """Make *root*, the document *body*, the one that counts: as it was examined, or why not. Raises Exhausted."""
         ...
 
     def floor(self) -> Floor | None:
