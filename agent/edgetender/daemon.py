@@ -195,6 +195,7 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
         trust=trust,
         rules=settings.update.rules,
         keep_free_bytes=settings.pull.keep_free_bytes,
+        climb_after_s=settings.hardware.climb_after_s,
     )
     checker = Checker(
         look=lambda: looking(

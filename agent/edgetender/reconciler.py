@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from edgetender.clock import Clock
@@ -15,7 +15,7 @@ from edgetender.decide.bookkeeping import forget, fresh_deaths, intend, note_dea
 from edgetender.decide.claiming import claims
 from edgetender.decide.failures import marked
 from edgetender.decide.gating import gate, is_frozen, passage_of, went_on
-from edgetender.decide.holding import held
+from edgetender.decide.holding import STABLE, held
 from edgetender.decide.intake import entry_of
 from edgetender.decide.look import look_at
 from edgetender.decide.measuring import noted as measured
@@ -83,11 +83,12 @@ class Reconciler:
         trust: Trust | None = None,
         rules: Rules = ALWAYS,
         keep_free_bytes: int = 0,
+        climb_after_s: float = STABLE.total_seconds(),
     ) -> None:
         self._engine, self._observer, self._puller = engine, observer, puller
         self._clock, self._hardware, self._publish = clock, hardware, publish
         self._wake, self._stopping, self._interval_s = wake, stopping, interval_s
-        self._rules = rules
+        self._rules, self._stable = rules, timedelta(seconds=climb_after_s)
         self._executor = Executor(engine, front, puller, stopping)
         self._memory = Memory(store, trust)
         self._tidier = Tidier(engine, self._memory, keep_free_bytes)
@@ -184,7 +185,7 @@ class Reconciler:
         look = look_at(self._hardware())
         ledger = marked(ledger, look, now)
         ledger = measured(ledger, self._timed(ledger), observed, look, now)
-        return held(ledger, self._resolved(ledger), now, frozen=is_frozen(ledger, now))
+        return held(ledger, self._resolved(ledger), now, frozen=is_frozen(ledger, now), stable=self._stable)
 
     def _timed(self, ledger: Ledger) -> Iterator[tuple[ContainerSpec, tuple[str, ...]]]:
         return (each for one in self._resolved(ledger) for each in one.timed)

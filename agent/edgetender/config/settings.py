@@ -226,6 +226,7 @@ class HardwareSettings:
     interval_s: Annotated[float, values.seconds(60), "looked at again, also when nothing shows a change"] = (
         3600.0
     )
+    climb_after_s: Annotated[float, values.seconds(1), "so long a better variant must be able to run"] = 300.0
     compat: Annotated[MaybePlace, "compatibility tables newer than this release's own"] = None
     override: Annotated[MaybePlace, "a JSON object of facts by name that win over what is found"] = None
 

@@ -16,17 +16,24 @@ STABLE = timedelta(minutes=5)
 BETWEEN = timedelta(hours=1)
 
 
-def held(ledger: Ledger, resolutions: Iterable[Resolution], now: datetime, *, frozen: bool = False) -> Ledger:
+def held(
+    ledger: Ledger,
+    resolutions: Iterable[Resolution],
+    now: datetime,
+    *,
+    frozen: bool = False,
+    stable: timedelta = STABLE,
+) -> Ledger:
     """The ledger with what each module runs as, and since when a better variant could run.
 
-    While all is *frozen* nothing goes up; what had to go down stays there.
+    It goes up once it could for *stable*. While all is *frozen* nothing goes up; what had to go down stays there.
     """
     choices = dict(ledger.choices)
     for resolution in resolutions:
         for chosen in resolution.choices:
             key = resolution_key(resolution.slot, chosen.module)
             runs = _as_it_is(choices.get(key), chosen, now)
-            choices[key] = runs if frozen else _up(runs, chosen, now)
+            choices[key] = runs if frozen else _up(runs, chosen, now, stable)
     return ledger if choices == dict(ledger.choices) else replace(ledger, choices=choices)
 
 
@@ -41,7 +48,7 @@ def _as_it_is(before: Choice | None, chosen: Chosen, now: datetime) -> Choice:
     return replace(before, measuring=chosen.measuring or (before.measuring and chosen.better is not None))
 
 
-def _up(before: Choice, chosen: Chosen, now: datetime) -> Choice:
+def _up(before: Choice, chosen: Chosen, now: datetime, stable: timedelta) -> Choice:
     if chosen.better is not None and chosen.at_once:
         return Choice(
             chosen.better, chosen.better_image, (), None, now, climbed_at=before.climbed_at, measuring=True
@@ -51,6 +58,6 @@ def _up(before: Choice, chosen: Chosen, now: datetime) -> Choice:
     if before.better != chosen.better or before.better_since is None or now < before.better_since:
         return replace(before, better=chosen.better, better_since=now)
     rested = before.climbed_at is None or not timedelta(0) <= now - before.climbed_at < BETWEEN
-    if now - before.better_since < STABLE or not rested:
+    if now - before.better_since < stable or not rested:
         return before
     return Choice(chosen.better, chosen.better_image, (), None, now, climbed_at=now)
