@@ -11,6 +11,7 @@ import time
 
 import pytest
 
+from demo.parts.waiting import until
 from edgetender.api.listeners import AddressTaken, bind_tcp, bind_unix
 from edgetender.api.peer import Peer, is_trusted, peer_of
 from edgetender.api.server import ApiServer
@@ -55,6 +56,26 @@ def test_a_living_daemons_socket_is_left_alone(tmp_path, house):
         with pytest.raises(AddressTaken, match="another daemon answers there"):
             bind_unix(tmp_path / "admin.sock", None)
         assert api.ask("/healthz").status == 200
+
+
+def test_a_server_that_nobody_asks_waits_for_nothing_by_the_clock(tmp_path, house):
+    api = ApiServer(house, socket_path=tmp_path / "admin.sock")
+    api.bind()
+    thread = threading.Thread(target=api.run)
+    thread.start()
+    until(lambda: api._server._loop is not None, "the loop", within_s=10)
+    timers: list[int] = []
+    told = threading.Event()
+
+    def count() -> None:
+        timers.append(len(api._server._loop._scheduled))
+        told.set()
+
+    api._server._loop.call_soon_threadsafe(count)
+    assert told.wait(10)
+    api.stop()
+    thread.join(10)
+    assert (timers, thread.is_alive()) == ([0], False)
 
 
 def test_a_file_that_is_no_socket_is_not_removed(tmp_path):
