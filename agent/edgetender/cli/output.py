@@ -27,7 +27,7 @@ FORMATS = ("table", "wide", "json", "yaml")
 _ASCII = str.maketrans({"·": "-", "→": "->", "…": "...", "\u00d7": "x", "≥": ">=", "≤": "<="})
 # what a terminal would obey instead of show; modules, manifests and brokers have written parts of what is shown
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
-_DIGEST = re.compile(r"(sha256:[0-9a-f]{12})[0-9a-f]{52}\b")
+_DIGEST = r"(sha256:[0-9a-f]{12})[0-9a-f]{52}\b"
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -150,7 +150,7 @@ class Style:
 
     def short(self, text: str) -> str:
         """*text* with its image digests cut to what tells them apart."""
-        return self.words(_DIGEST.sub(r"\1…", text))
+        return self.words(re.sub(_DIGEST, r"\1…", text))
 
 
 def options(command: Command) -> Command:

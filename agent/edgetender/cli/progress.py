@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgetender.cli.output import Session, plain, say
-from edgetender.cli.words import share, size, span
+from edgetender.cli.words import fetched, share, size
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -124,18 +124,6 @@ def _moving(now: Any) -> Table:
         words = Text(told, no_wrap=True, overflow="ellipsis")
         shown.add_row(Text(f"  {module['name']}"), Text("pulling" if pull else module["state"]), bar, words)
     return shown
-
-
-def fetched(pull: Any) -> str:
-    """`62 % of 1.8 GiB, 54 MiB/s, ~13s`: how far a pull is."""
-    speed = f"{size(pull['bytesPerSecond'])}/s" if pull["bytesPerSecond"] else ""
-    if not pull["totalBytes"]:
-        return ", ".join(filter(None, (f"{size(pull['doneBytes'])} here", speed)))
-    left = (
-        (pull["totalBytes"] - pull["doneBytes"]) / pull["bytesPerSecond"] if pull["bytesPerSecond"] else None
-    )
-    done = f"{share(pull['doneBytes'] / pull['totalBytes'])} of {size(pull['totalBytes'])}"
-    return ", ".join(filter(None, (done, speed, f"~{span(left)}" if left is not None else "")))
 
 
 def _line(module: Any) -> str:

@@ -10,9 +10,7 @@ from typing import Any
 import click
 
 from edgetender.cli.output import Exit, Session, Style, options, table
-from edgetender.cli.progress import fetched
-from edgetender.cli.waiting import waiting_words
-from edgetender.cli.words import ago, share, size, span
+from edgetender.cli.words import ago, fetched, share, size, span, waiting_words
 from edgetender.model.topics import DesiredCode
 
 _HEADS = ("NAME", "STATE", "VARIANT", "VERSION", "READY", "RESTARTS", "CPU", "MEM", "SINCE", "")

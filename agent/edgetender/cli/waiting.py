@@ -11,6 +11,7 @@ import click
 from edgetender.api.client import Client
 from edgetender.cli.output import Exit, Session, say
 from edgetender.cli.progress import modules
+from edgetender.cli.words import waiting_words
 from edgetender.model.topics import DesiredCode
 
 _DECIDED_WITHIN_S = 15.0
@@ -116,12 +117,6 @@ def accepted(version: int, before: Any, *, now: bool = False) -> Judge:
         return None
 
     return judge
-
-
-def waiting_words(waits: Any) -> str:
-    """`apply is for 0 2 * * sat for 4h, until 2026-11-28T02:00:00Z`: each reason once, and when it is over."""
-    words = {f"{one['why']}{', until ' + one['until'] if one['until'] else ''}" for one in waits.values()}
-    return "; ".join(sorted(words))
 
 
 def restarted(module: str, before: Any) -> Judge:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from edgetender.model.units import duration_text, size_text
 
@@ -28,3 +29,21 @@ def size(size_bytes: float | None) -> str:
 def share(ratio: float | None) -> str:
     """`41 %`; - for unknown."""
     return "-" if ratio is None else f"{ratio * 100:.0f} %"
+
+
+def fetched(pull: Any) -> str:
+    """`62 % of 1.8 GiB, 54 MiB/s, ~13s`: how far a pull is."""
+    speed = f"{size(pull['bytesPerSecond'])}/s" if pull["bytesPerSecond"] else ""
+    if not pull["totalBytes"]:
+        return ", ".join(filter(None, (f"{size(pull['doneBytes'])} here", speed)))
+    left = (
+        (pull["totalBytes"] - pull["doneBytes"]) / pull["bytesPerSecond"] if pull["bytesPerSecond"] else None
+    )
+    done = f"{share(pull['doneBytes'] / pull['totalBytes'])} of {size(pull['totalBytes'])}"
+    return ", ".join(filter(None, (done, speed, f"~{span(left)}" if left is not None else "")))
+
+
+def waiting_words(waits: Any) -> str:
+    """`apply is for 0 2 * * sat for 4h, until 2026-11-28T02:00:00Z`: each reason once, and when it is over."""
+    words = {f"{one['why']}{', until ' + one['until'] if one['until'] else ''}" for one in waits.values()}
+    return "; ".join(sorted(words))
