@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -42,6 +43,19 @@ def process(*words: str, **environment: str) -> subprocess.CompletedProcess[str]
 
 
 # --- hardware, history, logs ---
+
+
+def test_verbose_says_on_stderr_what_was_asked(shell):
+    said = shell.run("-v", "status", "-o", "json")
+    assert json.loads(said.out)["kind"] == "Status"
+    assert re.fullmatch(r"GET /v1/status at \S+: 200\n", said.err)
+
+
+def test_verbose_says_what_lies_behind_an_error(lonely):
+    said = lonely.run("status", "--verbose")
+    assert said.code == 3
+    assert "  because of FileNotFoundError: " in said.err
+    assert "because" not in lonely.run("status").err
 
 
 def test_hardware_shows_each_fact_and_why_one_is_unknown(shell):

@@ -42,7 +42,10 @@ WRONG = {
     ("push", "ok.yaml", *TO, "mqtt://127.0.0.1:1"): (1, "cannot connect to mqtt://127.0.0.1:1: connection refused; does the broker run"),
     ("push", "ok.yaml", *TO, "mqtts://127.0.0.1:1", "--ca", "none.pem"): (1, "cannot read the CA certificates none.pem: No such file"),
     ("push", "ok.yaml", *TO, "broker"): (2, "write it like mqtts://broker.example:8883"),
-    ("push", "ok.yaml", "--to", "cam7"): (2, "'cam7' names no device; write it like device:line3-cam7"),
+    ("push", "ok.yaml", "--to", "cam7"): (
+        2,
+        "'cam7' names no device and no group; write it like device:line3-cam7 or group:line3",
+    ),
     ("push", "bad.yaml", *TO, "mqtt://127.0.0.1:1"): (6, "bad.yaml:2:1  error  "),
     ("validate", "ok.yaml", "--resolve"): (1, "cannot resolve 127.0.0.1:1/a:1: connection refused; does the registry run"),
     ("validate", "folder"): (2, "'folder' is a directory"),

@@ -177,6 +177,19 @@ def test_several_devices_get_it_one_after_the_other_with_one_trace(push, broker)
     assert len(set(kept)) == 1
 
 
+def test_a_group_is_its_devices_each_once(push, broker, tmp_path):
+    (tmp_path / "store/deployments").mkdir(parents=True)
+    (tmp_path / "store/deployments/groups.json").write_text('{"line3": ["first", "second"]}')
+    store = ("--store", tmp_path / "store")
+    with Listener(broker.port, "first") as first, Listener(broker.port, "second") as second:
+        said = push("second", "--to", "group:line3", *store, "-o", "json")
+        assert [json.loads(one.wait("desired").body)["version"] for one in (first, second)] == [15, 15]
+    assert [json.loads(line)["device"] for line in said.out.splitlines()] == ["second", "first"]
+    unknown = push("first", "--to", "group:line4", *store)
+    assert unknown.code == 4
+    assert "cannot find the group 'line4': known are line3" in unknown.err
+
+
 def test_for_scripts_stdout_is_one_document(push, broker):
     with Listener(broker.port, "scripted") as device:
         answer = answering(device, verdict(409, "lower", REFUSAL))

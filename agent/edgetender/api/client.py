@@ -42,11 +42,12 @@ class Answered(AgentError):
 class Client:
     """Talks to the daemon at *host*, `unix:///run/edgetender/admin.sock` or `ssh://line3-cam7`.
 
-    Every method raises Unreachable, NotAllowed or Answered.
+    Every method raises Unreachable, NotAllowed or Answered. *heard* is told of each request and its answer.
     """
 
-    def __init__(self, host: str) -> None:
+    def __init__(self, host: str, heard: Callable[[str], None] | None = None) -> None:
         self.path = host.removeprefix("unix://")
+        self._heard = heard or (lambda _: None)
         self._connected: Callable[[float | None], AbstractContextManager[socket.socket]]
         if host.startswith("unix:///"):
             self._connected = partial(wire.connected, self.path)
@@ -94,6 +95,7 @@ class Client:
                 self._connected(timeout_s) as connection,
                 wire.exchange(connection, method, target, body) as answer,
             ):
+                self._heard(f"{method} {target} at {self.path}: {answer.status}")
                 if answer.status >= 400:  # noqa: PLR2004  HTTP's errors begin there
                     raise _error(answer.status, answer.body.read())
                 yield answer

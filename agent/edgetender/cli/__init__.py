@@ -13,7 +13,7 @@ import click
 
 from edgetender import __version__
 from edgetender.api.client import Answered, NotAllowed, Unreachable
-from edgetender.cli.output import Exit, Session, options, say, say_problems
+from edgetender.cli.output import Exit, Session, options, say, say_causes, say_problems
 from edgetender.errors import AgentError, NotFound, WithProblems
 
 if TYPE_CHECKING:
@@ -153,7 +153,10 @@ def run(words: Sequence[str], session: Session) -> int:
     except (KeyboardInterrupt, click.Abort):
         return Exit.INTERRUPTED
     except AgentError as error:
-        return _told(error)
+        code = _told(error)
+        if session.verbose:
+            say_causes(error)
+        return code
     except OSError as error:  # a disk that is full, a file that went away meanwhile
         say(f"cannot go on: {f'{error.filename}: ' if error.filename else ''}{error.strerror or error}")
         return Exit.FAILED

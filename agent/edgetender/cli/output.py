@@ -69,6 +69,7 @@ class Session:
     output: str = "table"
     color: str = "auto"
     quiet: bool = False
+    verbose: bool = False
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
     monotonic: Callable[[], float] = time.monotonic
     pause: Callable[[float], None] = time.sleep
@@ -81,13 +82,14 @@ class Session:
         from edgetender.api.client import Client
         from edgetender.config import READ_ONLY, admin_socket
 
+        heard = say if self.verbose else None
         if self.named:
-            return Client(self.named)
+            return Client(self.named, heard)
         path = admin_socket()
         reading = path.with_name(READ_ONLY)
         if path.exists() and not os.access(path, os.W_OK) and os.access(reading, os.W_OK):
             path = reading
-        return Client(f"unix://{path}")
+        return Client(f"unix://{path}", heard)
 
     @property
     def named(self) -> str:
@@ -191,6 +193,10 @@ def _shared(command: Command, *output: str) -> Command:
             "-q", "--quiet", is_flag=True, default=None, callback=keep, expose_value=False,
             help="No progress on stderr: results and what went wrong alone.",
         ),
+        click.option(
+            "-v", "--verbose", is_flag=True, default=None, callback=keep, expose_value=False,
+            help="Also on stderr: what the agent is asked, and what lies behind an error.",
+        ),
     )  # fmt: skip
     for option in reversed(shared):
         command = option(command)
@@ -238,6 +244,13 @@ def faults_of(file: Path) -> Iterator[None]:
 def say_problems(problems: Iterable[Problem]) -> None:
     for problem in problems:
         say(f"{problem} [{problem.code}]")
+
+
+def say_causes(error: BaseException) -> None:
+    """What lies behind *error*, the nearest first."""
+    while (cause := error.__cause__ or error.__context__) is not None:
+        say(f"  because of {type(cause).__name__}: {cause}")
+        error = cause
 
 
 def _colored(wish: str, terminal: bool) -> bool:

@@ -28,15 +28,24 @@ _VERDICTS = {
     Outcome.WAITING: Exit.WAITING,
 }
 _MANIFESTS = {".json", ".yaml", ".yml"}  # where there is no such file, it is a slip, not an image
-_DEVICE = re.compile(r"device:([A-Za-z0-9][A-Za-z0-9._-]{0,127})")
+_TARGET = re.compile(r"(device|group):[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
-def _devices(_context: click.Context, _option: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
-    """Their names, each once."""
+def _targets(_context: click.Context, _option: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
     for value in values:
-        if _DEVICE.fullmatch(value) is None:
-            raise click.BadParameter(f"{value!r} names no device; write it like device:line3-cam7")
-    return tuple(dict.fromkeys(value.removeprefix("device:") for value in values))
+        if _TARGET.fullmatch(value) is None:
+            example = "write it like device:line3-cam7 or group:line3"
+            raise click.BadParameter(f"{value!r} names no device and no group; {example}")
+    return values
+
+
+def _devices(targets: Iterable[str], store: Path | None) -> tuple[str, ...]:
+    """Those that *targets* mean, each once. Raises NotFound for a group that is not known here."""
+    from edgetender.packaging.deployment import Deployments
+    from edgetender.packaging.layer_store import default_store
+
+    known = Deployments((store or default_store()) / "deployments")
+    return tuple(dict.fromkeys(device for target in targets for device in known.devices(target)))
 
 
 @click.command()
@@ -44,23 +53,25 @@ def _devices(_context: click.Context, _option: click.Parameter, values: tuple[st
 @click.argument("file", type=click.Path(path_type=Path), metavar="FILE|IMAGE")
 @click.option(
     "--to",
-    "devices",
+    "targets",
     multiple=True,
-    callback=_devices,
-    metavar="device:NAME",
-    help="for a manifest; may be repeated",
+    callback=_targets,
+    metavar="device:NAME|group:NAME",
+    help="for a manifest; may be repeated; the groups are those of `edgetender model deploy`",
 )
 @broker_options(required=False)
 @click.option("--version", type=click.IntRange(1), help="of an IoT Edge deployment, which has none itself")
 @click.option("--now", is_flag=True, help="as if it said update.now: no window and no module is waited for")
 @click.option("--follow", is_flag=True, help="wait for the device's verdict")
 @click.option("--timeout", "timeout_s", default="120s", show_default=True, callback=duration)
-@click.option("--store", type=click.Path(path_type=Path), help="for an image: where it is kept")
+@click.option(
+    "--store", type=click.Path(path_type=Path), help="where the image, or the list of groups, is kept"
+)
 @click.pass_obj
 def push(
     session: Session,
     file: Path,
-    devices: tuple[str, ...],
+    targets: tuple[str, ...],
     broker: str | None,
     ca: Path | None,
     certificate: Path | None,
@@ -83,14 +94,15 @@ def push(
 
     What is no file, for no device, is an IMAGE of the store: it goes to its registry (`edgetender image push`).
     """
-    if not devices and str(file) != "-" and not file.exists() and file.suffix not in _MANIFESTS:
+    if not targets and str(file) != "-" and not file.exists() and file.suffix not in _MANIFESTS:
         from edgetender.cli.image import send_image
 
         return send_image(session, str(file), store)
-    if not devices and not file.exists() and str(file) != "-":
+    if not targets and not file.exists() and str(file) != "-":
         raise NotFound(f"cannot push {file}: there is no such file")
-    if not devices or broker is None:
+    if not targets or broker is None:
         raise click.UsageError("a manifest goes to a device: name it by --to, and its broker by --broker")
+    devices = _devices(targets, store)
     settings = broker_settings(broker, ca, certificate, key, username)
     document = ManifestFile(FILE.convert(file, None, click.get_current_context()))
     with document.faults_located():
