@@ -9,13 +9,15 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 import yaml
 
 from edgetender import __version__
-from edgetender.cli import COMMANDS
+from edgetender.cli import COMMANDS, cli
 from edgetender.model.hardware import Hardware
 from tests.builders.answers import module, status
 from tests.builders.golden import same
@@ -206,6 +208,26 @@ def test_help_lists_every_command_with_its_summary(lonely):
     assert said.code == 0
     assert all(f"{name} {summary}" in rows for name, (_, summary) in COMMANDS.items())
     assert lonely.run("-h").out == said.out
+
+
+def every_command(command: click.Command, path: str) -> Iterator[tuple[str, click.Command]]:
+    yield path, command
+    if isinstance(command, click.Group):
+        with click.Context(command) as context:
+            for name in command.list_commands(context):
+                if (one := command.get_command(context, name)) is not None:
+                    yield from every_command(one, f"{path} {name}")
+
+
+def test_what_an_option_says_of_itself_is_a_sentence():
+    odd = [
+        f"{path} {option.opts[-1]}: {option.help}"
+        for path, command in every_command(cli, "edgetender")
+        for option in command.params
+        if isinstance(option, click.Option) and option.help is not None
+        if (option.help[0].islower() and option.help.split()[0].isalpha()) or option.help[-1] not in ".…"
+    ]
+    assert odd == []
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -21,11 +21,11 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 def broker_options(*, required: bool = True) -> Callable[[Command], Command]:
     """Give a command --broker and what goes with it; each may come from EDGETENDER_BROKER… instead."""
     named = {
-        "broker": (None, "mqtts://HOST[:PORT], or mqtt:// for one without TLS"),
-        "ca": (_FILE, "the broker's CA certificates; else the system's"),
-        "certificate": (_FILE, "your client certificate"),
-        "key": (_FILE, "its key"),
-        "username": (None, f"the password comes from {PASSWORD}"),
+        "broker": (None, "Where it is: mqtts://HOST[:PORT], or mqtt:// for one without TLS."),
+        "ca": (_FILE, "The broker's CA certificates; else the system's."),
+        "certificate": (_FILE, "Your client certificate."),
+        "key": (_FILE, "Its key."),
+        "username": (None, f"The password comes from {PASSWORD}."),
     }
 
     def add(command: Command) -> Command:

@@ -23,11 +23,11 @@ from edgetender.packaging.workspace import Workspace
 @options
 @click.argument("context", type=click.Path(path_type=Path))
 @click.option("--image", required=True, metavar="NAME:VERSION")
-@click.option("--registry", "name", help="where to push it; else it stays here")
-@click.option("--file", default="Dockerfile", show_default=True, help="in the context")
+@click.option("--registry", "name", help="Where to push it; else it stays here.")
+@click.option("--file", default="Dockerfile", show_default=True, help="In the context.")
 @click.option("--platform", default="linux/amd64", show_default=True, callback=platform_of)
 @click.option("--builder", type=click.Choice(("auto", "direct", "docker")), default="auto", show_default=True)
-@click.option("--store", type=click.Path(path_type=Path), help="where images are kept")
+@click.option("--store", type=click.Path(path_type=Path), help="Where images are kept.")
 @click.pass_obj
 def build(
     session: Session,

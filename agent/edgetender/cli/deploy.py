@@ -34,38 +34,42 @@ Manifest = dict[str, Any]
 
 @click.command()
 @options
-@click.option("-n", "--name", required=True, help="the service's name, and its module's on the device")
+@click.option("-n", "--name", required=True, help="The service's name, and its module's on the device.")
 @click.option(
-    "-m", "--model", "models", multiple=True, metavar="MODEL[:VERSION]", help="registered; several, or none"
+    "-m", "--model", "models", multiple=True, metavar="MODEL[:VERSION]", help="Registered; several, or none."
 )
-@click.option("--ic", type=_PATH, help="inference configuration (JSON); a single Onnx model needs none")
-@click.option("--dc", type=_PATH, help="deployment configuration (JSON): port, resources, probe, …")
-@click.option("--ct", "target", required=True, metavar="DEVICE|GROUP", help="where it shall run")
-@click.option("--registry", help="where the image goes; else the workspace's own registry")
+@click.option("--ic", type=_PATH, help="Inference configuration (JSON); a single Onnx model needs none.")
+@click.option("--dc", type=_PATH, help="Deployment configuration (JSON): port, resources, probe, …")
+@click.option("--ct", "target", required=True, metavar="DEVICE|GROUP", help="Where it shall run.")
+@click.option("--registry", help="Where the image goes; else the workspace's own registry.")
 @click.option(
     "--credential",
-    help="what devices call their login to it; else the registry's name as a file can be named",
+    help="What devices call their login to it; else the registry's name as a file can be named.",
 )
-@click.option("--base", "bases", multiple=True, metavar="[VARIANT][@PLATFORM=]BASE", help="as of package")
+@click.option("--base", "bases", multiple=True, metavar="[VARIANT][@PLATFORM=]BASE", help="As of package.")
 @click.option(
-    "--platform", default="linux/amd64", show_default=True, callback=platforms_of, help="several with commas between"
+    "--platform", default="linux/amd64", show_default=True, callback=platforms_of, help="Several with commas between."
 )  # fmt: skip
-@click.option("--variant", "variants", multiple=True, help="cpu, cuda, tensorrt or jetpack; several")
+@click.option("--variant", "variants", multiple=True, help="Cpu, cuda, tensorrt or jetpack; several.")
 @click.option(
     "--manifest",
     "file",
     type=_PATH,
-    help="what the device has now, if it came from elsewhere; the service is added",
+    help="What the device has now, if it came from elsewhere; the service is added.",
 )
-@click.option("--version", type=click.IntRange(1), help="of the manifest; else the next one")
-@click.option("--sign-key", "keys", type=_PATH, multiple=True, help="sign it, for devices that take no other")
-@click.option("--root", type=_PATH, help="the trust root of the devices; else root.json beside the first key")
+@click.option("--version", type=click.IntRange(1), help="Of the manifest; else the next one.")
+@click.option(
+    "--sign-key", "keys", type=_PATH, multiple=True, help="Sign it, for devices that take no other."
+)
+@click.option(
+    "--root", type=_PATH, help="The trust root of the devices; else root.json beside the first key."
+)
 @broker_options(required=False)
-@click.option("--follow", is_flag=True, help="wait for the devices' verdicts")
+@click.option("--follow", is_flag=True, help="Wait for the devices' verdicts.")
 @click.option("--timeout", "timeout_s", default="120s", show_default=True, callback=duration)
-@click.option("--dry-run", is_flag=True, help="package, and print the manifest; nothing leaves this machine")
-@click.option("--store", type=_PATH, help="where layers, models and what was deployed are kept")
-@click.option("--server-source", type=_PATH, help="the scoring server's project")
+@click.option("--dry-run", is_flag=True, help="Package, and print the manifest; nothing leaves this machine.")
+@click.option("--store", type=_PATH, help="Where layers, models and what was deployed are kept.")
+@click.option("--server-source", type=_PATH, help="The scoring server's project.")
 @click.pass_obj
 def deploy(
     session: Session,

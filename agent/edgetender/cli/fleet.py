@@ -42,7 +42,7 @@ def fleet() -> None:
     default="10s",
     show_default=True,
     callback=duration,
-    help="at most, for all to be heard",
+    help="At most, for all to be heard.",
 )
 @click.option("--exit-code", is_flag=True, help="Exit 7 unless every device is healthy.")
 @click.pass_obj
@@ -121,7 +121,7 @@ def _row(one: Any, now: datetime, style: Style) -> tuple[str, ...]:
     "--listen",
     default="127.0.0.1:9787",
     show_default=True,
-    help="where people look, and Prometheus asks for /metrics",
+    help="Where people look, and Prometheus asks for /metrics.",
 )
 def serve(
     broker: str,

@@ -24,27 +24,29 @@ _NAME = re.compile(r"[A-Za-z0-9_:][A-Za-z0-9_:.-]{0,127}(/[A-Za-z0-9_$:.-]{1,128
 @options
 @click.option(
     "--device", "devices", multiple=True, metavar="NAME",
-    help="a device, or a module of one like 'cam7/$edgeAgent'; like the next three it may be given several times",
+    help="A device, or a module of one like 'cam7/$edgeAgent'; like the next three it may be given several times.",
 )  # fmt: skip
-@click.option("--x509", multiple=True, metavar="NAME", help="a device with a certificate, which is made here")
 @click.option(
-    "--enroll", multiple=True, metavar="NAME", help="a device that asks which hub is its own, by its key"
+    "--x509", multiple=True, metavar="NAME", help="A device with a certificate, which is made here."
 )
 @click.option(
-    "--enroll-x509", multiple=True, metavar="NAME", help="the same, by a certificate, which is made here"
+    "--enroll", multiple=True, metavar="NAME", help="A device that asks which hub is its own, by its key."
 )
-@click.option("--enroll-group", is_flag=True, help="the same, any name, by the key of their group")
+@click.option(
+    "--enroll-x509", multiple=True, metavar="NAME", help="The same, by a certificate, which is made here."
+)
+@click.option("--enroll-group", is_flag=True, help="The same, any name, by the key of their group.")
 @click.option(
     "--listen", default="127.0.0.2", show_default=True, metavar="ADDRESS",
-    help="where devices connect, always to port 8883: their SDK knows no other",
+    help="Where devices connect, always to port 8883: their SDK knows no other.",
 )  # fmt: skip
 @click.option(
     "--admin", default="127.0.0.1:8089", show_default=True, metavar="ADDRESS:PORT",
-    help="where you ask it, over HTTP without a password: a loopback address",
+    help="Where you ask it, over HTTP without a password: a loopback address.",
 )  # fmt: skip
 @click.option(
     "--directory", type=click.Path(path_type=Path, file_okay=False), default=Path("hub"), show_default=True,
-    help="where its authority and the devices' keys are kept",
+    help="Where its authority and the devices' keys are kept.",
 )  # fmt: skip
 @click.pass_obj
 def hub(

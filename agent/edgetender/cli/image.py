@@ -24,7 +24,7 @@ from edgetender.packaging.recipes import NAMES, base_of, dockerfile
 from edgetender.packaging.recipes import recipe as recipe_of
 from edgetender.packaging.workspace import Workspace
 
-_STORE = click.option("--store", type=click.Path(path_type=Path), help="where layers and images are kept")
+_STORE = click.option("--store", type=click.Path(path_type=Path), help="Where layers and images are kept.")
 
 
 @click.group()
@@ -90,10 +90,10 @@ def bases(session: Session) -> Exit:
 @click.option(
     "--platform",
     callback=platform_of,
-    help="linux/amd64 or linux/arm64; else the first that the recipe is for",
+    help="Linux/amd64 or linux/arm64; else the first that the recipe is for.",
 )
 @click.option(
-    "--output", "folder", type=click.Path(path_type=Path), help="a directory for it; else it is printed"
+    "--output", "folder", type=click.Path(path_type=Path), help="A directory for it; else it is printed."
 )
 @click.pass_obj
 def recipe(session: Session, name: str, platform: str | None, folder: Path | None) -> Exit:

@@ -15,13 +15,13 @@ from edgetender.packaging.store_removal import prune as prune_store
 from edgetender.packaging.store_removal import remove_images
 from edgetender.packaging.workspace import Workspace
 
-_STORE = click.option("--store", type=click.Path(path_type=Path), help="where images are kept")
+_STORE = click.option("--store", type=click.Path(path_type=Path), help="Where images are kept.")
 
 
 @click.command()
 @options
 @click.argument("references", metavar="REF|ID...", nargs=-1, required=True)
-@click.option("--force", is_flag=True, help="also what a device was given from here")
+@click.option("--force", is_flag=True, help="Also what a device was given from here.")
 @_STORE
 @click.pass_obj
 def remove(session: Session, references: tuple[str, ...], force: bool, store: Path | None) -> Exit:

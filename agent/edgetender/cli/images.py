@@ -24,7 +24,7 @@ _HEADS = ("REPOSITORY", "TAG", "IMAGE ID", "CREATED", "SIZE")
 _PORT = re.compile(
     r"(?:(?P<address>[\d.]+|\[[0-9a-fA-F:]+\]):)?(?P<host>\d{1,5}):(?P<container>\d{1,5})(?:/tcp)?"
 )
-_STORE = click.option("--store", type=click.Path(path_type=Path), help="where images are kept")
+_STORE = click.option("--store", type=click.Path(path_type=Path), help="Where images are kept.")
 
 
 @click.command()
@@ -50,9 +50,9 @@ def images(session: Session, store: Path | None) -> Exit:
 @click.option("--platform", default="linux/amd64", show_default=True, callback=platform_of)
 @click.option(
     "--engine", type=click.Choice(("docker", "containerd")), default="docker", show_default=True,
-    help="docker: or podman, at DOCKER_HOST; containerd: by ctr, CONTAINERD_ADDRESS, CONTAINERD_NAMESPACE",
+    help="With docker: or podman, at DOCKER_HOST; containerd: by ctr, CONTAINERD_ADDRESS, CONTAINERD_NAMESPACE.",
 )  # fmt: skip
-@click.option("--no-engine", is_flag=True, help="only keep it here")
+@click.option("--no-engine", is_flag=True, help="Only keep it here.")
 @_STORE
 @click.pass_obj
 def pull(
@@ -83,9 +83,9 @@ def pull(
     "ports",
     multiple=True,
     metavar="[ADDRESS:]HOST:CONTAINER",
-    help="127.0.0.1 if no address",
+    help="127.0.0.1 if no address.",
 )
-@click.option("--name", help="the container's name")
+@click.option("--name", help="The container's name.")
 @click.option("-e", "--env", "env", multiple=True, metavar="KEY=VALUE")
 @_STORE
 @click.pass_obj

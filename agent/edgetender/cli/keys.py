@@ -19,9 +19,9 @@ _PASSWORD = "EDGETENDER_KEY_PASSWORD"  # noqa: S105  # where it comes from, not 
 _COUNT = click.IntRange(1, 9)
 _FOLDER = click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 _MORE = click.option(
-    "--key", "more", type=click.Path(path_type=Path), multiple=True, help="a root key that lies elsewhere"
+    "--key", "more", type=click.Path(path_type=Path), multiple=True, help="A root key that lies elsewhere."
 )
-_EPOCH = click.option("--new-epoch", is_flag=True, help="versions of manifests begin anew")
+_EPOCH = click.option("--new-epoch", is_flag=True, help="Versions of manifests begin anew.")
 
 
 def password() -> Secret | None:
@@ -43,10 +43,12 @@ def keys() -> None:
 @options
 @_FOLDER
 @click.option("--root-keys", type=_COUNT, default=3, show_default=True)
-@click.option("--root-threshold", type=_COUNT, default=2, show_default=True, help="how many must sign a root")
+@click.option(
+    "--root-threshold", type=_COUNT, default=2, show_default=True, help="How many must sign a root."
+)
 @click.option("--manifest-keys", type=_COUNT, default=1, show_default=True)
 @click.option(
-    "--manifest-threshold", type=_COUNT, default=1, show_default=True, help="how many must sign a manifest"
+    "--manifest-threshold", type=_COUNT, default=1, show_default=True, help="How many must sign a manifest."
 )
 @click.pass_obj
 def init(
@@ -93,7 +95,7 @@ def rotate(session: Session, folder: Path, name: str | None, more: tuple[Path, .
 @click.argument("name")
 @_MORE
 @_EPOCH
-@click.option("--no-successor", is_flag=True, help="no new key stands in for it")
+@click.option("--no-successor", is_flag=True, help="No new key stands in for it.")
 @click.pass_obj
 def revoke(
     session: Session, folder: Path, name: str, more: tuple[Path, ...], new_epoch: bool, no_successor: bool

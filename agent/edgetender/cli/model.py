@@ -17,7 +17,7 @@ from edgetender.packaging.store_removal import remove_model
 from edgetender.packaging.workspace import Workspace
 
 _HEADS = ("NAME", "VERSION", "FRAMEWORK", "SHA256", "CREATED", "TAGS")
-_STORE = click.option("--store", type=click.Path(path_type=Path), help="where layers and models are kept")
+_STORE = click.option("--store", type=click.Path(path_type=Path), help="Where layers and models are kept.")
 
 
 @click.group()
@@ -34,12 +34,12 @@ model.add_command(deploy)
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--name", required=True)
 @click.option(
-    "--version", "version", default="auto", show_default=True, help="a number, or auto: the next one"
+    "--version", "version", default="auto", show_default=True, help="A number, or auto: the next one."
 )
-@click.option("--framework", help="Onnx, ScikitLearn, …; .onnx files are known by their name")
+@click.option("--framework", help="Onnx, ScikitLearn, …; .onnx files are known by their name.")
 @click.option("--tag", "tags", multiple=True, metavar="KEY=VALUE")
 @click.option(
-    "--property", "properties", multiple=True, metavar="KEY=VALUE", help="such as derivedImageName=…"
+    "--property", "properties", multiple=True, metavar="KEY=VALUE", help="Such as derivedImageName=…"
 )
 @click.option("--description")
 @_STORE
@@ -78,7 +78,7 @@ def register(
 
 @model.command("list")
 @options
-@click.option("--name", help="only this model's versions")
+@click.option("--name", help="Only this model's versions.")
 @_STORE
 @click.pass_obj
 def list_models(session: Session, name: str | None, store: Path | None) -> Exit:
@@ -120,9 +120,9 @@ def show(session: Session, reference: str, store: Path | None) -> Exit:
     "target_dir",
     type=click.Path(path_type=Path),
     default=Path(),
-    help="default: here",
+    help="Default: here.",
 )
-@click.option("--overwrite", is_flag=True, help="replace what is there")
+@click.option("--overwrite", is_flag=True, help="Replace what is there.")
 @_STORE
 @click.pass_obj
 def download(session: Session, reference: str, target_dir: Path, overwrite: bool, store: Path | None) -> Exit:
@@ -141,7 +141,7 @@ def download(session: Session, reference: str, target_dir: Path, overwrite: bool
 @model.command()
 @options
 @click.argument("reference", metavar="NAME:VERSION")
-@click.option("--force", is_flag=True, help="also one that an image of the store has")
+@click.option("--force", is_flag=True, help="Also one that an image of the store has.")
 @_STORE
 @click.pass_obj
 def remove(session: Session, reference: str, force: bool, store: Path | None) -> Exit:

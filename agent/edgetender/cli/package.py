@@ -36,50 +36,50 @@ _PATH = click.Path(path_type=Path)
 @click.command()
 @options_but_output
 @click.argument("model", required=False)
-@click.option("--name", help="the model's name, where MODEL is a path")
-@click.option("--model-version", type=click.IntRange(1), default=1, show_default=True, help="likewise")
-@click.option("--framework", help="likewise; a single Onnx or ScikitLearn model needs no entry script")
-@click.option("--entry-script", help="the Python file with init() and run()")
-@click.option("--source-dir", help="what is packed beside the entry script; paths count from here")
-@click.option("--requirements", help="pip requirements of the entry script")
-@click.option("--conda", help="conda file of the entry script")
-@click.option("--ic", type=_PATH, help="inference configuration (JSON)")
+@click.option("--name", help="The model's name, where MODEL is a path.")
+@click.option("--model-version", type=click.IntRange(1), default=1, show_default=True, help="Likewise.")
+@click.option("--framework", help="Likewise; a single Onnx or ScikitLearn model needs no entry script.")
+@click.option("--entry-script", help="The Python file with init() and run().")
+@click.option("--source-dir", help="What is packed beside the entry script; paths count from here.")
+@click.option("--requirements", help="Pip requirements of the entry script.")
+@click.option("--conda", help="Conda file of the entry script.")
+@click.option("--ic", type=_PATH, help="Inference configuration (JSON).")
 @click.option(
     "--base",
     "bases",
     multiple=True,
     metavar="[VARIANT][@PLATFORM=]BASE",
-    help="a base's name, an image's reference, oci:DIR, or a root file system",
+    help="A base's name, an image's reference, oci:DIR, or a root file system.",
 )
-@click.option("--with-default-base", is_flag=True, help="make it on the default base too, and try both")
+@click.option("--with-default-base", is_flag=True, help="Make it on the default base too, and try both.")
 @click.option(
-    "--platform", default="linux/amd64", show_default=True, callback=platforms_of, help="several with commas between"
+    "--platform", default="linux/amd64", show_default=True, callback=platforms_of, help="Several with commas between."
 )  # fmt: skip
 @click.option(
-    "--variant", "variants", multiple=True, help="cpu, cuda, tensorrt or jetpack; may be given several times"
+    "--variant", "variants", multiple=True, help="Cpu, cuda, tensorrt or jetpack; may be given several times."
 )
 @click.option(
     "--optimize",
     type=click.Choice(POLICIES),
     default="auto",
     show_default=True,
-    help="an ONNX model without script: native also takes along what only processors like this one run",
+    help="An ONNX model without script: native also takes along what only processors like this one run.",
 )
-@click.option("--sample", type=_PATH, help="likewise: a request (JSON) whose answer goes into the image")
+@click.option("--sample", type=_PATH, help="Likewise: a request (JSON) whose answer goes into the image.")
 @click.option(
     "--baseline",
     type=_PATH,
-    help="rows of the model's own data (CSV, JSON): what is asked is compared with them",
+    help="Rows of the model's own data (CSV, JSON): what is asked is compared with them.",
 )
 @click.option("--builder", type=click.Choice(BUILDERS), default="auto", show_default=True)
-@click.option("--generate-dockerfile", is_flag=True, help="write Dockerfile and context to --output instead")
-@click.option("--output", "destination", help="oci:DIR; else the image store, under --tag")
-@click.option("-t", "--tag", help="the image's reference: registry/name:tag; else package:TIMESTAMP")
-@click.option("--push", is_flag=True, help="send it to the registry of --tag")
-@click.option("--username", help="for --push; the password comes from EDGETENDER_REGISTRY_PASSWORD")
-@click.option("--registry-ca", type=_PATH, help="for --push: the registry's CA certificate")
-@click.option("--store", type=_PATH, help="where layers and models are kept")
-@click.option("--server-source", type=_PATH, help="the scoring server's project")
+@click.option("--generate-dockerfile", is_flag=True, help="Write Dockerfile and context to --output instead.")
+@click.option("--output", "destination", help="Oci:DIR; else the image store, under --tag.")
+@click.option("-t", "--tag", help="The image's reference: registry/name:tag; else package:TIMESTAMP.")
+@click.option("--push", is_flag=True, help="Send it to the registry of --tag.")
+@click.option("--username", help="For --push; the password comes from EDGETENDER_REGISTRY_PASSWORD.")
+@click.option("--registry-ca", type=_PATH, help="For --push: the registry's CA certificate.")
+@click.option("--store", type=_PATH, help="Where layers and models are kept.")
+@click.option("--server-source", type=_PATH, help="The scoring server's project.")
 @click.pass_obj
 def package(
     session: Session,

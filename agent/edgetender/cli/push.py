@@ -57,15 +57,15 @@ def _devices(targets: Iterable[str], store: Path | None) -> tuple[str, ...]:
     multiple=True,
     callback=_targets,
     metavar="device:NAME|group:NAME",
-    help="for a manifest; may be repeated; the groups are those of `edgetender model deploy`",
+    help="For a manifest; may be repeated; the groups are those of `edgetender model deploy`.",
 )
 @broker_options(required=False)
-@click.option("--version", type=click.IntRange(1), help="of an IoT Edge deployment, which has none itself")
-@click.option("--now", is_flag=True, help="as if it said update.now: no window and no module is waited for")
-@click.option("--follow", is_flag=True, help="wait for the device's verdict")
+@click.option("--version", type=click.IntRange(1), help="Of an IoT Edge deployment, which has none itself.")
+@click.option("--now", is_flag=True, help="As if it said update.now: no window and no module is waited for.")
+@click.option("--follow", is_flag=True, help="Wait for the device's verdict.")
 @click.option("--timeout", "timeout_s", default="120s", show_default=True, callback=duration)
 @click.option(
-    "--store", type=click.Path(path_type=Path), help="where the image, or the list of groups, is kept"
+    "--store", type=click.Path(path_type=Path), help="Where the image, or the list of groups, is kept."
 )
 @click.pass_obj
 def push(

@@ -17,7 +17,7 @@ from edgetender.packaging.workspace import Workspace
 from edgetender.secret import Secret
 
 _PASSWORD = "EDGETENDER_REGISTRY_PASSWORD"  # noqa: S105  where it comes from, not what it is
-_STORE = click.option("--store", type=click.Path(path_type=Path), help="where logins are kept")
+_STORE = click.option("--store", type=click.Path(path_type=Path), help="Where logins are kept.")
 
 
 @click.group()
@@ -28,13 +28,13 @@ def registry() -> None:
 @registry.command()
 @options
 @click.option("--name", required=True, metavar="HOST[:PORT]")
-@click.option("--username", help=f"the password comes from --password-stdin or {_PASSWORD}")
+@click.option("--username", help=f"The password comes from --password-stdin or {_PASSWORD}.")
 @click.option("--password-stdin", is_flag=True)
 @click.option(
-    "--ca", type=click.Path(path_type=Path, exists=True), help="its CA certificate; else the system's"
+    "--ca", type=click.Path(path_type=Path, exists=True), help="Its CA certificate; else the system's."
 )
-@click.option("--plain-http", is_flag=True, help="without TLS; for a registry on this machine")
-@click.option("--default", is_flag=True, help="make it the workspace's own; the first one is that anyhow")
+@click.option("--plain-http", is_flag=True, help="Without TLS; for a registry on this machine.")
+@click.option("--default", is_flag=True, help="Make it the workspace's own; the first one is that anyhow.")
 @_STORE
 @click.pass_obj
 def login(
@@ -71,8 +71,8 @@ def login(
 
 @registry.command()
 @options
-@click.option("--name", metavar="HOST[:PORT]", help="else the workspace's own")
-@click.option("--query", help="print this value alone, such as containerRegistry")
+@click.option("--name", metavar="HOST[:PORT]", help="Else the workspace's own.")
+@click.option("--query", help="Print this value alone, such as containerRegistry.")
 @_STORE
 @click.pass_obj
 def show(session: Session, name: str | None, query: str | None, store: Path | None) -> Exit:

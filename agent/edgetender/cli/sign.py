@@ -34,26 +34,28 @@ def _duration(_context: click.Context, _option: click.Parameter, value: str) -> 
 @options_but_format
 @click.argument("file", type=FILE)
 @click.option(
-    "--key", "keys", type=_PATH, multiple=True, required=True, help="a manifest key; as many as must sign"
+    "--key", "keys", type=_PATH, multiple=True, required=True, help="A manifest key; as many as must sign."
 )
-@click.option("--root", type=_PATH, help="the trust root of the devices; else root.json beside the first key")
-@click.option("--device", "devices", multiple=True, metavar="NAME", help="a device that may take it")
-@click.option("--group", "groups", multiple=True, metavar="NAME", help="a group of devices that may")
 @click.option(
-    "--architecture", "architectures", multiple=True, metavar="NAME", help="amd64, arm64 …: only on these"
+    "--root", type=_PATH, help="The trust root of the devices; else root.json beside the first key."
+)
+@click.option("--device", "devices", multiple=True, metavar="NAME", help="A device that may take it.")
+@click.option("--group", "groups", multiple=True, metavar="NAME", help="A group of devices that may.")
+@click.option(
+    "--architecture", "architectures", multiple=True, metavar="NAME", help="Amd64, arm64 …: only on these."
 )
 @click.option(
     "--valid",
     default=duration_text(DEFAULT_VALIDITY.total_seconds()),
     show_default=True,
     callback=_duration,
-    help="how long it may be taken; what runs by then goes on",
+    help="How long it may be taken; what runs by then goes on.",
 )
-@click.option("--version", type=click.IntRange(1), help="of an IoT Edge deployment, which has none itself")
+@click.option("--version", type=click.IntRange(1), help="Of an IoT Edge deployment, which has none itself.")
 @click.option(
     "--resolve/--no-resolve",
     default=True,
-    help="write the digest behind each tag, as the registry says; or refuse tags",
+    help="Write the digest behind each tag, as the registry says; or refuse tags.",
 )
 @click.option(
     "--verify-image",
@@ -61,10 +63,10 @@ def _duration(_context: click.Context, _option: click.Parameter, value: str) -> 
     type=_PATH,
     multiple=True,
     metavar="KEY|CERTIFICATE",
-    help="each image must be signed: with cosign by the public key, or with notation by whom the authority certified",
+    help="Each image must be signed: with cosign by the public key, or with notation by whom the authority certified.",
 )
-@click.option("--store", type=_PATH, help="where logins to registries are kept")
-@click.option("-o", "--output", "written", type=_PATH, help="where the signed manifest goes; else stdout")
+@click.option("--store", type=_PATH, help="Where logins to registries are kept.")
+@click.option("-o", "--output", "written", type=_PATH, help="Where the signed manifest goes; else stdout.")
 @click.pass_obj
 def sign(
     session: Session,
@@ -193,7 +195,7 @@ def envelope(
 @click.command()
 @options
 @click.argument("file", type=FILE)
-@click.option("--root", type=_PATH, required=True, help="the trust root of the devices")
+@click.option("--root", type=_PATH, required=True, help="The trust root of the devices.")
 @click.pass_obj
 def verify(session: Session, file: Path, root: Path) -> Exit:
     """Check the signatures on the manifest FILE, and that it may be taken today."""

@@ -17,7 +17,7 @@ _PATH = click.Path(path_type=Path)
 
 @click.command()
 @options
-@click.option("--root", type=_PATH, required=True, help="the trust root, as edgetender keys init made it")
+@click.option("--root", type=_PATH, required=True, help="The trust root, as edgetender keys init made it.")
 @click.pass_obj
 def init(session: Session, root: Path) -> Exit:
     """Make this device take signed manifests only: install its first trust root.
@@ -62,7 +62,7 @@ def trust() -> None:
 
 @trust.command()
 @options
-@click.option("--root", type=_PATH, help="another root document than this device's")
+@click.option("--root", type=_PATH, help="Another root document than this device's.")
 @click.pass_obj
 def show(session: Session, root: Path | None) -> Exit:
     """Show whose word this device takes."""
@@ -113,7 +113,7 @@ def update(session: Session, files: tuple[Path, ...]) -> Exit:
 @trust.command()
 @options
 @click.option(
-    "--floor", type=click.IntRange(1), required=True, metavar="VERSION", help="the newest version it had"
+    "--floor", type=click.IntRange(1), required=True, metavar="VERSION", help="The newest version it had."
 )
 @click.pass_obj
 def reset(session: Session, floor: int) -> Exit:
