@@ -1,7 +1,7 @@
 """Does scoring a request surely take less than its way to a thread and back? Then the event loop does it itself.
 
-The way costs 5 µs under load, and 40 and more where a thread has to be woken for each request. What a run takes
-must be known before it begins, for nothing else is answered meanwhile.
+The way costs 5 µs under load, and 40 and more where a thread has to be woken for each request, or shares its only core
+with the loop. What a run takes must be known before it begins, for nothing else is answered meanwhile.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from edgetender_scoring.outcome import Outcome
 if TYPE_CHECKING:  # it needs numpy, which scripts may do without
     from edgetender_scoring.tensors import Tensor
 
-LONGEST_S = 200e-6  # a call that may take longer goes to a thread
-_RUN_S = 50e-6  # above it, threads that run beside each other gain more than the way to them costs
+_LONGEST_S = 150e-6  # above it, threads that run beside each other gain more than the way to them costs
+_LONGEST_ALONE_S = 500e-6  # one thread gains nothing; health waits for two such calls at most
 _READ_S = 4e-9  # for a byte of JSON
 _TRIES = 50  # the first dozen still are slower
 _TURN_S = 0.001  # how long calls go on before the loop looks at its connections again
@@ -40,16 +40,21 @@ def seconds_per_byte(inputs: Sequence[Tensor], nodes: Iterable[tuple[str, str]],
     found = list(nodes)
     if not found or any(provider != _CPU or operator in _BRANCHES for provider, operator in found):
         return math.inf
-    if run_s > _RUN_S or any(-1 in one.shape[1:] or one.dtype.kind == "O" for one in inputs):
+    if any(-1 in one.shape[1:] or one.dtype.kind == "O" for one in inputs):
         return math.inf
     row = sum(math.prod(one.shape[1:]) * min(one.dtype.itemsize, 2) for one in inputs)
     return run_s / max(row, 1) + _READ_S
 
 
+def longest_s(threads: int) -> float:
+    """Return below which time a call is brief, where there are so many threads for the others."""
+    return _LONGEST_ALONE_S if threads == 1 else _LONGEST_S
+
+
 def quickest(run: Callable[[], object], usual_s: float) -> float:
     """Return what *run* takes when nothing else takes from the machine: the least of several times, in seconds."""
     least = usual_s
-    for _ in range(_TRIES if usual_s < _RUN_S * 4 else 0):
+    for _ in range(_TRIES if usual_s < _LONGEST_ALONE_S else 0):
         begun = time.perf_counter()
         run()
         least = min(least, time.perf_counter() - begun)

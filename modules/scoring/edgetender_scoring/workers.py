@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from edgetender_scoring.brief import LONGEST_S, Here
+from edgetender_scoring.brief import Here, longest_s
 from edgetender_scoring.jobs import Job, ScoringTimeout, call_all, raise_in
 from edgetender_scoring.message import Request
 from edgetender_scoring.outcome import Handler, Outcome, message
@@ -72,12 +72,14 @@ class Pool:
         self._workers: list[_Worker] = []
         self._stuck: list[_Worker] = []
         self.threads = 0
+        self._longest_s = 0.0
         self.in_flight = 0
 
     def grow(self, threads: int) -> None:
         """Have *threads* threads."""
         self._workers += [self._hire() for _ in range(threads - self.threads)]
         self.threads = max(threads, self.threads)
+        self._longest_s = longest_s(self.threads)
 
     @property
     def abandoned(self) -> int:
@@ -103,7 +105,7 @@ class Pool:
             self._loop.call_soon(self._answer, job, message(503, "Every scoring thread is stuck."))
             return
         takes_s = handler.takes_s(request)
-        if takes_s < LONGEST_S and not self._batch_wait_s and self._here.open:
+        if takes_s < self._longest_s and not self._batch_wait_s and self._here.open:
             self._here.take(job, takes_s)
             return
         if self.in_flight == 1:

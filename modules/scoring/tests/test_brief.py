@@ -29,14 +29,13 @@ def test_the_size_of_a_request_tells_how_long_a_plain_model_runs():
 @pytest.mark.parametrize(
     ("inputs", "nodes", "run_s"),
     [
-        ([ROWS], CPU, 60e-6),
         ([ROWS], [*CPU, ("CPUExecutionProvider", "Loop")], 5e-6),
         ([ROWS], [*CPU, ("CUDAExecutionProvider", "Conv")], 5e-6),
         ([ROWS], [], 5e-6),
         ([Tensor("x", "FP32", (-1, -1))], CPU, 5e-6),
         ([ROWS, Tensor("t", "BYTES", (-1,))], CPU, 5e-6),
     ],
-    ids=["slow", "branches", "elsewhere", "unknown", "free length", "texts"],
+    ids=["branches", "elsewhere", "unknown", "free length", "texts"],
 )
 def test_what_may_take_longer_than_its_size_says_is_never_brief(inputs, nodes, run_s):
     assert seconds_per_byte(inputs, nodes, run_s) == math.inf
@@ -46,7 +45,7 @@ def test_a_loaded_model_knows_its_own_limit(tmp_path):
     quick = load("quick", "1", onnx_models.mlp(tmp_path / "quick.onnx"), Wanted(threads=1))
     looping = load("looping", "1", onnx_models.slow(tmp_path / "looping.onnx"), Wanted(threads=1))
     assert looping.per_byte_s == math.inf
-    assert quick.per_byte_s < 1e-4 or quick.run_s > 50e-6  # a busy machine measures what it measures
+    assert 0 < quick.per_byte_s < math.inf
 
 
 class Handler:
@@ -57,7 +56,7 @@ class Handler:
         self.pause = threading.Event()  # never set
 
     def takes_s(self, request):
-        return {b"long": 0.01, b"half": 0.00015}.get(request.body, 0.00001)
+        return {b"long": 0.01, b"third": 0.0003}.get(request.body, 0.00001)
 
     def call(self, request):
         if request.body == b"late":
@@ -87,10 +86,10 @@ def run(request):
     return asyncio.run
 
 
-def on_a_pool(run, work, **more):
+def on_a_pool(run, work, threads=1, **more):
     async def main():
         pool = Pool(asyncio.get_running_loop(), 20_000, lambda _: None, **more)
-        pool.grow(1)
+        pool.grow(threads)
         found = await work(pool)
         assert (pool.in_flight, pool.queued) == (0, 0)
         pool.close()
@@ -104,14 +103,22 @@ def test_brief_calls_are_made_on_the_loop_and_others_beside_it(run):
     assert found == [b"MainThread", b"scoring", b"MainThread"]
 
 
+def test_what_several_threads_do_beside_each_other_is_brief_for_one_only(run):
+    async def work(pool):
+        return await outcomes(pool, Handler(), b"third")
+
+    assert on_a_pool(run, work) == [b"MainThread"]
+    assert on_a_pool(run, work, threads=2) == [b"scoring"]
+
+
 def test_brief_calls_that_were_read_together_run_together(run):
     found = on_a_pool(run, lambda pool: outcomes(pool, Handler(batch=3), *[b"x"] * 7))
     assert found == [b"3"] * 6 + [b"MainThread"]
 
 
 def test_what_runs_together_takes_no_longer_than_a_turn(run):
-    found = on_a_pool(run, lambda pool: outcomes(pool, Handler(batch=9), *[b"half"] * 9))
-    assert found == [b"6"] * 6 + [b"3"] * 3
+    found = on_a_pool(run, lambda pool: outcomes(pool, Handler(batch=9), *[b"third"] * 9))
+    assert found == [b"3"] * 9
 
 
 def test_calls_wait_for_company_where_that_is_asked_for(run):
