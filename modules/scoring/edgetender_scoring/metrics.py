@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from bisect import bisect_left
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -24,20 +23,21 @@ class Metrics:
 
     def __init__(self, version: str) -> None:
         self._version = version
-        self._codes: Counter[int] = Counter()
-        self._inferences: Counter[tuple[str, str, int]] = Counter()
+        self._codes: dict[int, int] = {}
+        self._inferences: dict[tuple[tuple[str, str], int], int] = {}
         self._seconds = _Histogram(_BOUNDS)
         self._batches = _Histogram(_BATCHES)
         self._lock = threading.Lock()
 
     def scored(self, status: int, seconds: float) -> None:
         """Count one answer, *seconds* after its request was complete."""
-        self._codes[status] += 1
+        self._codes[status] = self._codes.get(status, 0) + 1
         self._seconds.add(seconds)
 
-    def inferred(self, model: str, version: str, status: int) -> None:
-        """Count one answer of a model."""
-        self._inferences[model, version, status] += 1
+    def inferred(self, named: tuple[str, str], status: int) -> None:
+        """Count one answer of the model of that name and version."""
+        key = named, status
+        self._inferences[key] = self._inferences.get(key, 0) + 1
 
     def batched(self, requests: int) -> None:
         """Count one batch of so many requests. Any thread."""
@@ -95,7 +95,7 @@ class Metrics:
         lines = [*_head("model_info", "gauge", "A model that is served, and its version.")]
         lines += [f"edgetender_scoring_model_info{{{_names(*one)}}} 1" for one in known]
         lines += _head("inferences_total", "counter", "Answers of each model, by status code.")
-        for (model, version, status), count in sorted(self._inferences.items()):
+        for ((model, version), status), count in sorted(self._inferences.items()):
             labels = f'{_names(model, version)},code="{status}"'
             lines.append(f"edgetender_scoring_inferences_total{{{labels}}} {count}")
         if not models:

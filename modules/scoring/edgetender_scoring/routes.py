@@ -132,11 +132,13 @@ class Application:
     def _scored(self, request: Request, outcome: Outcome, common: str) -> Response:
         named = self._served.named
         if named is not None:
-            self._metrics.inferred(*named, outcome.status)
+            self._metrics.inferred(named, outcome.status)
         for collector in self._collectors:
             collector.note(request, outcome.status, outcome.body, *(named or ("", "")))
-        ran = "" if outcome.exec_ms is None else f"x-ms-run-fn-exec-ms: {outcome.exec_ms:.3f}\r\n"
-        block = f"{ran}x-ms-run-function-failed: {outcome.failed}\r\n{common}"
+        failed = "True" if outcome.failed else "False"  # a bool takes its time to become a word
+        block = f"x-ms-run-function-failed: {failed}\r\n{common}"
+        if outcome.exec_ms is not None:
+            block = f"x-ms-run-fn-exec-ms: {outcome.exec_ms:.3f}\r\n{block}"
         response = Response(outcome.status, outcome.body, outcome.content_type, outcome.headers, block)
         return self._count(request, response)
 
@@ -198,7 +200,7 @@ class Application:
         return Response(200, body, CONTENT_TYPE)
 
     def _inferred(self, request: Request, response: Response, model: str, version: str) -> Response:
-        self._metrics.inferred(model, version, response.status)
+        self._metrics.inferred((model, version), response.status)
         for collector in self._collectors:
             collector.note(request, response.status, response.body, model, version)
         return self._count(request, response)
