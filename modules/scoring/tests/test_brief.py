@@ -7,6 +7,7 @@ import threading
 import numpy as np
 import pytest
 
+from edgetender_scoring import brief
 from edgetender_scoring.brief import seconds_per_byte
 from edgetender_scoring.message import Request
 from edgetender_scoring.onnx_model import load
@@ -133,7 +134,7 @@ def test_what_is_not_as_brief_as_foretold_goes_to_the_threads_for_a_while(run):
     assert on_a_pool(run, work) == [b"MainThread", b"scoring"]
 
 
-def test_one_broken_batch_does_not_hold_up_those_behind_it(run):
+def test_one_broken_batch_does_not_hold_up_those_around_it(run):
     class Broken(Handler):
         def call_many(self, requests):
             return []
@@ -141,13 +142,40 @@ def test_one_broken_batch_does_not_hold_up_those_behind_it(run):
     async def work(pool):
         asyncio.get_running_loop().set_exception_handler(lambda *_: None)
         broken = Broken(batch=3)
+        before = asyncio.ensure_future(outcomes(pool, Handler(), b"x"))
+        await asyncio.sleep(0)
         for _ in range(3):
             pool.submit(broken, Request("POST", b"/score", b"", keep_alive=True), lambda _: None)
-        found = await outcomes(pool, Handler(), b"x")
+        found = await asyncio.gather(before, outcomes(pool, Handler(), b"x"))
         pool.in_flight -= 3  # they are never answered
         return found
 
-    assert on_a_pool(run, work) == [b"MainThread"]
+    assert on_a_pool(run, work) == [[b"MainThread"], [b"MainThread"]]
+
+
+def test_brief_calls_that_were_read_together_are_all_made_before_the_first_answer(run, monkeypatch):
+    monkeypatch.setattr(brief, "_TURN_S", 10.0)  # a busy machine may take a millisecond between two of them
+    happened = []
+
+    class Noting(Handler):
+        def call(self, request):
+            happened.append("call")
+            return super().call(request)
+
+    async def work(pool):
+        done = asyncio.get_running_loop().create_future()
+
+        def deliver(_):
+            happened.append("answer")
+            if happened.count("answer") == 3:
+                done.set_result(None)
+
+        for _ in range(3):
+            pool.submit(Noting(), Request("POST", b"/score", b"", keep_alive=True), deliver)
+        await asyncio.wait_for(done, 20)
+
+    on_a_pool(run, work)
+    assert happened == ["call"] * 3 + ["answer"] * 3
 
 
 def test_a_long_row_of_brief_calls_lets_the_loop_breathe(run):
