@@ -15,9 +15,36 @@ from edgetender.packaging import InferenceConfig, Model, Workspace, oci_layout
 from edgetender.packaging.engine_api import Engine
 from edgetender.packaging.layer import Entry, pack
 from edgetender.packaging.packager import Order, Packager
+from tests.builders.shell import Shell
 from tests.services.packaged import BASE, serving
 
 pytestmark = pytest.mark.engine
+
+
+def test_an_image_that_cannot_serve_is_no_success_and_says_why(packaged, engine_socket, monkeypatch, capsys):
+    folder, _, _ = packaged
+    monkeypatch.setenv("DOCKER_HOST", engine_socket)
+    (folder / "fails.py").write_text("def init(): raise ValueError('no model here')\ndef run(data): ...\n")
+    config = InferenceConfig("fails.py", folder=folder)
+    Packager(Workspace(folder / "store", base=str(BASE))).image(Order((), config, "fails:1"))
+    words = (
+        "run",
+        "fails:1",
+        "-p",
+        f"{free_port()}:5001",
+        "--name",
+        "failing",
+        "--store",
+        str(folder / "store"),
+    )
+    try:
+        said = Shell(capsys).run(*words)
+    finally:
+        Engine(engine_socket).remove("failing")
+    assert said.code == 1
+    assert "cannot serve fails:1: it ends with exit code 3: " in said.err
+    assert "init() raised ValueError: no model here; docker logs failing" in said.err
+    assert "scores at" not in said.err
 
 
 def test_pull_gives_the_image_to_the_engine_and_says_what_docker_says(packaged, engine_socket, capsys):

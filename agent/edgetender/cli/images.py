@@ -13,17 +13,20 @@ from edgetender.cli.image_words import platform as platform_of
 from edgetender.cli.output import Exit, Session, options, say, table
 from edgetender.cli.progress import bars
 from edgetender.cli.words import ago, size
-from edgetender.errors import ConfigInvalid, NotFound, Problem
+from edgetender.errors import ConfigInvalid, NotFound, Permanent, Problem
 from edgetender.model.image import parse_reference
 from edgetender.packaging import containerd, oci_layout
+from edgetender.packaging.image_config import PORT
 from edgetender.packaging.image_pull import pull as fetch
 from edgetender.packaging.image_store import KeptImage, registry_of
+from edgetender.packaging.trial import followed
 from edgetender.packaging.workspace import Workspace
 
 _HEADS = ("REPOSITORY", "TAG", "IMAGE ID", "CREATED", "SIZE")
 _PORT = re.compile(
     r"(?:(?P<address>[\d.]+|\[[0-9a-fA-F:]+\]):)?(?P<host>\d{1,5}):(?P<container>\d{1,5})(?:/tcp)?"
 )
+_WAIT_S = 30.0
 _STORE = click.option("--store", type=click.Path(path_type=Path), help="Where images are kept.")
 
 
@@ -87,6 +90,7 @@ def pull(
 )
 @click.option("--name", help="The container's name.")
 @click.option("-e", "--env", "env", multiple=True, metavar="KEY=VALUE")
+@click.option("--no-wait", is_flag=True, help="Do not wait until it answers.")
 @_STORE
 @click.pass_obj
 def run(
@@ -95,9 +99,13 @@ def run(
     ports: tuple[str, ...],
     name: str | None,
     env: tuple[str, ...],
+    no_wait: bool,
     store: Path | None,
 ) -> Exit:
-    """Start an image (its reference or id) in the container engine of this machine, in the background."""
+    """Start an image (its reference or id) in the container engine of this machine, in the background.
+
+    Where the scoring port 5001 is published, it is waited for until it answers, at most 30 s (exit 9).
+    """
     published = _ports(ports)
     workspace = Workspace(store)
     engine = workspace.engine()
@@ -108,12 +116,21 @@ def run(
     identity = engine.run(reference, name=name, ports=published, env=list(env))
     if session.for_people:
         session.print_lines([identity])
-        for container, (address, port) in published.items():
-            if container == 5001:  # noqa: PLR2004  the scoring port
-                say(f"scores at http://{'localhost' if address == '127.0.0.1' else address}:{port}/score")
     else:
         head = {"apiVersion": "edgetender/v1", "kind": "Container"}
         session.print_document(head | {"id": identity, "name": name, "image": reference})
+    if PORT not in published:
+        return Exit.OK
+    host, port = published[PORT]
+    if not no_wait and engine.is_local:
+        asked = "127.0.0.1" if host in {"0.0.0.0", "::"} else host  # noqa: S104  what it listens on
+        tried = followed(engine, identity, (f"[{asked}]" if ":" in asked else asked, port), within_s=_WAIT_S)
+        if tried.ended:
+            raise Permanent(f"cannot serve {reference}: {tried.why}; docker logs {name or identity[:12]}")
+        if not tried.serves:
+            say(f"{tried.why}; it goes on starting: docker logs {name or identity[:12]}")
+            return Exit.TIMED_OUT
+    say(f"scores at http://{'localhost' if host == '127.0.0.1' else host}:{port}/score")
     return Exit.OK
 
 

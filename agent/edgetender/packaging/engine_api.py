@@ -49,6 +49,11 @@ class Engine:
     def __init__(self, address: str | None = None) -> None:
         self.address = address or os.environ.get("DOCKER_HOST") or _DEFAULT
 
+    @property
+    def is_local(self) -> bool:
+        """Whether what it publishes is published on this machine."""
+        return self.address.startswith("unix://")
+
     def load(self, image: Image, reference: str) -> None:
         """Give the engine the image under this name."""
         with TemporaryFile() as archive:

@@ -1,8 +1,9 @@
-"""Does an image serve? Started once in the engine of this machine, asked for its health, taken away again."""
+"""Does an image serve? Its container is asked for its health; on trial it is taken away again."""
 
 from __future__ import annotations
 
 import contextlib
+import http.client
 import socket
 import threading
 import urllib.request
@@ -15,41 +16,52 @@ _STEP_S = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """*serves*: `/` answered 200; else *why* says what happened, with the end of its log."""
+    """*serves*: `/` answered 200; else *why* says what happened, with the end of its log, and whether it *ended*."""
 
     serves: bool
     why: str = ""
+    ended: bool = False
 
 
 def attempt(
     engine: Engine, reference: str, *, within_s: float = 60, stopping: threading.Event | None = None
 ) -> Tried:
     """Start the image the engine has under *reference* and wait for its health. Raises EngineDown, EngineRefused."""
-    stop = stopping or threading.Event()
     port = _free_port()
     identity = engine.run(reference, name=None, ports={5001: ("127.0.0.1", port)}, env=[])
     try:
-        for _ in range(int(within_s / _STEP_S)):
-            state = engine.state(identity)
-            if not state["Running"]:
-                return Tried(
-                    serves=False, why=f"it ends with exit code {state['ExitCode']}: {_end(engine, identity)}"
-                )
-            if _healthy(port):
-                return Tried(serves=True)
-            if stop.wait(_STEP_S):
-                break
-        return Tried(
-            serves=False, why=f"no answer on port 5001 within {within_s:g} s: {_end(engine, identity)}"
-        )
+        return followed(engine, identity, ("127.0.0.1", port), within_s=within_s, stopping=stopping)
     finally:
         engine.remove(identity)
 
 
-def _healthy(port: int) -> bool:
+def followed(
+    engine: Engine,
+    identity: str,
+    address: tuple[str, int],
+    *,
+    within_s: float,
+    stopping: threading.Event | None = None,
+) -> Tried:
+    """Wait until the container answers at *address*, or ends. Raises EngineDown, EngineRefused."""
+    stop = stopping or threading.Event()
+    for _ in range(int(within_s / _STEP_S)):
+        state = engine.state(identity)
+        if not state["Running"]:
+            why = f"it ends with exit code {state['ExitCode']}: {_end(engine, identity)}"
+            return Tried(serves=False, why=why, ended=True)
+        if _healthy(*address):
+            return Tried(serves=True)
+        if stop.wait(_STEP_S):
+            break
+    why = f"no answer on port 5001 within {within_s:g} s: {_end(engine, identity)}"
+    return Tried(serves=False, why=why)
+
+
+def _healthy(host: str, port: int) -> bool:
     with (
-        contextlib.suppress(OSError),
-        urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=2) as answer,
+        contextlib.suppress(OSError, http.client.HTTPException),
+        urllib.request.urlopen(f"http://{host}:{port}/", timeout=2) as answer,
     ):
         return bool(answer.status == 200)  # noqa: PLR2004
     return False
