@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-# what an agent at rest would carry for nothing, at a megabyte or more each with what they bring along
-HEAVY = ("rich", "yaml", "jinja2", "numpy", "onnx", "onnxruntime", "azure", "opentelemetry")
+# what an agent at rest would carry for nothing, at half a megabyte or more each with what they bring along
+HEAVY = ("rich", "yaml", "jinja2", "numpy", "onnx", "onnxruntime", "azure", "opentelemetry", "xml")
 # what asks the engine and registries, and what else a question to the agent can do without
 FAR = (
     *HEAVY, "docker", "requests", "urllib3", "pydantic", "asyncio", "cryptography", "http", "ssl", "logging",

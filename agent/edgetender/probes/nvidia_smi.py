@@ -6,7 +6,10 @@ import csv
 import io
 import re
 from dataclasses import dataclass, field
-from xml.etree import ElementTree as ET
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
 
 _MIB = 1024 * 1024
 _NOTHING = {
@@ -67,6 +70,8 @@ def xml(text: str) -> Said:
     begin = text.find("<nvidia_smi_log")
     if begin < 0 or "<!ENTITY" in text:
         return Said(code=failure(text) or "garbage", detail=" ".join(text.split())[:200])
+    from xml.etree import ElementTree as ET  # where a driver answered: a device without one carries no parser
+
     try:
         log = ET.fromstring(text[begin:])  # noqa: S314  # the driver's own words; entities are refused
     except ET.ParseError as error:
@@ -114,7 +119,7 @@ def query(text: str) -> Said:
     return Said(_plain(found[0].get("driver_version", "")) if found else "", "", gpus)
 
 
-def _gpu(node: ET.Element) -> Gpu:
+def _gpu(node: Element) -> Gpu:
     total = _of(node, "fb_memory_usage/total", keep=True)
     instances = node.findall("mig_devices/mig_device")
     return Gpu(
@@ -134,7 +139,7 @@ def _gpu(node: ET.Element) -> Gpu:
     )
 
 
-def _of(node: ET.Element, path: str, *, keep: bool = False) -> str:
+def _of(node: Element, path: str, *, keep: bool = False) -> str:
     text = (node.findtext(path) or "").strip()
     return text if keep else _plain(text)
 
