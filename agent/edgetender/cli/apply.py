@@ -19,7 +19,9 @@ from edgetender.errors import Problem
     "--now", is_flag=True, help="Wait for no maintenance window, and for no module that asks for time."
 )
 @click.option("--wait/--no-wait", default=True, help="Whether to wait until the version is accepted.")
-@click.option("--timeout", metavar="SPAN", callback=span, default="10m", show_default=True)
+@click.option(
+    "--timeout", metavar="SPAN", callback=span, default="10m", show_default=True, help="How long to wait."
+)
 @click.pass_obj
 def apply(session: Session, file: Path, now: bool, wait: bool, timeout: float) -> Exit:
     """Apply a manifest, signed or not, or an Azure IoT Edge deployment as the version after the device's newest."""

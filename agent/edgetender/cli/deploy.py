@@ -66,7 +66,9 @@ Manifest = dict[str, Any]
 )
 @broker_options(required=False)
 @click.option("--follow", is_flag=True, help="Wait for the devices' verdicts.")
-@click.option("--timeout", "timeout_s", default="120s", show_default=True, callback=duration)
+@click.option(
+    "--timeout", "timeout_s", default="120s", show_default=True, callback=duration, help="How long to wait."
+)
 @click.option("--dry-run", is_flag=True, help="Package, and print the manifest; nothing leaves this machine.")
 @click.option("--store", type=_PATH, help="Where layers, models and what was deployed are kept.")
 @click.option("--server-source", type=_PATH, help="The scoring server's project.")

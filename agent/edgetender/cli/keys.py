@@ -42,11 +42,11 @@ def keys() -> None:
 @keys.command()
 @options
 @_FOLDER
-@click.option("--root-keys", type=_COUNT, default=3, show_default=True)
+@click.option("--root-keys", type=_COUNT, default=3, show_default=True, help="How many to make.")
 @click.option(
     "--root-threshold", type=_COUNT, default=2, show_default=True, help="How many must sign a root."
 )
-@click.option("--manifest-keys", type=_COUNT, default=1, show_default=True)
+@click.option("--manifest-keys", type=_COUNT, default=1, show_default=True, help="How many to make.")
 @click.option(
     "--manifest-threshold", type=_COUNT, default=1, show_default=True, help="How many must sign a manifest."
 )

@@ -63,7 +63,9 @@ def _devices(targets: Iterable[str], store: Path | None) -> tuple[str, ...]:
 @click.option("--version", type=click.IntRange(1), help="Of an IoT Edge deployment, which has none itself.")
 @click.option("--now", is_flag=True, help="As if it said update.now: no window and no module is waited for.")
 @click.option("--follow", is_flag=True, help="Wait for the device's verdict.")
-@click.option("--timeout", "timeout_s", default="120s", show_default=True, callback=duration)
+@click.option(
+    "--timeout", "timeout_s", default="120s", show_default=True, callback=duration, help="How long to wait."
+)
 @click.option(
     "--store", type=click.Path(path_type=Path), help="Where the image, or the list of groups, is kept."
 )

@@ -27,9 +27,9 @@ def registry() -> None:
 
 @registry.command()
 @options
-@click.option("--name", required=True, metavar="HOST[:PORT]")
+@click.option("--name", required=True, metavar="HOST[:PORT]", help="Where it is reached.")
 @click.option("--username", help=f"The password comes from --password-stdin or {_PASSWORD}.")
-@click.option("--password-stdin", is_flag=True)
+@click.option("--password-stdin", is_flag=True, help="Read the password from stdin.")
 @click.option(
     "--ca", type=click.Path(path_type=Path, exists=True), help="Its CA certificate; else the system's."
 )

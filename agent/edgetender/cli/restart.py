@@ -15,7 +15,9 @@ from edgetender.cli.waiting import decided, finish, followed, restarted, span
 @options
 @click.argument("module", shell_complete=module_names)
 @click.option("--wait/--no-wait", default=True, help="Whether to wait until it is ready again.")
-@click.option("--timeout", metavar="SPAN", callback=span, default="2m", show_default=True)
+@click.option(
+    "--timeout", metavar="SPAN", callback=span, default="2m", show_default=True, help="How long to wait."
+)
 @click.pass_obj
 def restart(session: Session, module: str, wait: bool, timeout: float) -> Exit:
     """Restart a module."""

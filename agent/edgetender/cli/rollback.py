@@ -23,7 +23,9 @@ from edgetender.cli.waiting import accepted, decided, finish, followed, span
 )
 @click.option("--dry-run", is_flag=True, help="Show what would change, and change nothing.")
 @click.option("--wait/--no-wait", default=True, help="Whether to wait until the version is accepted.")
-@click.option("--timeout", metavar="SPAN", callback=span, default="10m", show_default=True)
+@click.option(
+    "--timeout", metavar="SPAN", callback=span, default="10m", show_default=True, help="How long to wait."
+)
 @click.pass_obj
 def rollback(session: Session, to: int | None, dry_run: bool, wait: bool, timeout: float) -> Exit:
     """Return to an earlier version; needs no network."""
