@@ -88,10 +88,12 @@ def test_a_body_that_does_not_come_is_given_up(hasty: Served):
         assert slow.recv(4096).startswith(b"HTTP/1.1 408")
 
 
+@pytest.mark.parametrize("end", [b"", b"\r\n\r\n"], ids=["endless", "in one piece"])
 @pytest.mark.parametrize("tcp", [False, True], ids=["admin", "loopback"])
-def test_a_header_that_is_too_long_is_refused(api: Served, tcp: bool):
+def test_a_header_that_is_too_long_is_refused(api: Served, tcp: bool, end: bytes):
     with opened(api, tcp=tcp) as one, contextlib.suppress(ConnectionError):
-        one.sendall(b"GET /healthz HTTP/1.1\r\nX: " + b"x" * (2 * Bounds().header_bytes))
+        long = b"x" * (2 * Bounds().header_bytes)
+        one.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX: " + long + end)
         assert one.recv(4096).startswith((b"HTTP/1.1 400", b"HTTP/1.1 431"))
     assert api.ask("/healthz").status == 200
 

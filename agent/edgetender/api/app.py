@@ -17,6 +17,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route as Mounted
 
 from edgetender.api import answers
+from edgetender.api.connection import Bounds
 from edgetender.api.house import House
 from edgetender.api.live import Live
 from edgetender.api.peer import Peer, is_trusted
@@ -61,15 +62,15 @@ class _Refused(Exception):
         self.response = _json(answers.error(code, message), status)
 
 
-def application(house: House, trust: Trust, *, body_s: float) -> Starlette:
+def application(house: House, trust: Trust, bounds: Bounds) -> Starlette:
     """The ASGI application of all listeners. `request.state.peer` is None on the loopback one."""
     mounted = [
-        Mounted(one.path, _endpoint(one, house, trust, body_s), methods=[one.method]) for one in ROUTES
+        Mounted(one.path, _endpoint(one, house, trust, bounds), methods=[one.method]) for one in ROUTES
     ]
     return Starlette(routes=mounted, exception_handlers={HTTPException: _no_route})
 
 
-def _endpoint(route: Route, house: House, trust: Trust, body_s: float) -> Endpoint:
+def _endpoint(route: Route, house: House, trust: Trust, bounds: Bounds) -> Endpoint:
     async def answer(request: Request) -> Response:
         response = await answered(request)
         if route.method != "GET":
@@ -78,7 +79,7 @@ def _endpoint(route: Route, house: House, trust: Trust, body_s: float) -> Endpoi
 
     async def answered(request: Request) -> Response:
         try:
-            call = await _admit(request, route.access, trust, body_s)
+            call = await _admit(request, route.access, trust, bounds)
             return _response(await run_in_threadpool(route.endpoint, house, call), trust)
         except _Refused as refused:
             return refused.response
@@ -103,7 +104,9 @@ def _audit(request: Request, status: int) -> None:
     audit.log(level, "asked", extra={"fields": who | {"path": request.scope["path"][:200], "status": status}})
 
 
-async def _admit(request: Request, access: Access, trust: Trust, body_s: float) -> Call:
+async def _admit(request: Request, access: Access, trust: Trust, bounds: Bounds) -> Call:
+    if sum(len(name) + len(value) for name, value in request.headers.raw) > bounds.header_bytes:
+        raise _Refused(431, "api.header", f"cannot take the header: more than {bounds.header_bytes} bytes")
     peer: Peer | None = request.state.peer
     if peer is None:
         _check_host(request.headers.get("host", ""))
@@ -114,9 +117,9 @@ async def _admit(request: Request, access: Access, trust: Trust, body_s: float) 
     else:
         _check_peer(peer, access, trust, reads=request.state.reads)
     try:
-        body = await asyncio.wait_for(_body(request), body_s)
+        body = await asyncio.wait_for(_body(request), bounds.body_s)
     except TimeoutError:
-        raise _Refused(408, "api.slow", f"cannot wait for the body: more than {body_s:g} s") from None
+        raise _Refused(408, "api.slow", f"cannot wait for the body: more than {bounds.body_s:g} s") from None
     source = f"cli ({peer})" if peer is not None else "page"
     return Call(request.path_params, request.query_params, body, source, by_page=peer is None)
 

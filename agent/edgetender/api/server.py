@@ -56,7 +56,7 @@ class ApiServer:
         trust = Trust(os.geteuid(), orders, readers, token)
         self._streams = (trust.streams, trust.viewers)
         config = uvicorn.Config(
-            application(house, trust, body_s=bounds.body_s),
+            application(house, trust, bounds),
             http=partial(Connection, bounds=bounds, read_only=read_socket),  # type: ignore[arg-type]  # it calls what it is given
             ws="none",
             loop="asyncio",
