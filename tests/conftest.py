@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 pytest_plugins = [
     "tests.services.engine",
@@ -22,6 +23,12 @@ pytest_plugins = [
     "tests.services.hub_device",
     "tests.services.hub_side",
 ]
+
+# a machine that others use as well is slow at times, and that is no fault of what is tested
+settings.register_profile(
+    "shared", deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("shared")
 
 FIXED_PORT = (
     "tests/system/",

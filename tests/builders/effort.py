@@ -4,17 +4,11 @@ from __future__ import annotations
 
 import os
 
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 
 _EFFORT = int(os.environ.get("EDGETENDER_EFFORT", "1"))
 
 
 def examples(count: int) -> settings:
     """Settings for *count* examples, by default always the same ones."""
-    return settings(
-        max_examples=count * _EFFORT,
-        deadline=None,
-        derandomize=_EFFORT == 1,
-        suppress_health_check=[HealthCheck.too_slow],
-        database=None,
-    )
+    return settings(max_examples=count * _EFFORT, derandomize=_EFFORT == 1)

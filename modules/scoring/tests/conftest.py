@@ -17,6 +17,13 @@ from pathlib import Path
 from typing import Any, Self
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# a machine that others use as well is slow at times, and that is no fault of what is tested
+settings.register_profile(
+    "shared", deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("shared")
 
 PROJECT = Path(__file__).resolve().parents[1]
 _STARTED = re.compile(r"ready on \S+:(\d+)")
