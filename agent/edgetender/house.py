@@ -11,7 +11,7 @@ from edgetender.checks.finding import Result
 from edgetender.clock import Clock
 from edgetender.config.settings import Settings
 from edgetender.decide.insight import insight
-from edgetender.decide.intake import previous
+from edgetender.decide.intake import wanted
 from edgetender.decide.planning import plan_document, questions
 from edgetender.decide.replay import explained, facts_document
 from edgetender.errors import AgentError, NotFound
@@ -56,9 +56,9 @@ class DaemonHouse:
     def plan(self, body: bytes) -> dict[str, Any]:
         return self._plan(body)
 
-    def plan_back(self, version: int | None) -> dict[str, Any]:
-        versions = {entry.version: entry for entry in self._store.history()}
-        entry = versions.get(version) if version is not None else previous(self._store.ledger(), versions)
+    def plan_back(self, version: int | str | None) -> dict[str, Any]:
+        versions = {entry.edition: entry for entry in self._store.history()}
+        entry = wanted(version, self._store.ledger(), versions)
         if entry is None or not entry.body:
             which = f"version {version}" if version is not None else "an earlier version"
             raise NotFound(

@@ -9,6 +9,7 @@ from dataclasses import replace
 from edgetender.decide.intake import Intake, digest, previous, slot_of
 from edgetender.decide.trusting import kept_floor, raised, trusted_time
 from edgetender.errors import DiskFull, Exhausted, ManifestInvalid
+from edgetender.model.edition import Edition
 from edgetender.model.examined import AS_IT_IS, Floor
 from edgetender.model.ledger import Decision, Delivery, HistoryEntry, Ledger, Slot
 from edgetender.model.manifest import Manifest
@@ -52,7 +53,7 @@ class Memory:
         deliveries = tuple(map(_with_trace_apart, self._store.deliveries()))
         if not deliveries:
             return ledger
-        before, versions = ledger, {entry.version: entry for entry in self._store.history()}
+        before, versions = ledger, {entry.edition: entry for entry in self._store.history()}
         decisions: list[Decision] = []
         history: list[HistoryEntry] = []
         for delivery in deliveries:
@@ -60,7 +61,7 @@ class Memory:
             ledger = intake.ledger
             decisions.append(intake.decision)
             history += intake.history
-            versions |= {entry.version: entry for entry in intake.history}
+            versions |= {entry.edition: entry for entry in intake.history}
         if not self._commit(ledger, decisions, history):
             return before
         self.ledger = ledger
@@ -75,7 +76,7 @@ class Memory:
         """Those of *ledger* with their manifests; with *back* also the version that a rollback would return to."""
         found = [slot for slot in (ledger.accepted, ledger.candidate) if slot is not None]
         if back:
-            versions = {entry.version: entry for entry in self._store.history()}
+            versions = {entry.edition: entry for entry in self._store.history()}
             entry = previous(replace(ledger, candidate=None), versions)
             found += [slot_of(entry)] if entry is not None else []
         return tuple((slot, manifest) for slot in found if (manifest := self._manifest(slot)) is not None)
@@ -86,9 +87,10 @@ class Memory:
         except ManifestInvalid:
             return None
 
-    def changes_of(self, version: int) -> str:
-        """What the history says *version* changed."""
-        return next((entry.changes for entry in self._store.history() if entry.version == version), "")
+    def changes_of(self, slot: Slot) -> str:
+        """What the history says the version in *slot* changed."""
+        found = (entry.changes for entry in self._store.history() if entry.edition == slot.edition)
+        return next(found, "")
 
     def manifest_of(self, slot: Slot) -> Manifest:
         """The manifest of an admitted slot. Raises ManifestInvalid where this release reads less than its author."""
@@ -99,7 +101,7 @@ class Memory:
         return self._manifests[slot.sha256]
 
     def _digest(
-        self, delivery: Delivery, ledger: Ledger, observed: Observed, versions: dict[int, HistoryEntry]
+        self, delivery: Delivery, ledger: Ledger, observed: Observed, versions: dict[Edition, HistoryEntry]
     ) -> Intake:
         try:
             examined = AS_IT_IS

@@ -255,7 +255,7 @@ class Store(Protocol):
     def commit(
         self, ledger: Ledger, *, decisions: Iterable[Decision] = (), history: Iterable[HistoryEntry] = ()
     ) -> None:
-        """Save the ledger, decide deliveries, insert or replace history entries (by version): all or nothing."""
+        """Save the ledger, decide deliveries, insert or replace history entries (by epoch and version)."""
         ...
 
     def decision(self, delivery: int) -> Decision | None: ...

@@ -240,13 +240,12 @@ class Reconciler:
         ends: list[tuple[Slot, str]] = []
         if isinstance(verdict, Accept):
             ends.append((candidate, "running"))
-            if accepted is not None and accepted.version != candidate.version:
+            if accepted is not None and accepted.edition != candidate.edition:
                 ends.append((accepted, "superseded"))
         elif isinstance(verdict, RollBack) and after.candidate is None:
             ends.append((candidate, f"rolled back: {verdict.reason}"))
         at = self._clock.now()
         entries = [
-            replace(entry_of(slot, end, self._memory.changes_of(slot.version)), finished_at=at)
-            for slot, end in ends
+            replace(entry_of(slot, end, self._memory.changes_of(slot)), finished_at=at) for slot, end in ends
         ]
         return self._memory.keep(after, entries)

@@ -177,6 +177,21 @@ def test_a_rollback_that_fails_in_its_turn_ends(shell, house):
     assert house.submitted == [("rollback", "cli (uid 0)", b'{"to":null}')]
 
 
+def test_a_rollback_to_the_same_number_of_an_epoch_before_is_waited_for(shell, house):
+    said = "rolled back to version 14 by cli (uid 0)"
+    house.decisions = {1: Decision(1, 200, said, 14, epoch=1)}
+    left = {"lastDesiredVersion": 14, "lastDesiredStatus": verdict(417, said)}
+    house.statuses = [
+        status(module(), epoch=2), status(module(), epoch=2),
+        status(module(ready=False), epoch=2, candidate=14, candidateEpoch=1, **left),
+        status(module(), epoch=1, **left),
+    ]  # fmt: skip
+    told = shell.run("rollback", "--to", "1:14")
+    assert (told.code, house.submitted) == (0, [("rollback", "cli (uid 0)", b'{"to":"1:14"}')])
+    assert not house.statuses[1:]  # none was taken for the end that was not
+    assert shell.run("rollback", "--to", "1.14").code == 2
+
+
 def test_a_rollback_to_a_version_that_is_not_kept_is_4(shell, house):
     house.decisions = {1: Decision(1, 404, "cannot roll back to version 3: not kept here (kept: 13, 14)")}
     same("rollback-unknown", shell.run("rollback", "--to", "3").transcript())

@@ -63,6 +63,49 @@ def test_a_new_epoch_s_version_of_the_same_number_is_not_taken_for_what_runs(sit
     assert site.loop.last.ledger.accepted.epoch == 2
 
 
+@pytest.mark.parametrize(("number", "wish"), [(7, {}), (1, {}), (7, {"to": "1:7"}), (1, {"to": 7})])
+def test_after_a_new_epoch_the_way_back_leads_to_what_ran_before_it(
+    site: Site, number: int, wish: dict[str, object]
+):
+    """Whatever the numbers: those of a new epoch may be the same, or lower."""
+    site.loop.push(signed_root(KEYS, **SECOND))
+    site.loop.push(signed_root(KEYS, **THIRD))
+    assert site.send(number, by="manifest-2", epoch=2, NEW="yes") == (200, "")
+    assert [(one.epoch, one.version, one.result) for one in site.loop.store.history()] == [
+        (2, number, "running"), (1, 7, "superseded"),
+    ]  # fmt: skip
+
+    asked = site.loop.wish("rollback", **wish)
+    site.loop.run(20)
+
+    assert site.loop.store.decision(asked).code == 200
+    accepted = site.loop.last.ledger.accepted
+    assert (accepted.epoch, accepted.version, site.loop.last.ledger.candidate) == (1, 7, None)
+    assert [(one.epoch, one.result) for one in site.loop.store.history()] == [
+        (2, "superseded"),
+        (1, "running"),
+    ]
+    assert site.send(number + 1, by="manifest-2", epoch=2) == (200, "")
+
+
+def test_a_number_alone_means_the_newest_epoch_that_has_it(site: Site):
+    site.loop.push(signed_root(KEYS, **SECOND))
+    site.loop.push(signed_root(KEYS, **THIRD))
+    site.send(7, by="manifest-2", epoch=2, NEW="yes")
+    site.send(8, by="manifest-2", epoch=2, NEWER="yes")
+
+    site.loop.wish("rollback", to=7)
+    site.loop.run(20)
+
+    accepted = site.loop.last.ledger.accepted
+    assert (accepted.epoch, accepted.version) == (2, 7)
+    unknown = site.loop.wish("rollback", to=9)
+    site.loop.cycle()
+    refused = site.loop.store.decision(unknown)
+    assert refused.code == 404
+    assert refused.description.endswith("(kept: 1:7, 7, 8)")
+
+
 @pytest.mark.parametrize(
     ("signers", "new", "why"),
     [

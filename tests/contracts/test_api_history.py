@@ -26,6 +26,8 @@ def test_history_is_newest_first_and_as_long_as_asked(api):
     assert [entry["version"] for entry in document["versions"]] == [15, 14]
     assert document["versions"][1] == {
         "version": 14,
+        "epoch": 0,
+        "name": "14",
         "deployment": "line3",
         "sha256": "b" * 64,
         "source": "cli (uid 0)",
@@ -51,6 +53,15 @@ def test_one_version_is_told_with_the_events_that_are_about_it_or_that_its_push_
     assert [one["type"] for one in document["events"]] == ["deployment.applying", "module.restarted"]
     older = api.ask("/v1/history/14").document
     assert ([one["type"] for one in older["events"]], older["kept"]) == (["deployment.applied"], False)
+
+
+def test_a_number_that_two_epochs_have_is_told_apart_by_its_name(api, house):
+    house.entries = (replace(HISTORY[0], version=14, epoch=2), replace(HISTORY[1], epoch=1))
+    told = api.ask("/v1/history").document["versions"]
+    assert [(one["epoch"], one["version"], one["name"]) for one in told] == [(2, 14, "14"), (1, 14, "1:14")]
+    assert api.ask("/v1/history?limit=1").document["versions"] == told[:1]
+    for name, epoch in (("14", 2), ("2:14", 2), ("1:14", 1)):
+        assert api.ask(f"/v1/history/{name}").document["epoch"] == epoch
 
 
 @pytest.mark.parametrize("version", ["13", "0", "x", "015", "9" * 300])

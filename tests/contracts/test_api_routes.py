@@ -109,9 +109,9 @@ def test_a_restart_names_its_module(api, house):
 
 
 def test_a_rollback_names_a_version_or_none(api, house):
-    for wish in (b"", b"{}", b'{"to": null}', b'{"to": 13}'):
+    for wish in (b"", b"{}", b'{"to": null}', b'{"to": 13}', b'{"to": "1:13"}'):
         assert api.ask("/v1/rollback", "POST", wish).status == 200
-    assert [body for _, _, body in house.submitted] == [b'{"to":null}'] * 3 + [b'{"to":13}']
+    assert [body for _, _, body in house.submitted] == [b'{"to":null}'] * 3 + [b'{"to":13}', b'{"to":"1:13"}']
 
 
 @pytest.mark.parametrize(

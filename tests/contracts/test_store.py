@@ -87,6 +87,15 @@ def test_a_later_epoch_s_versions_are_newer_whatever_their_number(store: Store) 
     assert store.history(1) == kept[:1]
 
 
+def test_each_epoch_s_version_of_the_same_number_is_kept(store: Store) -> None:
+    again = dataclasses.replace(entry(7), epoch=2)
+    store.commit(Ledger(), history=[entry(7, "superseded")])
+    store.commit(Ledger(), history=[again])
+    assert store.history() == (again, entry(7, "superseded"))
+    store.commit(Ledger(), history=[dataclasses.replace(again, result="superseded")])
+    assert [(one.epoch, one.result) for one in store.history()] == [(2, "superseded"), (0, "superseded")]
+
+
 def test_a_flood_of_deliveries_costs_the_oldest_and_says_so(store: Store) -> None:
     numbers = [store.deliver("manifest", "mqtt", b"%d" % index, NOON) for index in range(203)]
     assert [each.id for each in store.deliveries()] == numbers[3:]
@@ -211,8 +220,8 @@ def test_a_damaged_row_is_left_out_and_named(tmp_path: Path) -> None:
     connection = sqlite3.connect(path)
     connection.execute("UPDATE ledger SET body = replace(body, '7', '9') WHERE section = 'floor'")
     connection.execute("UPDATE deliveries SET body = x'00'")
-    connection.execute("UPDATE history SET entry = CAST(x'ff' AS TEXT) WHERE version = 3")
-    connection.execute("UPDATE history SET body = 'another' WHERE version = 39")
+    connection.execute("UPDATE versions SET entry = CAST(x'ff' AS TEXT) WHERE version = 3")
+    connection.execute("UPDATE versions SET body = 'another' WHERE version = 39")
     connection.commit()
     connection.close()
     store, lost = SqliteStore.open(path)

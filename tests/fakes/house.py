@@ -99,7 +99,7 @@ class FakeHouse:
         self.asked.append(("plan", body))
         return self.planned
 
-    def plan_back(self, version: int | None) -> dict[str, Any]:
+    def plan_back(self, version: int | str | None) -> dict[str, Any]:
         self._raise("plan_back")
         self.asked.append(("plan_back", version))
         return self.planned

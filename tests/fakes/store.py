@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from edgetender.clock import rfc3339
+from edgetender.model.edition import Edition
 from edgetender.model.ledger import Decision, Delivery, HistoryEntry, Ledger
 from edgetender.model.upstream import (
     Message,
@@ -30,7 +31,7 @@ class FakeStore:
         self._next = 1
         self._undecided: dict[int, Delivery] = {}
         self._decisions: dict[int, Decision] = {}
-        self._history: dict[int, HistoryEntry] = {}
+        self._history: dict[Edition, HistoryEntry] = {}
 
     def deliver(self, kind: str, source: str, body: bytes, now: datetime) -> int:
         self._refuse_when_full()
@@ -53,11 +54,11 @@ class FakeStore:
         self._ledger = ledger
         for decision in decisions:
             self._decide(decision)
-        self._history |= {entry.version: entry for entry in history}
-        newest = sorted(self._history, key=lambda one: (self._history[one].epoch, one), reverse=True)
+        self._history |= {entry.edition: entry for entry in history}
+        newest = sorted(self._history, reverse=True)[:50]
         self._history = {
-            version: self._history[version] if place < 20 else replace(self._history[version], body="")
-            for place, version in enumerate(newest[:50])
+            one: self._history[one] if place < 20 else replace(self._history[one], body="")
+            for place, one in enumerate(newest)
         }
 
     def decision(self, delivery: int) -> Decision | None:

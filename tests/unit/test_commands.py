@@ -88,7 +88,9 @@ def test_a_rollback_tells_its_decision(asked, house: FakeHouse):
     assert (status, answer["version"]) == (200, 13)
     house.decisions[2] = Decision(2, 409, "version 13 is what runs already")
     assert asked("Rollback")[0] == 409
-    assert [body for _, _, body in house.submitted] == [b'{"to":13}', b'{"to":null}']
+    house.decisions[3] = Decision(3, 404, "cannot roll back to version 1:13: not kept here")
+    assert asked("Rollback", {"to": "1:13"})[0] == 404
+    assert [body for _, _, body in house.submitted] == [b'{"to":13}', b'{"to":null}', b'{"to":"1:13"}']
     assert asked("Rollback", {"to": "13"})[0] == 400
 
 

@@ -21,9 +21,9 @@ from tests.builders.manifests import delivery, manifest, module, slot
 ONE, TWO, THREE = manifest(1), manifest(2, scorer=module(env={"V": "2"})), manifest(3, new=module())
 SERVING = looked(container(target(ONE).spec("scorer")))
 VERSIONS = {
-    1: entry_of(slot(ONE), "superseded", "+scorer"),
-    2: entry_of(slot(TWO), "running", "~scorer"),
-    3: entry_of(slot(THREE), "applying", "+new -scorer"),
+    (0, 1): entry_of(slot(ONE), "superseded", "+scorer"),
+    (0, 2): entry_of(slot(TWO), "running", "~scorer"),
+    (0, 3): entry_of(slot(THREE), "applying", "+new -scorer"),
 }
 
 
@@ -144,12 +144,12 @@ def test_a_rollback_to_what_is_not_kept_runs_already_or_is_no_version_changes_no
 
 
 def test_without_an_earlier_version_there_is_nothing_to_roll_back_to():
-    intake = decided({}, "rollback", holding(ONE), versions={1: VERSIONS[1]})
+    intake = decided({}, "rollback", holding(ONE), versions={(0, 1): VERSIONS[0, 1]})
     assert intake.decision.description == "cannot roll back to an earlier version: not kept here (kept: 1)"
 
 
 def test_a_version_that_never_ran_is_not_returned_to_by_itself():
-    versions = VERSIONS | {1: entry_of(slot(ONE), "rolled back: it crashed")}
+    versions = VERSIONS | {(0, 1): entry_of(slot(ONE), "rolled back: it crashed")}
     assert decided({}, "rollback", holding(TWO), versions=versions).decision.code == 404
 
 
@@ -184,7 +184,8 @@ def test_staying_with_what_runs_asks_no_policy():
 
 
 def test_a_version_returned_to_is_still_the_one_that_was_signed():
-    signed = {1: entry_of(replace(slot(ONE), epoch=3), "superseded")}
+    signed = {(3, 1): entry_of(replace(slot(ONE), epoch=3), "superseded")}
     tags_in_signed_ones_too = Examined(policy=Policy())
-    intake = decided({}, "rollback", holding(TWO), versions=signed, examined=tags_in_signed_ones_too)
+    now = replace(holding(), accepted=replace(slot(TWO), epoch=3))
+    intake = decided({}, "rollback", now, versions=signed, examined=tags_in_signed_ones_too)
     assert intake.ledger.candidate.epoch == 3

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from edgetender.decide.stride import run_key
-from edgetender.decide.verdict import Accept, Demote, RollBack, Wait, judge, settle
-from edgetender.model.ledger import Attempt, Desired, Ledger
+from edgetender.decide.verdict import Accept, Demote, RollBack, Wait, condemn, judge, settle
+from edgetender.model.ledger import Attempt, Condemnation, Desired, Ledger
 from edgetender.model.observed import Health, Observed, Status
 from tests.builders.ledgers import after, container, failing, holding, looked, target
 from tests.builders.manifests import image, manifest, module, slot
@@ -160,3 +160,10 @@ def test_a_job_is_judged_by_how_it_ended(policy: str, code: int, verdict: type):
 def test_a_verdict_without_a_candidate_changes_nothing():
     assert settle(holding(ONE), Accept(), NOON) == holding(ONE)
     assert settle(holding(ONE), RollBack("why"), NOON) == holding(ONE)
+
+
+def test_a_new_epoch_s_condemned_versions_are_remembered_though_their_numbers_are_lower():
+    older = {f"{number}": Condemnation(number, "it crashed", NOON, 1) for number in range(100, 120)}
+    ledger = condemn(Ledger(condemned=older), replace(slot(ONE), epoch=2), "it crashed", NOON)
+    ledger = condemn(ledger, replace(slot(TWO), epoch=2), "it crashed", NOON)
+    assert {slot(ONE).sha256, slot(TWO).sha256} < set(ledger.condemned)

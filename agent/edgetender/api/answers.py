@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +17,7 @@ from edgetender.errors import (
     Transient,
     WithProblems,
 )
+from edgetender.model.edition import Edition, named
 from edgetender.model.facts_json import plain
 from edgetender.model.hardware import Hardware
 from edgetender.model.ledger import Decision, HistoryEntry
@@ -34,23 +35,31 @@ def hardware(found: Hardware) -> dict[str, Any]:
     return envelope("Hardware", facts=[plain(one) for one in found.facts])
 
 
-def history(entries: Iterable[HistoryEntry]) -> dict[str, Any]:
-    return envelope("History", versions=[_version(entry) for entry in entries])
+def history(entries: Iterable[HistoryEntry], known: Collection[Edition]) -> dict[str, Any]:
+    """*known* are those of the whole history, also where *entries* are but the newest."""
+    return envelope("History", versions=[_version(entry, known) for entry in entries])
 
 
-def version(entry: HistoryEntry, events: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+def version(
+    entry: HistoryEntry, known: Collection[Edition], events: Iterable[Mapping[str, Any]]
+) -> dict[str, Any]:
     """All of one version; of *events* those that are about it, or that its push began."""
     mine = [
         dict(one)
         for one in events
         if one.get("version") == entry.version or (entry.trace and one.get(MEMBER) == entry.trace)
     ]
-    return envelope("Version", **_version(entry), kept=bool(entry.body), signed=entry.epoch > 0, events=mine)
+    return envelope(
+        "Version", **_version(entry, known), kept=bool(entry.body), signed=entry.epoch > 0, events=mine
+    )
 
 
-def _version(entry: HistoryEntry) -> dict[str, Any]:
+def _version(entry: HistoryEntry, known: Collection[Edition]) -> dict[str, Any]:
+    """`name` is what a rollback calls it, `epoch` 0 where it was not signed."""
     return {
         "version": entry.version,
+        "epoch": entry.epoch,
+        "name": named(entry.edition, known),
         "deployment": entry.deployment,
         "sha256": entry.sha256,
         "source": entry.source,
@@ -103,6 +112,7 @@ def decision(delivery: int, made: Decision | None) -> dict[str, Any]:
         code=made.code,
         description=made.description,
         version=made.version,
+        epoch=made.epoch,
         problems=problems(Problem(*one) for one in made.problems),
     )
 

@@ -32,8 +32,8 @@ class House(Protocol):
         """
         ...
 
-    def plan_back(self, version: int | None) -> dict[str, Any]:
-        """The same of going back to *version*, None for the one before. Raises NotFound."""
+    def plan_back(self, version: int | str | None) -> dict[str, Any]:
+        """The same of going back to *version* (13, "1:13"), None for the one before. Raises NotFound."""
         ...
 
     def submit(self, kind: str, source: str, body: bytes) -> int:

@@ -14,6 +14,7 @@ from edgetender.api.streaming import Closing
 from edgetender.clock import parse_rfc3339
 from edgetender.codec import canonical, decode
 from edgetender.errors import ManifestInvalid, NotFound, Problem
+from edgetender.model.edition import is_edition, meant, named
 from edgetender.model.manifest import MAX_VERSION
 from edgetender.pages import asset
 
@@ -76,17 +77,19 @@ def _facts(house: House, _: Call) -> Answer:
 
 
 def _history(house: House, call: Call) -> Answer:
-    return answers.history(house.history(_whole(call, "limit", 50)))
+    entries, limit = house.history(_ALL), _whole(call, "limit", 50)
+    return answers.history(entries[:limit], [entry.edition for entry in entries])
 
 
 def _version(house: House, call: Call) -> Answer:
     """With its events, as far as they are kept."""
     asked, entries = call.path["version"], house.history(_ALL)
-    found = next((entry for entry in entries if str(entry.version) == asked), None)
-    if found is None:
-        known = ", ".join(str(entry.version) for entry in entries) or "none"
-        raise NotFound(f"cannot show version {asked}: no such version in the history (there are: {known})")
-    return answers.version(found, house.events(_ALL, follow=False))
+    known = {entry.edition: entry for entry in entries}
+    edition = meant(asked, known)
+    if edition is None:
+        there = ", ".join(named(one, known) for one in known) or "none"
+        raise NotFound(f"cannot show version {asked}: no such version in the history (there are: {there})")
+    return answers.version(known[edition], known, house.events(_ALL, follow=False))
 
 
 def _config(house: House, _: Call) -> Answer:
@@ -204,13 +207,14 @@ def _pausing(kind: str) -> Endpoint:
 def _rollback(house: House, call: Call) -> Answer:
     wish = decode(call.body) if call.body else {}
     to = wish.get("to") if isinstance(wish, dict) else 0
-    if to is not None and (isinstance(to, bool) or not isinstance(to, int) or to < 1):
-        raise ManifestInvalid((Problem("to", "value", "name a version, like 13"),))
+    if to is not None and not is_edition(to):
+        raise ManifestInvalid((Problem("to", "value", "name a version, like 13 or 1:13"),))
     return _delivery(house.submit("rollback", call.source, canonical({"to": to})))
 
 
 def _plan_back(house: House, call: Call) -> Answer:
-    return house.plan_back(_whole(call, "to", 0) if "to" in call.query else None)
+    asked = call.query.get("to")
+    return house.plan_back(asked if asked is None or is_edition(asked) else _whole(call, "to", 0))
 
 
 def _trust_reset(house: House, call: Call) -> Answer:

@@ -40,7 +40,7 @@ def apply(session: Session, file: Path, now: bool, wait: bool, timeout: float) -
         decided(session, client, client.post("/v1/now")["delivery"])
 
     def follow() -> tuple[Exit, str]:
-        return followed(session, client, accepted(decision["version"], before, now=now), before, timeout)
+        return followed(session, client, accepted(decision, before, now=now), before, timeout)
 
     versioned = (
         decision is None or decision["version"] is not None

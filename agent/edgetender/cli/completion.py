@@ -41,7 +41,7 @@ def versions(context: click.Context, _: click.Parameter, incomplete: str) -> lis
     """The versions in the history of the agent that runs here, newest first; none where no agent answers."""
     session = context.find_object(Session) or Session()
     try:
-        found = [str(one["version"]) for one in session.client().document("/v1/history")["versions"]]
+        found = [str(one["name"]) for one in session.client().document("/v1/history")["versions"]]
     except AgentError:
         return []
     return [one for one in found if one.startswith(incomplete)]

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from edgetender.cli.completion import versions
+from edgetender.cli.edition import edition
 from edgetender.cli.events import event_lines
 from edgetender.cli.output import Exit, Session, Style, options, table
 from edgetender.cli.words import ago
@@ -20,13 +21,13 @@ _HEADS = ("VERSION", "WHEN", "SOURCE", "RESULT", "CHANGES")
 
 @click.command()
 @options
-@click.argument("version", type=click.IntRange(1), required=False, shell_complete=versions)
+@click.argument("version", callback=edition, required=False, shell_complete=versions)
 @click.option(
     "--events", is_flag=True, help="With a version: also what happened to it, as far as that is kept."
 )
 @click.option("-n", "--limit", type=click.IntRange(1, 10_000), default=20, show_default=True)
 @click.pass_obj
-def history(session: Session, version: int | None, events: bool, limit: int) -> Exit:
+def history(session: Session, version: int | str | None, events: bool, limit: int) -> Exit:
     """List the versions this device has had, newest first; or tell all of one VERSION."""
     if events and version is None:
         raise click.UsageError("--events is of one version: edgetender history VERSION --events")
@@ -48,7 +49,7 @@ def history_lines(document: Any, now: datetime, style: Style) -> list[str]:
     """The history document as a person reads it."""
     rows = [
         (
-            str(entry["version"]),
+            entry["name"],
             ago(entry["receivedAt"], now),
             style.words(entry["source"]),
             style.words(entry["result"]),
@@ -59,7 +60,7 @@ def history_lines(document: Any, now: datetime, style: Style) -> list[str]:
     if not rows:
         return ["no version has come here yet"]
     back = next(
-        (one["version"] for one in document["versions"] if one["result"].startswith("rolled back")), None
+        (one["name"] for one in document["versions"] if one["result"].startswith("rolled back")), None
     )
     more = [f"what became of version {back}: edgetender history {back} --events"] if back is not None else []
     return [*table(rows, _HEADS), *more]
@@ -77,10 +78,10 @@ def version_lines(one: Any, now: datetime, style: Style) -> list[str]:
         ("changes", one["changes"] or "-"),
         ("sha256", one["sha256"]),
         ("trace", trace_id(one["traceparent"] or "") or "-"),
-        ("kept", f"yes: edgetender rollback --to {one['version']}" if one["kept"] else "no, too old"),
+        ("kept", f"yes: edgetender rollback --to {one['name']}" if one["kept"] else "no, too old"),
     ]
     told = table([(name, style.words(text)) for name, text in rows], indent="  ")
-    return [f"{one['deployment']} version {one['version']}", *told]
+    return [f"{one['deployment']} version {one['name']}", *told]
 
 
 def events_of(one: Any, style: Style) -> Iterator[str]:

@@ -7,6 +7,7 @@ import json
 import click
 
 from edgetender.cli.completion import versions
+from edgetender.cli.edition import edition
 from edgetender.cli.output import Exit, Session, options
 from edgetender.cli.plan import show_plan
 from edgetender.cli.waiting import accepted, decided, finish, followed, span
@@ -16,7 +17,7 @@ from edgetender.cli.waiting import accepted, decided, finish, followed, span
 @options
 @click.option(
     "--to",
-    type=click.IntRange(1),
+    callback=edition,
     metavar="VERSION",
     shell_complete=versions,
     help="Default: the one before.",
@@ -27,7 +28,7 @@ from edgetender.cli.waiting import accepted, decided, finish, followed, span
     "--timeout", metavar="SPAN", callback=span, default="10m", show_default=True, help="How long to wait."
 )
 @click.pass_obj
-def rollback(session: Session, to: int | None, dry_run: bool, wait: bool, timeout: float) -> Exit:
+def rollback(session: Session, to: int | str | None, dry_run: bool, wait: bool, timeout: float) -> Exit:
     """Return to an earlier version; needs no network."""
     client = session.client()
     if dry_run:
@@ -38,6 +39,6 @@ def rollback(session: Session, to: int | None, dry_run: bool, wait: bool, timeou
     decision = decided(session, client, delivery)
 
     def follow() -> tuple[Exit, str]:
-        return followed(session, client, accepted(decision["version"], before), before, timeout)
+        return followed(session, client, accepted(decision, before), before, timeout)
 
     return finish(session, "RolledBack", delivery, decision, follow if wait else None)

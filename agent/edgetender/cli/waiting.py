@@ -77,15 +77,24 @@ def followed(
             session.pause(_ASK_EVERY_S)
 
 
-def accepted(version: int, before: Any, *, now: bool = False) -> Judge:
-    """Is *version* the accepted one, does it wait, or did the device turn away from it?
+def accepted(decision: Any, before: Any, *, now: bool = False) -> Judge:
+    """Is the version of *decision* the accepted one, does it wait, or did the device turn away from it?
 
     *now*: no window and no module is waited for, though the last status may say so yet.
 
     A decision is told before the cycle that made it has published its status: what the status said *before*
     the wish is no verdict on it.
     """
-    tried = before["candidate"] == version
+    version, epoch = decision["version"], decision.get("epoch")
+
+    def on_trial(status: Any) -> bool:
+        return status["candidate"] == version and epoch in (None, status.get("candidateEpoch"))
+
+    def runs(status: Any) -> bool:
+        found = status["version"] == version and epoch in (None, status.get("epoch"))
+        return found and status["candidate"] is None
+
+    tried = on_trial(before)
 
     def judge(status: Any) -> tuple[Exit, str] | None:
         nonlocal tried
@@ -93,18 +102,14 @@ def accepted(version: int, before: Any, *, now: bool = False) -> Judge:
         waits = {
             what: one for what, one in status["waits"].items() if not now or one["code"] == "hold.operator"
         }
-        if candidate == version and waits:
+        if on_trial(status) and waits:
             return Exit.WAITING, f"version {version} waits: {waiting_words(waits)}"
-        if (
-            status["version"] == version
-            and candidate is None
-            and last
-            and last["code"] == DesiredCode.IN_PART
-        ):
+        if runs(status) and last and last["code"] == DesiredCode.IN_PART:
             return Exit.ROLLED_BACK, f"version {version} is accepted in part: {last['description']}"
-        if status["version"] == version and candidate is None:
+        if runs(status):
             return Exit.OK, f"version {version} is accepted"
         told = status["lastDesiredVersion"] == version and last not in (None, before["lastDesiredStatus"])
+        told = told and last["description"] != decision["description"]  # of the one that was left for it
         if told and last["code"] not in (DesiredCode.RUNNING, DesiredCode.APPLYING):
             return CODES.get(
                 last["code"], Exit.FAILED
@@ -113,7 +118,7 @@ def accepted(version: int, before: Any, *, now: bool = False) -> Judge:
             return Exit.FAILED, f"version {version} was superseded by version {candidate}"
         if tried and candidate is None:
             return Exit.ROLLED_BACK, f"version {version} was taken back (edgetender history){_stays(status)}"
-        tried = tried or candidate == version
+        tried = tried or on_trial(status)
         return None
 
     return judge

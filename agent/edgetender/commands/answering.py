@@ -15,9 +15,10 @@ from edgetender.clock import Clock
 from edgetender.codec import canonical
 from edgetender.commands.module_logs import SPACE_BYTES, chosen, entry, moment, read_items
 from edgetender.commands.once import Once
-from edgetender.commands.request import Refused, member, number, object_of
+from edgetender.commands.request import Refused, member, object_of
 from edgetender.commands.uploads import Uploads
 from edgetender.errors import AgentError, NotFound, Permanent, WithProblems
+from edgetender.model.edition import is_edition
 
 log = logging.getLogger(__name__)
 
@@ -100,7 +101,10 @@ class DeviceCommands:
         return self._wish("restart", {"module": module}, source, plain=True)
 
     def _rollback(self, request: dict[str, Any], source: str) -> Answer:
-        return self._wish("rollback", {"to": number(request, "to", least=1)}, source)
+        to = request.get("to")
+        if to is not None and not is_edition(to):
+            raise Refused("to is a version, like 13 or 1:13")
+        return self._wish("rollback", {"to": to}, source)
 
     def _pause(self, kind: str, request: dict[str, Any], source: str) -> Answer:
         """`module`, `for_s` and `reason`, each of them optional."""

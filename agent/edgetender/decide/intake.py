@@ -14,6 +14,7 @@ from edgetender.decide.policing import violations
 from edgetender.decide.verdict import condemn
 from edgetender.decide.wishes import floor_wish, variant_wish
 from edgetender.errors import ManifestInvalid
+from edgetender.model.edition import Edition, is_edition, meant, named
 from edgetender.model.examined import AS_IT_IS, Examined
 from edgetender.model.gate import Passage
 from edgetender.model.ledger import Decision, Delivery, Desired, HistoryEntry, Ledger, Slot
@@ -35,7 +36,7 @@ def digest(
     delivery: Delivery,
     ledger: Ledger,
     observed: Observed,
-    versions: Mapping[int, HistoryEntry],
+    versions: Mapping[Edition, HistoryEntry],
     manifest_of: Callable[[Slot], Manifest],
     examined: Examined = AS_IT_IS,
 ) -> Intake:
@@ -85,7 +86,7 @@ def _refused(delivery: Delivery, ledger: Ledger, code: int, why: str) -> Intake:
 def _manifest(
     delivery: Delivery,
     ledger: Ledger,
-    versions: Mapping[int, HistoryEntry],
+    versions: Mapping[Edition, HistoryEntry],
     manifest_of: Callable[[Slot], Manifest],
     examined: Examined,
 ) -> Intake:
@@ -97,6 +98,7 @@ def _manifest(
     decision = Decision(delivery.id, desired.code, desired.description, desired.version, desired.problems)
     if admission.seen or admission.slot is None:
         return Intake(take(ledger, admission), decision)
+    decision = replace(decision, epoch=admission.slot.epoch)
     before = manifest_of(ledger.accepted) if ledger.accepted else None
     what = summary(changes(before, manifest_of(admission.slot)))
     entries = [entry_of(admission.slot, "applying", what)]
@@ -121,19 +123,19 @@ def _rollback(
     delivery: Delivery,
     wish: dict[str, Any],
     ledger: Ledger,
-    versions: Mapping[int, HistoryEntry],
+    versions: Mapping[Edition, HistoryEntry],
     manifest_of: Callable[[Slot], Manifest],
     examined: Examined,
 ) -> Intake:
     """Make an earlier accepted version the candidate. The floor stays: what was left does not come back alone."""
     now, current = delivery.received_at, ledger.accepted
     asked = wish.get("to")
-    if asked is not None and (isinstance(asked, bool) or not isinstance(asked, int)):
-        return _refused(delivery, ledger, 400, "cannot roll back: 'to' is a version, like 13")
-    entry = versions.get(asked) if asked is not None else previous(ledger, versions)
+    if asked is not None and not is_edition(asked):
+        return _refused(delivery, ledger, 400, "cannot roll back: 'to' is a version, like 13 or 1:13")
+    entry = wanted(asked, ledger, versions)
     if entry is None or not entry.body:
         which = f"version {asked}" if asked is not None else "an earlier version"
-        known = ", ".join(str(v) for v, e in sorted(versions.items()) if e.body) or "none"
+        known = ", ".join(named(one, versions) for one in sorted(versions) if versions[one].body) or "none"
         return _refused(delivery, ledger, 404, f"cannot roll back to {which}: not kept here (kept: {known})")
     if current is not None and entry.sha256 == current.sha256 and ledger.candidate is None:
         return _refused(delivery, ledger, 409, f"version {entry.version} is what runs already")
@@ -170,16 +172,28 @@ def _rollback(
             left.version if left else None, DesiredCode.ROLLED_BACK, by, now, trace=left.trace if left else ""
         ),
     )
-    return Intake(after, Decision(delivery.id, 200, by, entry.version), tuple(history))
+    return Intake(after, Decision(delivery.id, 200, by, entry.version, epoch=entry.epoch), tuple(history))
 
 
-def previous(ledger: Ledger, versions: Mapping[int, HistoryEntry]) -> HistoryEntry | None:
+def wanted(
+    asked: int | str | None, ledger: Ledger, versions: Mapping[Edition, HistoryEntry]
+) -> HistoryEntry | None:
+    """The one that a rollback to *asked* leads to; to nothing named: to the one before."""
+    if asked is None:
+        return previous(ledger, versions)
+    edition = meant(asked, versions)
+    return versions[edition] if edition is not None else None
+
+
+def previous(ledger: Ledger, versions: Mapping[Edition, HistoryEntry]) -> HistoryEntry | None:
     """The accepted version when a candidate is on its way, else the newest below it that ran once."""
     if ledger.candidate is not None and ledger.accepted is not None:
-        return versions.get(ledger.accepted.version) or entry_of(ledger.accepted, "running")
-    below = ledger.accepted.version if ledger.accepted else 0
-    good = [e for v, e in versions.items() if v < below and e.body and e.result in ("superseded", "running")]
-    return max(good, key=lambda entry: entry.version, default=None)
+        return versions.get(ledger.accepted.edition) or entry_of(ledger.accepted, "running")
+    below = ledger.accepted.edition if ledger.accepted else (0, 0)
+    good = [
+        one for one, e in versions.items() if one < below and e.body and e.result in ("superseded", "running")
+    ]
+    return versions[max(good)] if good else None
 
 
 def slot_of(entry: HistoryEntry) -> Slot:
@@ -191,14 +205,14 @@ def slot_of(entry: HistoryEntry) -> Slot:
 
 
 def _closed(
-    slot: Slot, result: str, delivery: Delivery, versions: Mapping[int, HistoryEntry]
+    slot: Slot, result: str, delivery: Delivery, versions: Mapping[Edition, HistoryEntry]
 ) -> HistoryEntry:
-    said = versions[slot.version].changes if slot.version in versions else ""
+    said = versions[slot.edition].changes if slot.edition in versions else ""
     return replace(entry_of(slot, result, said), finished_at=delivery.received_at)
 
 
 def entry_of(slot: Slot, result: str, what: str = "") -> HistoryEntry:
-    """The history entry of *slot*, not finished; it replaces an entry of the same version."""
+    """The history entry of *slot*, not finished; it replaces an entry of the same edition."""
     return HistoryEntry(
         slot.version,
         slot.deployment,

@@ -68,7 +68,7 @@ def _now(delivery: Delivery, ledger: Ledger) -> tuple[Ledger, Decision]:
     after = replace(ledger, passage=replace(passage_of(ledger), hurry=True))
     held = "; an operator's hold it waits for all the same" if ledger.holds else ""
     said = f"version {candidate.version} waits for no window and no module{held}"
-    return after, Decision(delivery.id, 200, said, candidate.version)
+    return after, Decision(delivery.id, 200, said, candidate.version, epoch=candidate.epoch)
 
 
 def _unless(ledger: Ledger) -> str:

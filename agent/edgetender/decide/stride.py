@@ -52,7 +52,7 @@ def may_try(key: str, module: str, ledger: Ledger, now: datetime, waits: Waits) 
 def on_trial(target: Target, ledger: Ledger) -> bool:
     """Whether *target* is that of a candidate, not judged yet."""
     slot = ledger.candidate
-    return slot is not None and (target.epoch, target.version) == (slot.epoch, slot.version)
+    return slot is not None and (target.epoch, target.version) == slot.edition
 
 
 def farewell(container: Container, why: str, *, keep: bool = False) -> Iterator[Step]:

@@ -166,8 +166,9 @@ def condemn(ledger: Ledger, slot: Slot, reason: str, now: datetime) -> Ledger:
     The newest are enough: what is older is lower than the floor and refused for that.
     """
     others = [pair for pair in ledger.condemned.items() if pair[0] != slot.sha256]
-    newest = sorted(others, key=lambda pair: pair[1].version)[-(CONDEMNED_KEPT - 1) :]
-    return replace(ledger, condemned=dict(newest) | {slot.sha256: Condemnation(slot.version, reason, now)})
+    newest = sorted(others, key=lambda pair: (pair[1].epoch, pair[1].version))[-(CONDEMNED_KEPT - 1) :]
+    gone = Condemnation(slot.version, reason, now, slot.epoch)
+    return replace(ledger, condemned=dict(newest) | {slot.sha256: gone})
 
 
 def _gave_out(spec: ContainerSpec, target: Target, observed: Observed, ledger: Ledger) -> str | None:

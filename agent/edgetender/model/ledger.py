@@ -8,6 +8,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
+from edgetender.model.edition import Edition
 from edgetender.model.front import Shadowed
 from edgetender.model.gate import NO_PASSAGE, Hold, Passage
 from edgetender.model.image import ImageTraits
@@ -29,6 +30,10 @@ class Slot:
     epoch: int = 0  # of the trust root it was signed under; 0: it was not signed
     without: tuple[str, ...] = ()  # modules that stay as they were before, each with its reason
     trace: str = ""  # the traceparent it was pushed with
+
+    @property
+    def edition(self) -> Edition:
+        return self.epoch, self.version
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +107,7 @@ class Condemnation:
     version: int
     reason: str
     at: datetime
+    epoch: int = 0  # as the slot's
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +230,7 @@ class Decision:
     description: str
     version: int | None = None
     problems: tuple[tuple[str, str, str], ...] = ()
+    epoch: int | None = None  # of *version*, where it was taken
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,3 +248,7 @@ class HistoryEntry:
     body: str = ""
     epoch: int = 0  # as the slot's
     trace: str = ""  # as the slot's
+
+    @property
+    def edition(self) -> Edition:
+        return self.epoch, self.version

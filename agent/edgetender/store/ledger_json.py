@@ -37,7 +37,7 @@ def load_section(section: str, text: str) -> Any:
 def with_floor_held(ledger: Ledger) -> Ledger:
     """Raise the floor to the slots' versions: a floor row that was lost must not let an older manifest in."""
     for slot in (ledger.candidate, ledger.accepted):
-        if slot is not None and (slot.epoch, slot.version) > (ledger.floor_epoch, ledger.floor):
+        if slot is not None and slot.edition > (ledger.floor_epoch, ledger.floor):
             ledger = dataclasses.replace(
                 ledger, floor=slot.version, floor_sha256=slot.sha256, floor_epoch=slot.epoch
             )

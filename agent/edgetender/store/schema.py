@@ -24,6 +24,17 @@ STATE: Migrations = (
             version INTEGER PRIMARY KEY, entry TEXT NOT NULL, crc INTEGER NOT NULL,
             body TEXT NOT NULL, body_crc INTEGER NOT NULL)""",
     ),
+    (
+        # a later epoch begins the numbers anew, and what ran before it is still to be gone back to
+        """CREATE TABLE versions (
+            epoch INTEGER NOT NULL, version INTEGER NOT NULL, entry TEXT NOT NULL, crc INTEGER NOT NULL,
+            body TEXT NOT NULL, body_crc INTEGER NOT NULL, PRIMARY KEY (epoch, version))""",
+        # what is damaged stays so, for whoever opens the database to say
+        """INSERT INTO versions SELECT
+            CASE WHEN json_valid(entry) THEN coalesce(json_extract(entry, '$.epoch'), 0) ELSE 0 END,
+            version, entry, crc, body, body_crc FROM history""",
+        "DROP TABLE history",
+    ),
 )
 
 QUEUE: Migrations = (

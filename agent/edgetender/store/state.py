@@ -11,6 +11,7 @@ from typing import Self, TypeVar
 
 from edgetender.clock import Clock, SystemClock
 from edgetender.errors import DiskFull
+from edgetender.model.edition import Edition
 from edgetender.model.ledger import Decision, Delivery, HistoryEntry, Ledger
 from edgetender.store import ledger_json
 from edgetender.store.database import crc, open_database
@@ -156,18 +157,21 @@ class SqliteStore:
         return [f"delivery {number}" for number in damaged]
 
     def _drop_damaged_history(self) -> list[str]:
-        damaged = [version for version, entry in self._entries(HISTORY_KEPT) if entry is None]
+        damaged = [edition for edition, entry in self._entries(HISTORY_KEPT) if entry is None]
         if damaged:
             with self._database.transaction() as connection:
-                connection.executemany("DELETE FROM history WHERE version = ?", [(each,) for each in damaged])
-        return [f"history of version {version}" for version in damaged]
+                connection.executemany("DELETE FROM versions WHERE epoch = ? AND version = ?", damaged)
+        return [f"history of version {version}" for _, version in damaged]
 
-    def _entries(self, limit: int) -> list[tuple[int, HistoryEntry | None]]:
+    def _entries(self, limit: int) -> list[tuple[Edition, HistoryEntry | None]]:
         """Newest first, None for one that is damaged."""
         with self._database.reading() as connection:
-            rows = connection.execute("SELECT version, entry, crc, body, body_crc FROM history").fetchall()
-        found = [(row[0], _entry(*row[1:])) for row in rows]
-        return sorted(found, key=lambda pair: _age(*pair), reverse=True)[:limit]
+            rows = connection.execute(
+                "SELECT epoch, version, entry, crc, body, body_crc FROM versions"
+                " ORDER BY epoch DESC, version DESC LIMIT ?",
+                (limit,),
+            ).fetchall()
+        return [((epoch, version), _entry(*row)) for epoch, version, *row in rows]
 
 
 def _read_ledger(connection: sqlite3.Connection) -> tuple[Ledger, list[str]]:
@@ -230,21 +234,17 @@ def _enter(connection: sqlite3.Connection, history: Iterable[HistoryEntry]) -> N
     for entry in history:
         text = ledger_json.dump(dataclasses.replace(entry, body=""))
         connection.execute(
-            "INSERT OR REPLACE INTO history (version, entry, crc, body, body_crc) VALUES (?, ?, ?, ?, ?)",
-            (entry.version, text, crc(text), entry.body, crc(entry.body)),
+            "INSERT OR REPLACE INTO versions (epoch, version, entry, crc, body, body_crc)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
+            (*entry.edition, text, crc(text), entry.body, crc(entry.body)),
         )
-    rows = connection.execute("SELECT version, entry, crc FROM history").fetchall()
-    newest = sorted(
-        (_age(number, _entry(text, stored, "", 0)) for number, text, stored in rows), reverse=True
+    connection.execute(
+        "DELETE FROM versions WHERE rowid IN"
+        " (SELECT rowid FROM versions ORDER BY epoch DESC, version DESC LIMIT -1 OFFSET ?)",
+        (HISTORY_KEPT,),
     )
-    gone = [(number,) for _, number in newest[HISTORY_KEPT:]]
-    connection.executemany("DELETE FROM history WHERE version = ?", gone)
-    bare = [(number,) for _, number in newest[BODIES_KEPT:HISTORY_KEPT]]
-    connection.executemany(
-        "UPDATE history SET body = '', body_crc = 0 WHERE version = ? AND body != ''", bare
+    connection.execute(
+        "UPDATE versions SET body = '', body_crc = 0 WHERE body != '' AND rowid IN"
+        " (SELECT rowid FROM versions ORDER BY epoch DESC, version DESC LIMIT -1 OFFSET ?)",
+        (BODIES_KEPT,),
     )
-
-
-def _age(version: int, entry: HistoryEntry | None) -> tuple[int, int]:
-    """What is newer is greater: a later epoch of the trust root begins the versions anew."""
-    return entry.epoch if entry is not None else 0, version
