@@ -86,7 +86,7 @@ def containers(
         started_at=started,
         finished_at=started + timedelta(seconds=1) if ended and started else None,
         address=f"172.17.0.{number + 2}" if status is Status.RUNNING else None,
-        publishes=bool(spec.ports) and spec.front == NONE,
+        host_ports=spec.host_ports if spec.front == NONE else (),
         health=Health(readiness, started, "said so" if readiness is Readiness.FAILING else ""),
     )
     return made, spec

@@ -21,6 +21,7 @@ def test_a_new_front_sends_to_the_container_it_was_made_for(bench: Bench) -> Non
     bench.up(first)
     state = bench.serving(first)
     assert (state.mechanism, state.spec, state.running) == (bench.mechanism, bench.spec.digest, True)
+    assert state.host_ports == bench.spec.host_ports
     assert [server.container for server in state.servers if server.receives] == [first.container]
 
 

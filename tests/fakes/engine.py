@@ -104,7 +104,7 @@ class FakeEngine:
                 image=spec.image,
                 status=Status.CREATED,
                 variant=spec.variant,
-                publishes=bool(spec.ports) and spec.front == NONE,
+                host_ports=spec.host_ports if spec.front == NONE else (),
             )
             self.world.held[container.id] = Held(self.device, container, spec)
             return container.id

@@ -86,7 +86,13 @@ class FakeFront:
     def _state(self, name: str, front: HeldFront) -> FrontState:
         if not front.answers:
             return FrontState(
-                name, front.spec.mechanism, front.spec.digest, front.running, answers=False, hangs=front.hangs
+                name,
+                front.spec.mechanism,
+                front.spec.digest,
+                front.running,
+                answers=False,
+                hangs=front.hangs,
+                host_ports=front.spec.host_ports,
             )
         servers = [self._server(m, receives=True) for m in front.receiving]
         servers += [self._server(m, receives=False) for m in front.draining]
@@ -100,6 +106,7 @@ class FakeFront:
             target=front.target if sole else None,
             servers=tuple(servers),
             shadowed=front.shadowed,
+            host_ports=front.spec.host_ports,
         )
 
     def _server(self, member: Member, *, receives: bool) -> FrontServer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import given
@@ -10,11 +11,14 @@ from hypothesis import strategies as st
 
 from edgetender.decide.planner import plan
 from edgetender.decide.stride import is_done, is_good, on_trial
+from edgetender.model.front import PROXY, FrontState
+from edgetender.model.host_port import HostPort, collide
 from edgetender.model.ledger import Ledger
-from edgetender.model.observed import Container, Observed, Readiness
-from edgetender.model.plan import Create, Plan, Pull, Remove, Start, Stop
+from edgetender.model.observed import Container, Health, Observed, Readiness, Status
+from edgetender.model.plan import Create, EnsureFront, LowerFront, Plan, Pull, Remove, Start, Stop
 from edgetender.model.target import ImageWanted, Target
 from tests.builders.effort import examples
+from tests.builders.loops import AMD64, FRONTED
 from tests.builders.manifests import slot
 from tests.builders.worlds import IMAGES, ledgers, manifests, moments, observations, target_of
 from tests.fakes.clock import NOON
@@ -154,14 +158,68 @@ def test_nothing_is_started_before_what_it_depends_on_can_serve(case: Case):
         assert not [step for step in made.steps if step.module == module and not isinstance(step, Pull)]
 
 
+@st.composite
+def trials(draw: st.DrawFn) -> Case:
+    """A candidate on trial on a device that serves other modules too, some of them on ports that it wants."""
+    document = draw(manifests(2, ("always",)))
+    hardware = draw(st.sampled_from([AMD64, FRONTED]))
+    target = target_of(document, hardware)
+    observed = draw(observations(target.containers))
+    wanted = [port for spec in target.containers for port in spec.host_ports]
+    free = [HostPort(port, "tcp", "127.0.0.1") for port in (9500, 9501)]
+    gone, behind = [], []
+    for name in draw(st.lists(st.sampled_from(["x", "y", "z"]), unique=True)):
+        port = draw(st.sampled_from([*wanted, *free]))
+        where = replace(port, address=draw(st.sampled_from([port.address, "0.0.0.0", "10.0.0.7"])))
+        fronted = draw(st.booleans())
+        ready = Health(Readiness.READY, NOON)
+        gone.append(
+            Container(name, name, name, name, 1, IMAGES[0], Status.RUNNING, started_at=NOON, health=ready,
+                      host_ports=() if fronted else (where,))
+        )  # fmt: skip
+        if fronted:
+            behind.append(FrontState(name, PROXY, "spec", running=True, host_ports=(where,)))
+    there = replace(observed, containers=(*observed.containers, *gone), fronts=tuple(behind))
+    slots: dict[str, Any] = {"candidate": slot(document), "accepted": slot(document | {"version": 1})}
+    return target, there, draw(ledgers(there, target.containers, slots))
+
+
 @many
-@given(cases())
-def test_what_the_manifest_has_no_more_goes_last_unless_it_may_hold_a_port_that_is_wanted(case: Case):
+@given(trials())
+def test_nothing_that_serves_goes_before_its_successors_are_here_unless_one_needs_its_port_now(case: Case):
     target, observed, ledger = case
-    waiting = [spec for spec in target.containers if not is_good(spec, observed)]
-    if not on_trial(target, ledger) or not waiting:
-        return
-    for step in plan(target, observed, ledger, NOON).steps:
-        if isinstance(step, Stop) and target.spec(step.module) is None:
-            assert seen(observed, step.container).publishes
-            assert any(spec.ports for spec in waiting)
+    made = plan(target, observed, ledger, NOON)
+    needed: list[HostPort] = []
+    for step in made.steps:
+        if isinstance(step, EnsureFront):
+            needed += step.front.host_ports
+        elif isinstance(step, Start) and (spec := target.spec(step.module)) and spec.front_spec is None:
+            needed += spec.host_ports
+    in_use: dict[str, tuple[HostPort, ...]] = {
+        front.module: front.host_ports or () for front in observed.fronts
+    }
+    in_use |= {one.module: one.host_ports for one in observed.containers if one.host_ports}
+    waiting = any(not is_good(spec, observed) for spec in target.containers)
+    left = {
+        step.module
+        for step in made.steps
+        if isinstance(step, Stop | LowerFront) and not target.spec(step.module)
+    }
+    blocked = {name for name, ports in in_use.items() if not target.spec(name) and collide(ports, needed)}
+    assert blocked <= left | {one.module for one in observed.containers if not one.running}
+    assert not waiting or left <= blocked
+
+
+@many
+@given(trials())
+def test_what_is_in_the_way_is_out_of_it_before_the_port_is_taken(case: Case):
+    target, observed, ledger = case
+    steps = plan(target, observed, ledger, NOON).steps
+    leaving = [
+        n
+        for n, step in enumerate(steps)
+        if isinstance(step, Stop | LowerFront) and not target.spec(step.module)
+    ]
+    taking = [n for n, step in enumerate(steps) if isinstance(step, EnsureFront | Start)]
+    waiting = any(not is_good(spec, observed) for spec in target.containers)
+    assert not (waiting and leaving and taking) or max(leaving) < min(taking)

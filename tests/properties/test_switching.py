@@ -51,6 +51,7 @@ def state(draw: st.DrawFn, module: str, front: HeldFront) -> FrontState:
         answers=answers,
         target=front.target if answers and front.receiving == [front.target] else None,
         servers=tuple(servers) if answers else (),
+        host_ports=draw(st.sampled_from([front.spec.host_ports, None])),
     )
 
 

@@ -17,6 +17,7 @@ from edgetender.engine import readings
 from edgetender.engine.docker_engine import DockerEngine
 from edgetender.engine.outcomes import pull_failure, refusal
 from edgetender.engine.pull import Layers
+from edgetender.model.host_port import HostPort
 from edgetender.model.observed import Readiness
 
 
@@ -143,6 +144,16 @@ def test_a_start_that_failed_shows_its_code_though_nothing_ran() -> None:
     }
     one = readings.container(_inspected(state))
     assert (one.exit_code, one.started_at) == (128, None)
+
+
+def test_the_host_ports_a_container_was_made_to_hold_are_known_while_it_is_stopped_too() -> None:
+    published = {
+        "5001/tcp": [{"HostIp": "127.0.0.1", "HostPort": "9000"}, {"HostIp": "", "HostPort": "9001"}]
+    }
+    host = {"PortBindings": published | {"53/udp": [{"HostPort": ""}], "80/tcp": None}}
+    one = readings.container(_inspected({"Status": "exited"}) | {"HostConfig": host})
+    assert one.host_ports == (HostPort(9000, "tcp", "127.0.0.1"), HostPort(9001, "tcp", ""))
+    assert one.publishes
 
 
 def test_memory_is_without_what_the_page_cache_gives_back() -> None:

@@ -23,9 +23,10 @@ from edgetender.decide.stride import (
     unready,
 )
 from edgetender.decide.switching import switching
+from edgetender.model.host_port import HostPort, collide
 from edgetender.model.ledger import Ledger
 from edgetender.model.observed import Container, Observed, Readiness, Status
-from edgetender.model.plan import Create, LowerFront, Plan, Pull, Remove, Start, Step, Stop
+from edgetender.model.plan import Create, EnsureFront, LowerFront, Plan, Pull, Remove, Start, Step, Stop
 from edgetender.model.target import ContainerSpec, ImageWanted, Target
 
 
@@ -56,7 +57,8 @@ def plan(target: Target, observed: Observed, ledger: Ledger, now: datetime) -> P
         else:
             steps += mine
     if target.prune:
-        steps += _prune(target, observed, ledger)
+        first, last = _partings(target, observed, ledger, _wanted_now(steps, target))
+        steps = [*first, *steps, *last]
     return Plan(
         tuple(steps),
         wake_at=min((moment for moment, _ in waits.values()), default=None),
@@ -65,21 +67,49 @@ def plan(target: Target, observed: Observed, ledger: Ledger, now: datetime) -> P
     )
 
 
-def _prune(target: Target, observed: Observed, ledger: Ledger) -> Iterator[Step]:
-    """Take leave of what the manifest has no more: last, but where it may have a port that is wanted."""
+def _wanted_now(steps: list[Step], target: Target) -> tuple[HostPort, ...]:
+    """The host ports that *steps* cannot do without."""
+    wanted: list[HostPort] = []
+    for step in steps:
+        match step:
+            case EnsureFront(front=front):
+                wanted += front.host_ports
+            case Start(module=module) if (spec := target.spec(module)) and spec.front_spec is None:
+                wanted += spec.host_ports
+    return tuple(wanted)
+
+
+def _partings(
+    target: Target, observed: Observed, ledger: Ledger, wanted: tuple[HostPort, ...]
+) -> tuple[list[Step], list[Step]]:
+    """Take leave of what the manifest has no more: first of what holds a host port that is *wanted*, last of the rest.
+
+    While a candidate is on trial and not all of its modules serve, the rest stays, unless there is no room for both.
+    """
     trial = on_trial(target, ledger)
-    waiting = [spec for spec in target.containers if not is_good(spec, observed)]
-    patient = trial and bool(waiting) and not target.room_first
-    wanting = any(spec.ports for spec in waiting)
+    waiting = any(not is_good(spec, observed) for spec in target.containers)
+    patient = trial and waiting and not target.room_first
     # one whose next image is still being resolved has no specification yet, and is the manifest's all the same
-    staying = target.modules | {wanted.module for wanted in target.fetch}
-    for front in observed.fronts:
-        if front.module not in staying and not (patient and not wanting):
-            yield LowerFront(front.module)
+    staying = target.modules | {missing.module for missing in target.fetch}
+    first: list[Step] = []
+    last: list[Step] = []
+    fronts = {front.module: front for front in observed.fronts if front.module not in staying}
+    in_the_way = {name for name, front in fronts.items() if _holds_any(front.host_ports, wanted)}
+    for name in fronts:
+        if name in in_the_way or not patient:
+            (first if name in in_the_way else last).append(LowerFront(name))
     for container in observed.containers:
-        holds = container.publishes or observed.front(container.module) is not None
-        if container.module not in staying and not (patient and not (wanting and holds)):
-            yield from farewell(container, "the manifest has no such module", keep=trial)
+        if container.module in staying:
+            continue
+        blocks = container.module in in_the_way or collide(container.host_ports, wanted)
+        if blocks or not patient:
+            parting = farewell(container, "the manifest has no such module", keep=trial)
+            (first if blocks else last).extend(parting)
+    return first, last
+
+
+def _holds_any(held: tuple[HostPort, ...] | None, wanted: tuple[HostPort, ...]) -> bool:
+    return bool(wanted) if held is None else collide(held, wanted)
 
 
 def _pull(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from edgetender.model.front import FrontSpec
+from edgetender.model.host_port import HostPort
 from edgetender.model.target import ContainerSpec
 
 DEVICE = "io.edgetender.device"
@@ -17,6 +19,7 @@ STREAMS = "io.edgetender.streams"  # name=kind, with commas; absent: none
 ROLE = "io.edgetender.role"  # absent: a module's container
 FRONT = "io.edgetender.front"  # on a front: the digest of what it was made of
 MECHANISM = "io.edgetender.mechanism"
+PORTS = "io.edgetender.ports"  # on a front: the host ports it holds, address:port/protocol with commas
 
 ROLE_FRONT = "front"
 
@@ -57,8 +60,28 @@ def network_name(device: str) -> str:
     return f"{_PREFIX}{device}"
 
 
-def front_labels(module: str, mechanism: str, digest: str, device: str) -> dict[str, str]:
-    return {DEVICE: device, ROLE: ROLE_FRONT, MODULE: module, MECHANISM: mechanism, FRONT: digest}
+def front_labels(spec: FrontSpec, device: str) -> dict[str, str]:
+    ports = ",".join(f"{port.address}:{port.port}/{port.protocol}" for port in spec.host_ports)
+    return {
+        DEVICE: device,
+        ROLE: ROLE_FRONT,
+        MODULE: spec.module,
+        MECHANISM: spec.mechanism,
+        FRONT: spec.digest,
+        PORTS: ports,
+    }
+
+
+def host_ports_of(marks: Mapping[str, str]) -> tuple[HostPort, ...] | None:
+    """Those that a front with these labels holds; None where it does not say."""
+    found = []
+    for text in filter(None, marks.get(PORTS, "").split(",")):
+        address, _, rest = text.rpartition(":")
+        port, _, protocol = rest.partition("/")
+        if not (port.isascii() and port.isdigit()):
+            return None
+        found.append(HostPort(int(port), protocol, address))
+    return tuple(found) or None
 
 
 def volume_name(volume: str) -> str:

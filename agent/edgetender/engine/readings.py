@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
 from edgetender.engine import labels
 from edgetender.model.figures import ContainerFigures
+from edgetender.model.host_port import HostPort
 from edgetender.model.image import parse_reference
 from edgetender.model.observed import Container, Health, Readiness, Status
 
@@ -38,7 +39,7 @@ def container(inspected: Mapping[str, Any]) -> Container:
         started_at=moment(state.get("StartedAt")),
         finished_at=moment(state.get("FinishedAt")),
         address=_address(inspected) if status is Status.RUNNING else None,
-        publishes=bool((inspected.get("HostConfig") or {}).get("PortBindings")),
+        host_ports=tuple(_host_ports((inspected.get("HostConfig") or {}).get("PortBindings") or {})),
         health=_health(state.get("Health")),
     )
 
@@ -48,6 +49,14 @@ def moment(text: str | None) -> datetime | None:
     if not text or text.startswith("0001-"):
         return None
     return datetime.fromisoformat(text)
+
+
+def _host_ports(bindings: Mapping[str, Any]) -> Iterator[HostPort]:
+    """What it was made to publish, whether it runs now or not."""
+    for inside, outside in bindings.items():
+        for one in outside or ():
+            if (port := one.get("HostPort") or "").isdigit():
+                yield HostPort(int(port), inside.partition("/")[2] or "tcp", one.get("HostIp") or "")
 
 
 def _address(inspected: Mapping[str, Any]) -> str | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from edgetender.codec import canonical, sha256_hex
+from edgetender.model.host_port import HostPort
 
 PROXY, NAT, NONE = "proxy", "nat", "none"
 ANY, IDEMPOTENT = "any", "idempotent"
@@ -43,6 +44,10 @@ class FrontSpec:
     def digest(self) -> str:
         """sha256 of the canonical form: two specs are the same front if it is equal."""
         return _digest(self)
+
+    @property
+    def host_ports(self) -> tuple[HostPort, ...]:
+        return tuple(HostPort(port.host, port.protocol, port.address) for port in self.ports)
 
     @property
     def certificates(self) -> tuple[str, ...]:
@@ -142,6 +147,9 @@ class FrontState:
     target: Member | None = None
     servers: tuple[FrontServer, ...] = ()
     shadowed: Shadowed | None = None  # while copies of requests go to a candidate
+    host_ports: tuple[HostPort, ...] | None = (
+        None  # those it holds; None: an older release's, it does not say
+    )
 
     def receives(self, container: str) -> bool:
         return any(server.container == container and server.receives for server in self.servers)

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from edgetender.model.front import FrontState
 from edgetender.model.gate import Hold
+from edgetender.model.host_port import HostPort
 from edgetender.model.target import PublishedPort
 
 
@@ -62,7 +63,7 @@ class Container:
     started_at: datetime | None = None
     finished_at: datetime | None = None
     address: str | None = None  # on the engine's network; None when it is not running
-    publishes: bool = False  # it holds host ports itself
+    host_ports: tuple[HostPort, ...] = ()  # those it holds itself
     streams: tuple[tuple[str, str], ...] = ()  # name and kind of those it may send messages on
     health: Health = field(default_factory=Health)
 
@@ -70,6 +71,11 @@ class Container:
     def run(self) -> str:
         """Names this run of the container: another start is another run."""
         return f"{self.id}/{self.started_at.isoformat() if self.started_at else ''}"
+
+    @property
+    def publishes(self) -> bool:
+        """Whether it holds host ports itself."""
+        return bool(self.host_ports)
 
     @property
     def running(self) -> bool:

@@ -9,6 +9,7 @@ from functools import lru_cache
 from edgetender.codec import canonical, sha256_hex
 from edgetender.model.front import ANY, NONE, FrontPort, FrontSpec, Shadow
 from edgetender.model.gate import OPEN, Gate
+from edgetender.model.host_port import HostPort
 from edgetender.model.image import ImageReference, parse_reference
 
 
@@ -118,6 +119,11 @@ class ContainerSpec:
         ports are the front's.
         """
         return _digest(self)
+
+    @property
+    def host_ports(self) -> tuple[HostPort, ...]:
+        """Those it wants, whoever holds them for it."""
+        return tuple(HostPort(port.host, port.protocol, port.address) for port in self.ports)
 
     @property
     def front_spec(self) -> FrontSpec | None:

@@ -35,6 +35,7 @@ from edgetender.engine.labels import (
     ROLE_FRONT,
     front_labels,
     front_name,
+    host_ports_of,
     network_name,
 )
 from edgetender.engine.starting import start
@@ -193,6 +194,7 @@ class DockerFronts:
             target=looked.target,
             servers=looked.servers,
             shadowed=looked.shadowed,
+            host_ports=host_ports_of(marks),
         )
 
     def _body(
@@ -225,7 +227,7 @@ class DockerFronts:
         return own | {
             "Image": image,
             "StopTimeout": _GRACE_S,
-            "Labels": front_labels(spec.module, spec.mechanism, spec.digest, self._device),
+            "Labels": front_labels(spec, self._device),
             "HostConfig": host,
         }
 
