@@ -52,6 +52,7 @@ from edgetender.prober import Prober
 from edgetender.probes.kernel_events import KernelEvents, listen
 from edgetender.publisher import Publisher
 from edgetender.puller import Puller
+from edgetender.pulse import Pulse
 from edgetender.receiving import Inbox
 from edgetender.reconciler import Cycle, Reconciler
 from edgetender.registry.images import RegistryImages
@@ -116,6 +117,7 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
     doors = doors_of(settings, outbox, clock, metrics)
     docker = DockerEngine(settings.engine.socket, settings.device, secrets=secrets, doors=doors)
     engine = GroundedEngine(docker, settings, flags.wake.set)
+    pulse = Pulse(docker.ping, flags.wake.set, flags.stopping)
     detector = Detector(
         Eyes(settings, engine, clock, lambda: (front_fact(settings),)),
         clock,
@@ -123,14 +125,12 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
         changed=flags.wake.set,
         stopping=flags.stopping,
     )
-    hardware = detector.hardware
-    fronts = settings.state_dir / "fronts"
+    hardware, fronts = detector.hardware, settings.state_dir / "fronts"
     front = DockerFronts(
         settings.engine.socket, settings.device, home=fronts, archive=settings.front.archive, keys=secrets
     )
     identity = Identity(settings.device, settings.trust.groups, architecture(hardware()))
-    required = settings.trust.mode == "signed"
-    owner, ours = settings.trust, settings.state_dir / "trust"
+    required, owner, ours = settings.trust.mode == "signed", settings.trust, settings.state_dir / "trust"
     trust = DeviceTrust(owner.directory, identity, required=required, policy=owner.policy, state=ours)
     for note in trust.notes():
         log.warning("manifests", extra={"fields": {"why": note}})
@@ -179,12 +179,13 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
         advice=trust.notes,
         root=trust.standing,
         states=trends.states,
+        silent=pulse,
     )
     reconciler = Reconciler(
         store=store,
         engine=engine,
         front=front,
-        observer=Observer(engine, front, puller.progress, prober, scales, locks, is_taken),
+        observer=Observer(engine, front, puller.progress, prober, scales, locks, is_taken, pulse),
         puller=puller,
         clock=clock,
         hardware=hardware,
@@ -242,6 +243,7 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
     workers = [
         Worker("events", lambda: watch(engine, flags, detector.poke), flags.crash),
         *(Worker(f"puller-{number}", puller.work, flags.crash) for number in range(settings.pull.concurrent)),
+        Worker("pulse", pulse.work, flags.crash),
         Worker("fronts", lambda: front.watch(flags.wake.set, flags.stopping), flags.crash),
         Worker("proof", lambda: engine.work(store.ledger, hardware, flags.stopping), flags.crash),
         Worker("prober", prober.work, flags.crash),

@@ -26,12 +26,16 @@ class Observer:
         scales: Scales,
         locks: Callable[[], Mapping[str, Hold]] = dict,
         is_taken: Callable[[PublishedPort], bool] = lambda _: False,
+        silent: Callable[[], str | None] = lambda: None,
     ) -> None:
+        """*silent* says why the engine is known not to answer: then it is not waited for."""
         self._engine, self._front, self._pulls, self._prober = engine, front, pulls, prober
-        self._scales, self._locks, self._is_taken = scales, locks, is_taken
+        self._scales, self._locks, self._is_taken, self._silent = scales, locks, is_taken, silent
 
     def look(self, judged: Mapping[str, HealthSpec], claims: Iterable[PublishedPort] = ()) -> Observed:
         """Return what is; *judged* says, by container spec, how readiness is judged; *claims* are to be tried."""
+        if (why := self._silent()) is not None:
+            return Observed(pulls=self._pulls(), engine_down=why)
         try:
             containers, images = self._engine.containers(), self._engine.images()
             fronts = self._front.observe()

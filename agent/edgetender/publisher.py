@@ -57,11 +57,12 @@ class Publisher:
         advice: Callable[[], tuple[str, ...]] = tuple,
         root: Callable[[], Root | None] = lambda: None,
         states: Callable[[Mapping[str, str], datetime], None] = lambda _states, _at: None,
+        silent: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._device, self._clock, self._outbox, self._link = device, clock, outbox, link
         self._hardware, self._figures, self._gauges, self._told = hardware, figures, gauges, told
         self._notes, self._ledger, self._events, self._pulls = notes, ledger, events, pulls
-        self._advice, self._root, self._states = advice, root, states
+        self._advice, self._root, self._states, self._silent = advice, root, states, silent
         self._started_at: datetime = clock.now()
         self._snapshot: Snapshot | None = None
         self._facts: tuple[Hardware, dict[str, Any]] | None = None
@@ -121,8 +122,11 @@ class Publisher:
         return self._facts[1]
 
     def status(self) -> dict[str, Any]:
-        """The status document of the last cycle, with the link and the pulls as they are now."""
+        """The status document of the last cycle, with the link, the pulls and the engine as they are now."""
         snapshot = self._snapshot
+        observed = snapshot.observed if snapshot else Observed()
+        if (silent := self._silent()) is not None:  # the cycle may be waiting for it
+            observed = replace(observed, engine_down=silent)
         document = status_document(
             device=self._device,
             agent=__version__,
@@ -130,7 +134,7 @@ class Publisher:
             link=self._link(),
             outbox=self._outbox.figures(),
             target=snapshot.target if snapshot else Target(),
-            observed=snapshot.observed if snapshot else Observed(),
+            observed=observed,
             ledger=snapshot.ledger if snapshot else self._ledger,
             reports=tuple(map(self._with_pull, self._reports or ())),
             figures=self._figures(),

@@ -19,7 +19,7 @@ PORTS = {"ports", "metrics"}
 KEEPING = WORDS | {"durable"}  # they keep files
 LOOP = {
     "reconciler", "memory", "executor", "observing", "puller", "prober", "uplink", "sampler", "worker",
-    "snapshot", "publisher", "eventlog", "thinning", "trends", "waking", "detector", "tidier", "scales",
+    "snapshot", "pulse", "publisher", "eventlog", "thinning", "trends", "waking", "detector", "tidier", "scales",
 }  # fmt: skip
 HANDS = {
     "logs", "systemd", "lock", "delays", "host_ports", "engine", "ingest", "registry", "transports", "probes", "sinks", "store", "trust",

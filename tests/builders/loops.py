@@ -81,6 +81,7 @@ class Loop:
     keep_free_bytes: int = 0
     locks: dict[str, Hold] = field(default_factory=dict)  # modules that ask for time
     taken: set[int] = field(default_factory=set)  # host ports that somebody else listens at
+    silent: str | None = None  # why the engine is known not to answer
     cycles: list[Cycle] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -109,6 +110,7 @@ class Loop:
                 self.scales,
                 lambda: self.locks,
                 lambda port: port.host in self.taken,
+                lambda: self.silent,
             ),
             puller=power.feed(self.puller),
             clock=self.clock,

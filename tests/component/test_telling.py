@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import Any
 
 from edgetender.eventlog import EventLog
 from edgetender.model.figures import CycleFigures
@@ -25,12 +26,12 @@ class Gauges:
 
 
 def publisher_of(
-    loop: Loop, outbox: FakeOutbox, headlines: list[str], gauges: Gauges | None = None
+    loop: Loop, outbox: FakeOutbox, headlines: list[str], gauges: Gauges | None = None, **more: Any
 ) -> Publisher:
     return Publisher(
         device="line3-cam7", clock=loop.clock, outbox=outbox, link=lambda: Link("none", connected=False),
         hardware=Hardware, figures=dict, gauges=gauges or Gauges(), told=headlines.append, ledger=Ledger(), pulls=tuple,
-        events=EventLog("line3-cam7", outbox, loop.clock.now()),
+        events=EventLog("line3-cam7", outbox, loop.clock.now()), **more,
     )  # fmt: skip
 
 
@@ -41,6 +42,16 @@ def test_a_full_disk_is_a_note_in_the_status_until_it_is_over():
     assert publisher.status()["notes"] == ["cannot write state.db: the disk is full"]
     publisher.publish(loop.last)
     assert publisher.status()["notes"] == []
+
+
+def test_the_status_says_that_the_engine_hangs_while_the_cycle_waits_for_it():
+    loop = deployed()
+    publisher = publisher_of(loop, FakeOutbox(), [], silent=lambda: loop.silent)
+    publisher.publish(loop.last)
+    assert (publisher.status()["engine"], publisher.status()["health"]) == ({"down": None}, "healthy")
+    loop.silent = "cannot reach the engine: no full answer in 3 s"
+    assert publisher.status()["engine"] == {"down": loop.silent}
+    assert publisher.status()["health"] != "healthy"
 
 
 def test_what_changed_is_told_upstream_once_and_the_headline_feeds_the_watchdog():

@@ -97,6 +97,11 @@ stall_timeout_s = 10
             return found
         return None
 
+    def reported(self) -> dict[str, Any]:
+        """What is told upstream."""
+        found: dict[str, Any] = json.loads((self.home / "folder/outbox/reported.json").read_text())
+        return found
+
     def apply(self, version: int, image: str, **health: Any) -> None:
         """Deliver a manifest of one module, as often as it takes."""
         document = {

@@ -71,16 +71,21 @@ class DockerEngine:
         """Close the connections of all threads; only for the end."""
         self._connection.close()
 
+    def ping(self) -> None:
+        """Return once the engine answered anything. Raises EngineDown within seconds where it says nothing."""
+        self._connection.ping()
+
     def containers(self) -> tuple[Container, ...]:
-        with self._asking("list containers") as client:
+        def look(client: docker.APIClient) -> tuple[Container, ...]:
             listed = client.containers(all=True, filters={"label": f"{DEVICE}={self._device}"})
             modules = [entry["Id"] for entry in listed if ROLE not in entry["Labels"]]
             found = (self._inspected(client, container) for container in modules)
             return tuple(readings.container(one) for one in found if one is not None)
 
+        return self._connection.looking("list containers", look)
+
     def images(self) -> frozenset[str]:
-        with self._asking("list images") as client:
-            return readings.image_names(client.images())
+        return self._connection.looking("list images", lambda client: readings.image_names(client.images()))
 
     def create(self, spec: ContainerSpec, version: int) -> str:
         name, what = container_name(spec), f"create a container for {spec.module}"
@@ -195,8 +200,9 @@ class DockerEngine:
         return tuple(figures for figures in found if figures is not None)
 
     def facts(self) -> EngineFacts:
-        with self._asking("ask for the engine's facts") as client:
-            version, info = client.version(), client.info()
+        version, info = self._connection.looking(
+            "ask for the engine's facts", lambda client: (client.version(), client.info())
+        )
         return EngineFacts(
             version=version["Version"],
             api_version=version["ApiVersion"],

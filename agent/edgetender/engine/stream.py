@@ -104,7 +104,8 @@ class Stream:
         for chunk in self.chunks():
             parts.append(chunk)
             if time.monotonic() > deadline:
-                raise EngineDown(f"cannot {self._what}: no full answer in {timeout_s:g} s")
+                why = f"no full answer in {timeout_s:g} s"
+                raise EngineDown(f"cannot {self._what}: {why}") from TimeoutError(why)
         return b"".join(parts)
 
     def refused(self) -> bool:

@@ -80,11 +80,13 @@ class DockerFronts:
         watch(self._home, wake, stopping)
 
     def observe(self) -> tuple[FrontState, ...]:
-        with self._asking("list the fronts") as client:
+        def look(client: docker.APIClient) -> tuple[FrontState, ...]:
             marks = [f"{DEVICE}={self._device}", f"{ROLE}={ROLE_FRONT}"]
             listed = client.containers(all=True, filters={"label": marks})
             found = [_inspected(client, entry["Id"]) for entry in listed]
             return tuple(self._state(client, front) for front in found if front is not None)
+
+        return self._connection.looking("list the fronts", look)
 
     def ensure(self, spec: FrontSpec, member: Member | None) -> None:
         name, what = front_name(spec.module), f"set up the front of {spec.module}"
