@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
+
+import pytest
 
 from edgetender.decide.reporting import ModuleState, module_reports
 from edgetender.errors import EngineRefused, ImageMissing
@@ -188,3 +191,19 @@ def test_what_somebody_paused_serves_again_and_was_not_restarted():
     assert running(loop) == {"scorer": SCORER}
     assert loop.last.observed.containers[0].ready
     assert loop.last.ledger.restarts == {}
+
+
+@pytest.mark.parametrize(
+    "by", [timedelta(days=400), timedelta(days=-400), timedelta(seconds=30), timedelta(seconds=-8)]
+)
+def test_a_clock_that_is_set_makes_settling_neither_shorter_nor_longer(by: timedelta):
+    loop = deployed()
+    loop.push({**manifest(2, scorer=module(env={"V": "2"})), "update": {"settle": 60}})
+    while loop.last.ledger.settling_since is None:
+        loop.run(1)
+    loop.run(10)
+    loop.clock.set(loop.clock.now() + by)
+    loop.run(45)
+    assert loop.last.ledger.accepted.version == 1
+    loop.run(8)
+    assert loop.last.ledger.accepted.version == 2
