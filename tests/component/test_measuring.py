@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC
 from typing import Any
 
 from edgetender.decide.replay import explained, facts_document, replayed
 from edgetender.errors import ImageMissing
+from edgetender.model.gate import Rules
 from edgetender.model.hardware import Hardware
+from edgetender.model.window import window_of
 from tests.builders.hardware import gpu, machine, variant
 from tests.builders.loops import Loop
 from tests.builders.manifests import image, manifest
@@ -108,6 +111,20 @@ def test_what_ran_before_serves_until_every_image_is_here():
     go(made, 120)
     assert (made.last.ledger.accepted.version, runs(made)) == (3, ["cuda"])
     assert made.tried == ["cuda", "openvino", "cuda"]
+
+
+def test_a_switch_to_what_is_only_quicker_waits_for_the_window_of_updates():
+    made = racing(machine(**HOST), cuda=5, openvino=12, cpu=30)
+    go(made, 120)
+    assert (made.last.ledger.accepted.version, runs(made)) == (1, ["openvino"])
+    made.rules = Rules(apply=(window_of("0 14 * * * for 2h", lambda _: UTC),))  # it is noon
+    made.hardware = WITH_CARD  # and a card is put in
+    made.boot()
+    go(made, 3600)
+    assert "cuda" not in made.tried
+    made.clock.advance(3600)
+    go(made, 120)
+    assert runs(made) == ["cuda"]
 
 
 def test_one_that_does_not_prove_itself_is_left_out():

@@ -23,17 +23,22 @@ def held(
     *,
     frozen: bool = False,
     stable: timedelta = STABLE,
+    open_now: bool = True,
 ) -> Ledger:
     """The ledger with what each module runs as, and since when a better variant could run.
 
     It goes up once it could for *stable*. While all is *frozen* nothing goes up; what had to go down stays there.
+    While the window for updates is not *open_now*, an accepted version is switched to no variant that is to be
+    measured, or was measured to be quicker.
     """
     choices = dict(ledger.choices)
     for resolution in resolutions:
+        waits = not open_now and not resolution.urgent and resolution.slot != ledger.candidate
         for chosen in resolution.choices:
             key = resolution_key(resolution.slot, chosen.module)
             runs = _as_it_is(choices.get(key), chosen, now)
-            choices[key] = runs if frozen else _up(runs, chosen, now, stable)
+            may = not (waits and chosen.by_figures)
+            choices[key] = runs if frozen else _up(runs, chosen, now, stable, may=may)
     return ledger if choices == dict(ledger.choices) else replace(ledger, choices=choices)
 
 
@@ -48,8 +53,8 @@ def _as_it_is(before: Choice | None, chosen: Chosen, now: datetime) -> Choice:
     return replace(before, measuring=chosen.measuring or (before.measuring and chosen.better is not None))
 
 
-def _up(before: Choice, chosen: Chosen, now: datetime, stable: timedelta) -> Choice:
-    if chosen.better is not None and chosen.at_once:
+def _up(before: Choice, chosen: Chosen, now: datetime, stable: timedelta, *, may: bool) -> Choice:
+    if chosen.better is not None and chosen.at_once and may:
         return Choice(
             chosen.better, chosen.better_image, (), None, now, climbed_at=before.climbed_at, measuring=True
         )
@@ -58,6 +63,6 @@ def _up(before: Choice, chosen: Chosen, now: datetime, stable: timedelta) -> Cho
     if before.better != chosen.better or before.better_since is None or now < before.better_since:
         return replace(before, better=chosen.better, better_since=now)
     rested = before.climbed_at is None or not timedelta(0) <= now - before.climbed_at < BETWEEN
-    if now - before.better_since < stable or not rested:
+    if now - before.better_since < stable or not rested or not may:
         return before
     return Choice(chosen.better, chosen.better_image, (), None, now, climbed_at=now)

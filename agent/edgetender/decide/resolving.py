@@ -46,6 +46,7 @@ class Chosen:
     better_image: str = ""
     measuring: bool = False  # it runs to be measured
     at_once: bool = False  # the better one need not prove stable first
+    by_figures: bool = False  # it is to be measured, or was measured to be quicker
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +156,7 @@ def _choice(name: str, chosen: Judged, found: tuple[Judged, ...], injection: Inj
         name, chosen.variant.name, chosen.variant.image, chosen.devices, injection,
         up.variant.name if up else None, up.variant.image if up else "",
         measuring=chosen.code == MEASURING, at_once=up is not None and up.code != CLIMBING,
+        by_figures=up is not None and (up.code != CLIMBING or up.figure is not None),
     )  # fmt: skip
 
 
