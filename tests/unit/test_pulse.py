@@ -92,7 +92,7 @@ def test_an_engine_that_is_only_slow_is_asked_once_more(tmp_path: Path):
     serving.start()
     connection = Connection(f"unix://{tmp_path}/engine.sock", 1.0)
     try:
-        assert connection.looking("list containers", lambda client: client.get("/containers/json")) == []
+        assert connection.looking("list containers", lambda client: client.containers()) == []
         assert pinged.is_set()
     finally:
         connection.close()
