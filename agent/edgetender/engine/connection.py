@@ -18,7 +18,7 @@ from edgetender.errors import EngineDown, EngineRefused
 
 PROVEN_API = "1.41"  # Docker Engine 20.10; one-shot stats need it
 PING_S = 3.0  # an engine that is busy, with a pull or a build, answers this one in milliseconds
-_BRIEF_S = 5.0
+_BRIEF_S = 3.0
 T = TypeVar("T")
 
 
@@ -51,7 +51,7 @@ class Connection:
     def looking(self, what: str, look: Callable[[docker.APIClient], T]) -> T:
         """What *look* finds, which changes nothing.
 
-        An engine that is slow is asked once more, with the full patience; one that hangs is down within 8 s.
+        An engine that is slow is asked once more, with the full patience; one that hangs is down within 6 s.
         """
         try:
             with self.asking(what, min(_BRIEF_S, self._timeout_s)) as client:
