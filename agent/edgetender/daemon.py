@@ -135,8 +135,7 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
     for note in trust.notes():
         log.warning("manifests", extra={"fields": {"why": note}})
     inbox = Inbox(store, clock, None if required else ReceivedCredentials(received).keep)
-    transport = transport_of(settings, credentials)
-    images = RegistryImages(registries_of(settings))
+    transport, images = transport_of(settings, credentials), RegistryImages(registries_of(settings))
     puller = Puller(
         engine,
         images,
