@@ -63,12 +63,6 @@ MUTANTS = {
         "        try:\n            self._store.commit(ledger,",
         "        self._keep_floor(ledger)\n        try:\n            self._store.commit(ledger,",
     ),
-    "settles-by-the-clock": Mutant(
-        "decide/verdict.py",
-        "(now if since is None or now < since else since)",
-        "(since or now)",
-        also=("            if since is not None and now < since:\n                since = now\n", ""),
-    ),
     "no-label-check": Mutant(
         "engine/docker_engine.py",
         """listed = client.containers(all=True, filters={"label": f"{DEVICE}={self._device}"})

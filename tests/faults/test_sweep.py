@@ -80,7 +80,6 @@ CAUGHT = {
     "acknowledged-early": ("I3", [("update", points.AtAnswer())]),
     "intent-after-effect": ("I5", [("rolled-back", points.AtChange(3, after=True))]),
     "no-label-check": ("I8", [("first", Point())]),
-    "settles-by-the-clock": ("I1", [("update", points.ClockJumps(0.1, range(0, -40 * 3600, -3600)))]),
 }
 
 
