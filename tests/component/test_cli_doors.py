@@ -219,13 +219,15 @@ def every_command(command: click.Command, path: str) -> Iterator[tuple[str, clic
                     yield from every_command(one, f"{path} {name}")
 
 
-def test_what_an_option_says_of_itself_is_a_sentence():
+def test_every_option_says_in_a_sentence_what_it_is_for():
     odd = [
         f"{path} {option.opts[-1]}: {option.help}"
         for path, command in every_command(cli, "edgetender")
         for option in command.params
-        if isinstance(option, click.Option) and option.help is not None
-        if (option.help[0].islower() and option.help.split()[0].isalpha()) or option.help[-1] not in ".…"
+        if isinstance(option, click.Option) and not option.hidden
+        if not option.help
+        or (option.help[0].islower() and option.help.split()[0].isalpha())
+        or option.help[-1] not in ".…"
     ]
     assert odd == []
 

@@ -147,6 +147,17 @@ def test_a_recorded_tree_is_read_without_an_agent_and_can_be_explained(lonely, t
     assert json.loads(explained.out)["chosen"] == "arm"
 
 
+def test_a_hundred_features_go_over_several_lines_and_push_no_reason_out_of_sight(lonely, tmp_path):
+    flags = " ".join(f"avx512_{number}" for number in range(100))
+    write(
+        tmp_path / "tree",
+        {"proc/cpuinfo": f"processor\t: 0\nvendor_id\t: AuthenticAMD\nflags\t\t: {flags}\n"},
+    )
+    said = lonely.run("hardware", "--root", "tree").out
+    assert all(f"avx512_{number}" in said for number in range(100))
+    assert max(map(len, said.splitlines())) < 160
+
+
 @pytest.mark.skipif(not RECORDINGS.is_dir(), reason="no recordings")
 def test_a_recorded_card_shows_with_its_facts(lonely, tmp_path):
     xml = (RECORDINGS / "nvidia-smi-xml/telegraf-a10g.xml").read_bytes()

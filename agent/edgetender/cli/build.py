@@ -22,11 +22,19 @@ from edgetender.packaging.workspace import Workspace
 @click.command()
 @options
 @click.argument("context", type=click.Path(path_type=Path))
-@click.option("--image", required=True, metavar="NAME:VERSION")
+@click.option("--image", required=True, metavar="NAME:VERSION", help="What it is to be called.")
 @click.option("--registry", "name", help="Where to push it; else it stays here.")
 @click.option("--file", default="Dockerfile", show_default=True, help="In the context.")
-@click.option("--platform", default="linux/amd64", show_default=True, callback=platform_of)
-@click.option("--builder", type=click.Choice(("auto", "direct", "docker")), default="auto", show_default=True)
+@click.option(
+    "--platform", default="linux/amd64", show_default=True, callback=platform_of, help="For which devices."
+)
+@click.option(
+    "--builder",
+    type=click.Choice(("auto", "direct", "docker")),
+    default="auto",
+    show_default=True,
+    help="How: direct needs no engine, docker is the engine's build.",
+)
 @click.option("--store", type=click.Path(path_type=Path), help="Where images are kept.")
 @click.pass_obj
 def build(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 import click
@@ -12,6 +13,8 @@ import click
 from edgetender.api.client import Unreachable
 from edgetender.cli.output import Exit, Session, Style, options, say, table
 from edgetender.cli.words import size
+
+_VALUE_COLUMNS = 56  # a list of a hundred features is no column
 
 
 @click.command()
@@ -46,12 +49,10 @@ def hardware_lines(document: Any, style: Style, *, wide: bool = False) -> list[s
     rows = []
     for fact in document["facts"]:
         name = f"{fact['device']} {fact['name']}" if fact.get("device") else fact["name"]
-        row = [
-            style.words(name),
-            style.words(_value(fact["name"], fact["value"])),
-            style.words(fact["detail"]),
-        ]
-        rows.append([*row[:2], fact["source"], row[2]] if wide else row)
+        first, *more = wrap(_value(fact["name"], fact["value"]), _VALUE_COLUMNS) or [""]
+        source = [fact["source"]] if wide else []
+        rows.append([style.words(name), style.words(first), *source, style.words(fact["detail"])])
+        rows += [["", style.words(line), *("" for _ in source), ""] for line in more]
     return table(rows, heads) if rows else ["nothing is known of this device"]
 
 

@@ -25,7 +25,14 @@ _HEADS = ("VERSION", "WHEN", "SOURCE", "RESULT", "CHANGES")
 @click.option(
     "--events", is_flag=True, help="With a version: also what happened to it, as far as that is kept."
 )
-@click.option("-n", "--limit", type=click.IntRange(1, 10_000), default=20, show_default=True)
+@click.option(
+    "-n",
+    "--limit",
+    type=click.IntRange(1, 10_000),
+    default=20,
+    show_default=True,
+    help="How many of the newest.",
+)
 @click.pass_obj
 def history(session: Session, version: int | str | None, events: bool, limit: int) -> Exit:
     """List the versions this device has had, newest first; or tell all of one VERSION."""

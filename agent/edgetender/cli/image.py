@@ -39,8 +39,20 @@ image.add_command(prune)
 @image.command()
 @options
 @click.argument("reference", metavar="REF|oci:DIR")
-@click.option("--profile", type=click.Choice(tuple(PROFILES)), default="edgetender", show_default=True)
-@click.option("--platform", default="linux/amd64", show_default=True, callback=platform_of)
+@click.option(
+    "--profile",
+    type=click.Choice(tuple(PROFILES)),
+    default="edgetender",
+    show_default=True,
+    help="Whose demands it has to meet.",
+)
+@click.option(
+    "--platform",
+    default="linux/amd64",
+    show_default=True,
+    callback=platform_of,
+    help="Which image of an index.",
+)
 @_STORE
 @click.pass_obj
 def check(session: Session, reference: str, profile: str, platform: str, store: Path | None) -> Exit:

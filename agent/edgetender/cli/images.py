@@ -50,7 +50,13 @@ def images(session: Session, store: Path | None) -> Exit:
 @click.command()
 @options
 @click.argument("reference")
-@click.option("--platform", default="linux/amd64", show_default=True, callback=platform_of)
+@click.option(
+    "--platform",
+    default="linux/amd64",
+    show_default=True,
+    callback=platform_of,
+    help="Which image of an index.",
+)
 @click.option(
     "--engine", type=click.Choice(("docker", "containerd")), default="docker", show_default=True,
     help="With docker: or podman, at DOCKER_HOST; containerd: by ctr, CONTAINERD_ADDRESS, CONTAINERD_NAMESPACE.",
@@ -89,7 +95,9 @@ def pull(
     help="127.0.0.1 if no address.",
 )
 @click.option("--name", help="The container's name.")
-@click.option("-e", "--env", "env", multiple=True, metavar="KEY=VALUE")
+@click.option(
+    "-e", "--env", "env", multiple=True, metavar="KEY=VALUE", help="An environment variable of the container."
+)
 @click.option("--no-wait", is_flag=True, help="Do not wait until it answers.")
 @_STORE
 @click.pass_obj

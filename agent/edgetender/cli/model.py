@@ -32,16 +32,16 @@ model.add_command(deploy)
 @model.command()
 @options
 @click.argument("path", type=click.Path(path_type=Path))
-@click.option("--name", required=True)
+@click.option("--name", required=True, help="Under which it is found again.")
 @click.option(
     "--version", "version", default="auto", show_default=True, help="A number, or auto: the next one."
 )
 @click.option("--framework", help="Onnx, ScikitLearn, …; .onnx files are known by their name.")
-@click.option("--tag", "tags", multiple=True, metavar="KEY=VALUE")
+@click.option("--tag", "tags", multiple=True, metavar="KEY=VALUE", help="A note to find it by.")
 @click.option(
     "--property", "properties", multiple=True, metavar="KEY=VALUE", help="Such as derivedImageName=…"
 )
-@click.option("--description")
+@click.option("--description", help="A note for people.")
 @_STORE
 @click.pass_obj
 def register(

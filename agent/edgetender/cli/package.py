@@ -71,9 +71,15 @@ _PATH = click.Path(path_type=Path)
     type=_PATH,
     help="Rows of the model's own data (CSV, JSON): what is asked is compared with them.",
 )
-@click.option("--builder", type=click.Choice(BUILDERS), default="auto", show_default=True)
+@click.option(
+    "--builder",
+    type=click.Choice(BUILDERS),
+    default="auto",
+    show_default=True,
+    help="How: direct needs no engine, docker is the engine's build.",
+)
 @click.option("--generate-dockerfile", is_flag=True, help="Write Dockerfile and context to --output instead.")
-@click.option("--output", "destination", help="Oci:DIR; else the image store, under --tag.")
+@click.option("--output", "destination", help="Where to: oci:DIR; else the image store, under --tag.")
 @click.option("-t", "--tag", help="The image's reference: registry/name:tag; else package:TIMESTAMP.")
 @click.option("--push", is_flag=True, help="Send it to the registry of --tag.")
 @click.option("--username", help="For --push; the password comes from EDGETENDER_REGISTRY_PASSWORD.")
