@@ -68,7 +68,7 @@ from edgetender.trust.credentials import CredentialFiles
 from edgetender.trust.device import DeviceTrust
 from edgetender.trust.received import ReceivedCredentials
 from edgetender.uplink import Uplink
-from edgetender.waking import Flags, accepting, watch
+from edgetender.waking import Flags, accepting, asking, watch
 from edgetender.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -114,7 +114,9 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
         settings.credentials.directory, systemd_directory=credentials_directory(os.environ), received=received
     )
     credentials, secrets = credentials_of(settings, files, clock), files.folders(settings.credentials.handed)
-    doors = doors_of(settings, outbox, clock, metrics)
+    required, owner, ours = settings.trust.mode == "signed", settings.trust, settings.state_dir / "trust"
+    inbox = Inbox(store, clock, None if required else ReceivedCredentials(received).keep)
+    doors = doors_of(settings, outbox, clock, metrics, asking(inbox.deliver, flags))
     docker = DockerEngine(settings.engine.socket, settings.device, secrets=secrets, doors=doors)
     engine = GroundedEngine(docker, settings, flags.wake.set)
     pulse = Pulse(docker.ping, flags.wake.set, flags.stopping)
@@ -130,11 +132,9 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
         settings.engine.socket, settings.device, home=fronts, archive=settings.front.archive, keys=secrets
     )
     identity = Identity(settings.device, settings.trust.groups, architecture(hardware()))
-    required, owner, ours = settings.trust.mode == "signed", settings.trust, settings.state_dir / "trust"
     trust = DeviceTrust(owner.directory, identity, required=required, policy=owner.policy, state=ours)
     for note in trust.notes():
         log.warning("manifests", extra={"fields": {"why": note}})
-    inbox = Inbox(store, clock, None if required else ReceivedCredentials(received).keep)
     transport, images = transport_of(settings, credentials), RegistryImages(registries_of(settings))
     puller = Puller(
         engine,

@@ -1,12 +1,13 @@
-"""What wakes the loop from outside? Manifests that a transport brings, and the engine's events."""
+"""What wakes the loop from outside? Manifests that arrive, modules that ask for time, and the engine's events."""
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from edgetender.codec import canonical
 from edgetender.errors import AgentError, EngineDown, EngineRefused
 from edgetender.ports import Engine
 
@@ -50,6 +51,18 @@ def accepting(
         return True
 
     return accept
+
+
+def asking(
+    deliver: Callable[[str, str, bytes], object], flags: Flags
+) -> Callable[[str, Mapping[str, object]], None]:
+    """What is called when a module wants its update to wait; on the disk when it returns. Raises as *deliver* does."""
+
+    def ask(module: str, wish: Mapping[str, object]) -> None:
+        deliver("delay", f"module {module}", canonical({"module": module, **wish}))
+        flags.wake.set()
+
+    return ask
 
 
 def watch(engine: Engine, flags: Flags, back: Callable[[], None] = lambda: None) -> None:

@@ -4,78 +4,29 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import socket
 import sqlite3
 import stat
-import tempfile
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from edgetender.errors import EngineRefused
-from edgetender.ingest.doors import Doors
-from edgetender.ingest.taking import Limits
 from edgetender.model.observed import Container, Observed, Status
 from edgetender.store.outbox import SqliteOutbox
 from edgetender_scoring.stream import Stream
 from tests.fakes.clock import FakeClock
 from tests.fakes.store import FakeOutbox
+from tests.services.ingest_site import STREAMS, Site, serving, short_place
 from tests.services.sending import LINES, exchange, post
-
-STREAMS = (("alarms", "durable"), ("figures", "standard"))
-
-
-class Site:
-    """The doors of a device, open; *outbox* is what they fill."""
-
-    def __init__(self, root: Path, *, outbox: FakeOutbox | SqliteOutbox | None = None) -> None:
-        self.clock, self.root = FakeClock(), root
-        self.outbox = outbox or FakeOutbox()
-        self.refused: list[tuple[str, str]] = []
-        self.doors = Doors(
-            root,
-            self.outbox,
-            self.clock,
-            Limits(per_second=10.0, max_bytes=1024, patience_s=1.0),
-            lambda *what: self.refused.append(what),
-        )
-        self.thread = threading.Thread(target=self.doors.run)
-        self.thread.start()
-
-    def open(self, module: str = "scorer", name: str = "") -> Path:
-        return self.doors.open(name or f"edgetender-{module}-1", module, STREAMS)
-
-    def stop(self) -> None:
-        self.doors.stop()
-        self.thread.join(10)
-        assert not self.thread.is_alive()
-
-    @property
-    def queued(self) -> list[tuple[str, bytes]]:
-        return [(message.topic, message.body) for message in self.outbox.head(1000)]
 
 
 @pytest.fixture
 def root() -> Iterator[Path]:
-    place = Path(
-        tempfile.mkdtemp(prefix="edgetender-")
-    )  # a socket's address is short, pytest's paths are not
-    yield place / "messages"
-    shutil.rmtree(place)
-
-
-@contextmanager
-def serving(root: Path, *, outbox: FakeOutbox | SqliteOutbox | None = None) -> Iterator[Site]:
-    site = Site(root, outbox=outbox)
-    try:
-        yield site
-    finally:
-        site.stop()
+    with short_place() as place:
+        yield place
 
 
 @pytest.fixture

@@ -59,7 +59,9 @@ class Site:
 
     def send(self, container: str, stream: str, body: str) -> str:
         """What the container's own program is answered, as a user who is nobody."""
-        command = self.client.exec_create(container, ["/bin/sender", stream, body], user="65534")
+        command = self.client.exec_create(
+            container, ["/bin/sender", f"messages/{stream}", body], user="65534"
+        )
         return self.client.exec_start(command).decode()
 
     @property

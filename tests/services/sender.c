@@ -1,4 +1,4 @@
-/* sender STREAM JSON: posts one message to $EDGETENDER_MESSAGES and prints the answer; no more than a module needs. */
+/* sender PATH JSON: posts one document to $EDGETENDER_MESSAGES and prints the answer; no more than a module needs. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +17,7 @@ int main(int argc, char **argv) {
         perror(path);
         return 1;
     }
-    dprintf(link, "POST /v1/messages/%s HTTP/1.1\r\nHost: agent\r\nContent-Length: %zu\r\n\r\n%s", argv[1],
+    dprintf(link, "POST /v1/%s HTTP/1.1\r\nHost: agent\r\nContent-Length: %zu\r\n\r\n%s", argv[1],
             strlen(argv[2]), argv[2]);
     char answer[4096];
     for (ssize_t n; (n = read(link, answer, sizeof answer)) > 0;)

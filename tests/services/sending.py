@@ -81,6 +81,7 @@ def static_sender(cache: Path) -> bytes:
     compiler = shutil.which("gcc")
     if compiler is None:
         pytest.skip("gcc is not installed")
+    cache.mkdir(parents=True, exist_ok=True)
     source, built = Path(__file__).with_name("sender.c"), cache / "sender"
     if not built.exists() or built.stat().st_mtime < source.stat().st_mtime:
         fresh = cache / f"sender-{os.getpid()}"

@@ -1,4 +1,4 @@
-"""A module's message on its whole way: from its container by the agent to a broker, through an outage and a kill."""
+"""A module's word on its whole way: from its container by the agent to a broker, through an outage and a kill."""
 
 from __future__ import annotations
 
@@ -36,8 +36,12 @@ class Module:
         self.client = docker.APIClient(base_url=engine, timeout=60)
 
     def send(self, number: int) -> str:
+        return self.post("messages/alarms", str(number))
+
+    def post(self, path: str, body: str) -> str:
+        """The first line of what is answered to it, in the container."""
         found = self.client.containers(filters={"label": f"io.edgetender.device={DEVICE}"})
-        command = self.client.exec_create(found[0]["Id"], ["/bin/sender", "alarms", str(number)])
+        command = self.client.exec_create(found[0]["Id"], ["/bin/sender", path, body])
         return str(self.client.exec_start(command).decode()).partition("\r\n")[0]
 
     def close(self) -> None:
@@ -101,6 +105,8 @@ def test_what_a_module_was_told_is_kept_reaches_the_broker_through_an_outage_and
             until(lambda: daemon.client.status()["version"] == 1, "the module", within_s=60)
             assert module.send(1) == "HTTP/1.1 202 Accepted"
             hub.wait(TOPIC, b'"data":1')
+            assert module.post("delay", '{"for_s": 60, "reason": "a batch"}') == "HTTP/1.1 202 Accepted"
+            hub.wait("event/delay.set", b'"by":"module scorer"')
             broker.stop()
             assert [module.send(number) for number in (2, 3)] == ["HTTP/1.1 202 Accepted"] * 2
             daemon.kill()

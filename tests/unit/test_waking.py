@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from edgetender.codec import canonical
 from edgetender.errors import EngineDown
-from edgetender.waking import Flags, watch
+from edgetender.waking import Flags, asking, watch
 from tests.fakes.engine import FakeEngine
 
 
@@ -65,3 +66,12 @@ def test_an_engine_that_comes_back_is_told_of_once():
 
 def test_an_engine_that_was_never_away_is_only_watched():
     assert watched("up", "up") == (0, 0, ["watch", "watch", "watch"])
+
+
+def test_a_wish_is_delivered_as_the_module_s_own_and_wakes_the_loop() -> None:
+    delivered: list[tuple[str, str, bytes]] = []
+    flags = Flags()
+    asking(lambda *what: delivered.append(what), flags)("scorer", {"for_s": 600, "reason": "a batch"})
+    said = canonical({"module": "scorer", "for_s": 600, "reason": "a batch"})
+    assert delivered == [("delay", "module scorer", said)]
+    assert flags.wake.is_set()

@@ -1,4 +1,4 @@
-"""Which messages does one HTTP request hold, or why are they not taken? Pure.
+"""Which messages does one HTTP request hold, or which wish, or why is it not taken? Pure.
 
 HTTP by hand, as far as it goes here: one POST to a connection, a length, a body.
 """
@@ -9,11 +9,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import Any
 
 from edgetender.codec import decode
 from edgetender.errors import ManifestInvalid
 
-ROOT = "/v1/messages/"
+ROOT, DELAY = "/v1/messages/", "/v1/delay"
 MAX_REQUEST_BYTES = 256 * 1024
 _LINES = frozenset({"application/x-ndjson", "application/jsonl", "application/json-lines"})
 
@@ -32,7 +33,10 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What a request for a stream says before its body: *lines*, whether each line of it is a message."""
+    """What a request says before its body: *lines*, whether each line of it is a message.
+
+    *stream* is where they go; empty where no message comes but the wish to be let alone for a while.
+    """
 
     stream: str
     length: int
@@ -50,16 +54,17 @@ def head_of(head: bytes, streams: Mapping[str, str]) -> Head:
     }
     if not version.startswith("HTTP/1."):
         raise Refused(400, "request.malformed", "this is no HTTP/1.1")
-    if not path.startswith(ROOT):
-        raise Refused(404, "request.path", f"there is nothing at {path[:64]!r}: send to {ROOT}STREAM")
-    stream = path.removeprefix(ROOT)
-    if stream not in streams:
+    if path != DELAY and not path.startswith(ROOT):
+        there = f"send to {ROOT}STREAM, ask for time at {DELAY}"
+        raise Refused(404, "request.path", f"there is nothing at {path[:64]!r}: {there}")
+    stream = "" if path == DELAY else path.removeprefix(ROOT)
+    if path != DELAY and stream not in streams:
         known = ", ".join(streams)
         raise Refused(
             404, "stream.unknown", f"no stream {stream[:64]!r}; the manifest gives this module: {known}"
         )
     if method != "POST":
-        raise Refused(405, "request.method", "messages are sent with POST")
+        raise Refused(405, "request.method", "it is sent with POST")
     length = fields.get("content-length", "")
     if not (length.isascii() and length.isdigit()) or "transfer-encoding" in fields:
         raise Refused(411, "request.length", "say how long the body is: Content-Length, not in chunks")
@@ -92,6 +97,23 @@ def messages_in(body: bytes, *, lines: bool, max_bytes: int, most: int) -> tuple
                 400, "message.malformed", f"{what} is no JSON: {error.problems[0].message}"
             ) from None
     return tuple(found)
+
+
+def delay_in(body: bytes) -> dict[str, Any]:
+    """For how long an update of the module is to wait, and why: `for_s`, `reason`. Raises Refused for anything else."""
+    try:
+        wish = decode(body)
+    except ManifestInvalid as error:
+        raise Refused(400, "delay.malformed", f"it is no JSON: {error.problems[0].message}") from None
+    length = wish.get("for_s") if isinstance(wish, dict) else None
+    if (
+        isinstance(length, bool)
+        or not isinstance(length, int | float)
+        or length < 0
+        or set(wish) - {"for_s", "reason"}
+    ):
+        raise Refused(400, "delay.malformed", 'say {"for_s": SECONDS, "reason": "…"}; 0 seconds end it')
+    return {"for_s": length, "reason": str(wish.get("reason") or "")}
 
 
 def answer(status: int, document: Mapping[str, object], retry_s: float | None = None) -> bytes:

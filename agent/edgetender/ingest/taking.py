@@ -1,4 +1,4 @@
-"""One connection of a module: a request is read, weighed, put into the outbox, and answered."""
+"""One connection of a module: a request is read, weighed, written down, and answered."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from edgetender.clock import Clock, rfc3339
-from edgetender.ingest.request import Refused, answer, head_of, messages_in
+from edgetender.errors import DiskFull
+from edgetender.ingest.request import Refused, answer, delay_in, head_of, messages_in
 from edgetender.model.pacing import Bucket, take
 from edgetender.ports import Outbox
 
@@ -25,6 +26,7 @@ _WRITERS = 4  # threads that may wait for the disk; who waits with others shares
 _DURABLE_EXPIRY_S = 7 * 86400
 
 Streams = Mapping[str, str]  # by name, the kind
+Delayed = Callable[[str, Mapping[str, object]], None]  # a module, its wish; written down when it returns
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +43,21 @@ class Limits:
 
 
 class Taker:
-    """What modules may send is counted by module. `talk` is called on one loop; *refused* hears whose, and why."""
+    """What modules may send is counted by module. `talk` is called on one loop.
+
+    *refused* hears whose request is not taken, and why; *delayed* which module wants its update to wait.
+    """
 
     def __init__(
-        self, outbox: Outbox, clock: Clock, limits: Limits, refused: Callable[[str, str], None]
+        self,
+        outbox: Outbox,
+        clock: Clock,
+        limits: Limits,
+        refused: Callable[[str, str], None],
+        delayed: Delayed,
     ) -> None:
-        self._outbox, self._clock, self._limits, self._refused = outbox, clock, limits, refused
+        self._outbox, self._clock, self._limits = outbox, clock, limits
+        self._refused, self._delayed = refused, delayed
         self._buckets: dict[str, Bucket] = {}
         self._writers = ThreadPoolExecutor(_WRITERS, thread_name_prefix="ingest")
 
@@ -81,6 +92,8 @@ class Taker:
             found = refused
         except TimeoutError:
             found = Refused(408, "request.slow", f"not done within {self._limits.patience_s:g} s")
+        except DiskFull as error:
+            found = Refused(503, error.code, str(error), retry_s=30)
         except (asyncio.IncompleteReadError, ConnectionError):
             return b"", False
         except Exception:  # our own bug, or a damaged disk: the module asks again, the agent goes on
@@ -92,7 +105,10 @@ class Taker:
     async def _taken(
         self, module: str, streams: Streams, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> int:
-        """How many messages one request brought; they are where their stream's kind says. Raises Refused."""
+        """How many messages one request brought; they are where their stream's kind says. A wish is one.
+
+        Raises Refused, and DiskFull for a wish that could not be written down.
+        """
         try:
             head = head_of((await reader.readuntil(b"\r\n\r\n"))[:-4], streams)
         except asyncio.LimitOverrunError:
@@ -100,11 +116,15 @@ class Taker:
         if head.expects:
             writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         body = await reader.readexactly(head.length)
-        limits = self._limits
+        limits, loop = self._limits, asyncio.get_running_loop()
+        if not head.stream:
+            wish = delay_in(body)
+            self._pace(module, 1)
+            await loop.run_in_executor(self._writers, self._delayed, module, wish)
+            return 1
         found = messages_in(body, lines=head.lines, max_bytes=limits.max_bytes, most=limits.at_once)
         self._pace(module, len(found))
         topic, durable = f"telemetry/{module}/{head.stream}", streams[head.stream] == "durable"
-        loop = asyncio.get_running_loop()
         if not await loop.run_in_executor(self._writers, self._queue, topic, found, durable):
             raise Refused(503, "disk.full", "the disk is full; it is kept, but not safe yet", retry_s=30)
         return len(found)
