@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pty
 import select
@@ -49,8 +50,15 @@ class Terminal:
         os.write(self.ours, keys.encode())
 
     def end(self) -> int:
+        """Wait for its end, and read on meanwhile: a terminal that shows nothing more would hold it up."""
+        deadline = time.monotonic() + 20
         try:
-            return self.process.wait(20)
+            while self.process.poll() is None:
+                assert time.monotonic() < deadline, f"it does not end: {self.said!r}"
+                if select.select([self.ours], [], [], 0.05)[0]:
+                    with contextlib.suppress(OSError):  # its side is closed: it is about to end
+                        self.said += os.read(self.ours, 65536).decode(errors="replace")
+            return self.process.returncode
         finally:
             self.process.kill()
             self.process.wait()
