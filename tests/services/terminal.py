@@ -6,6 +6,7 @@ import contextlib
 import os
 import pty
 import select
+import signal
 import subprocess
 import sys
 import time
@@ -13,6 +14,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 AGENT = Path(__file__).parents[2] / "agent"
+
+
+def _as_a_terminal_starts_it() -> None:
+    """Ctrl-C ends it, also where the tests run in the background and have been told to ignore that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 class Terminal:
@@ -35,6 +41,7 @@ class Terminal:
             stderr=theirs,
             env=environ | environment,
             start_new_session=True,
+            preexec_fn=_as_a_terminal_starts_it,  # noqa: PLW1509  it calls the kernel alone
         )
         os.close(theirs)
         self.said = ""
