@@ -98,9 +98,13 @@ def test_an_agent_without_the_safeguard_is_caught(name: str, short: Path, zygote
 
 
 def test_a_floor_that_is_ahead_of_the_ledger_is_caught(short: Path, zygote: Zygote) -> None:
-    name = "floor-before-ledger"
-    with Zygote(MUTANTS[name].made(short / "agent")) as mutant:
-        writes = sweep.measured(mutant, [story("first")])["first"].writes
-    there = writes.index("RENAME trust/.floor.a.new") + 1
-    said = said_of(name, [("first", points.AtWrite(there + n)) for n in (2, 3, 4)], short / "again")
+    name, said = "floor-before-ledger", list[str]()
+    for attempt in range(8):  # which write it is depends on what other threads write meanwhile
+        with Zygote(MUTANTS[name].made(short / f"agent{attempt}")) as mutant:
+            writes = sweep.measured(mutant, [story("first")])["first"].writes
+        there = writes.index("RENAME trust/.floor.a.new") + 1
+        around = [("first", points.AtWrite(there + n)) for n in (2, 3, 4)]
+        said = list(said_of(name, around, short / f"again{attempt}"))
+        if any(one.startswith("I4") for one in said):
+            break
     assert any(one.startswith("I4") for one in said), said
