@@ -36,6 +36,8 @@ def test_a_module_asks_at_its_own_door_that_its_update_waits(site: Site) -> None
         b'{"for_s": "600"}',
         b'{"for_s": -1}',
         b'{"for_s": true}',
+        b'{"for_s": 1e300}',
+        b'{"for_s": 1, "reason": {"a": 1}}',
         b'{"for_s": 1, "module": "other"}',
     ],
 )

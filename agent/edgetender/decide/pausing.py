@@ -8,11 +8,10 @@ from typing import Any
 
 from edgetender.clock import rfc3339
 from edgetender.decide.gating import passage_of
-from edgetender.model.gate import DEVICE, Hold
+from edgetender.model.gate import DEVICE, LONGEST_S, Hold
 from edgetender.model.ledger import Decision, Delivery, Ledger
 
 KINDS = frozenset({"hold", "release", "delay", "now"})
-LONGEST_S = 366 * 86400
 _REASON_CHARS = 200
 
 

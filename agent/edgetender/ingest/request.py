@@ -13,6 +13,7 @@ from typing import Any
 
 from edgetender.codec import decode
 from edgetender.errors import ManifestInvalid
+from edgetender.model.gate import LONGEST_S
 
 ROOT, DELAY = "/v1/messages/", "/v1/delay"
 MAX_REQUEST_BYTES = 256 * 1024
@@ -102,18 +103,16 @@ def messages_in(body: bytes, *, lines: bool, max_bytes: int, most: int) -> tuple
 def delay_in(body: bytes) -> dict[str, Any]:
     """For how long an update of the module is to wait, and why: `for_s`, `reason`. Raises Refused for anything else."""
     try:
-        wish = decode(body)
+        said = decode(body)
     except ManifestInvalid as error:
         raise Refused(400, "delay.malformed", f"it is no JSON: {error.problems[0].message}") from None
-    length = wish.get("for_s") if isinstance(wish, dict) else None
-    if (
-        isinstance(length, bool)
-        or not isinstance(length, int | float)
-        or length < 0
-        or set(wish) - {"for_s", "reason"}
-    ):
-        raise Refused(400, "delay.malformed", 'say {"for_s": SECONDS, "reason": "…"}; 0 seconds end it')
-    return {"for_s": length, "reason": str(wish.get("reason") or "")}
+    wish = said if isinstance(said, dict) else {}
+    length, reason = wish.get("for_s"), wish.get("reason", "")
+    sound = isinstance(length, int | float) and not isinstance(length, bool) and 0 <= length <= LONGEST_S
+    if not sound or not isinstance(reason, str) or set(wish) - {"for_s", "reason"}:
+        how = f'say {{"for_s": SECONDS, "reason": "…"}}, {LONGEST_S} seconds at most; 0 end it'
+        raise Refused(400, "delay.malformed", how)
+    return {"for_s": length, "reason": reason}
 
 
 def answer(status: int, document: Mapping[str, object], retry_s: float | None = None) -> bytes:

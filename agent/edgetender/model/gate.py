@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from edgetender.model.window import Window
 
 DEVICE = ""  # the key of a hold that is on all modules
+LONGEST_S = 366 * 86400  # who wants longer than a year says no time at all
 
 
 @dataclass(frozen=True, slots=True)
