@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from enum import IntEnum
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from edgetender.errors import Problem, WithProblems
+from edgetender.model.meaning import Code
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,16 +31,8 @@ _DIGEST = r"(sha256:[0-9a-f]{12})[0-9a-f]{52}\b"
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-class Exit(IntEnum):
+class Exit(Code):
     """What the process's exit code says. An API: scripts branch on it."""
-
-    meaning: str
-
-    def __new__(cls, code: int, meaning: str) -> Self:
-        member = int.__new__(cls, code)
-        member._value_ = code
-        member.meaning = meaning
-        return member
 
     OK = 0, "done"
     FAILED = 1, "it did not work, or the device refused the manifest; stderr says why"

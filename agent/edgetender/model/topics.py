@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import IntEnum, StrEnum
-from typing import Self
+
+from edgetender.model.meaning import Code, Word
 
 
-class DesiredCode(IntEnum):
+class DesiredCode(Code):
     """What became of the newest manifest: `lastDesiredStatus.code`. The numbers are HTTP's, as IoT Edge's are."""
-
-    meaning: str
-
-    def __new__(cls, code: int, meaning: str) -> Self:
-        member = int.__new__(cls, code)
-        member._value_ = code
-        member.meaning = meaning
-        return member
 
     RUNNING = 200, "running, accepted"
     IN_PART = (
@@ -33,16 +25,8 @@ class DesiredCode(IntEnum):
     ROLLED_BACK = 417, "taken and taken back; `description` says why"
 
 
-class EventKind(StrEnum):
+class EventKind(Word):
     """What happened: an event's `type`, and the end of its topic."""
-
-    meaning: str
-
-    def __new__(cls, kind: str, meaning: str) -> Self:
-        member = str.__new__(cls, kind)
-        member._value_ = kind
-        member.meaning = meaning
-        return member
 
     MODULE_STATE = "module.state", "a module has another `state` than before (`from`), or another `version`"
     MODULE_RESTARTED = "module.restarted", "its container was started again; `restarts` in all"
