@@ -50,7 +50,12 @@ Manifest = dict[str, Any]
 @click.option(
     "--platform", default="linux/amd64", show_default=True, callback=platforms_of, help="Several with commas between."
 )  # fmt: skip
-@click.option("--variant", "variants", multiple=True, help="Cpu, cuda, tensorrt or jetpack; several.")
+@click.option(
+    "--variant",
+    "variants",
+    multiple=True,
+    help="One of cpu, cuda, tensorrt, jetpack; may be given several times.",
+)
 @click.option(
     "--manifest",
     "file",

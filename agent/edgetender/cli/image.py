@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from edgetender.cli.image_removal import prune, remove
-from edgetender.cli.image_words import name_faults
+from edgetender.cli.image_words import name_faults, of_platform
 from edgetender.cli.image_words import platform as platform_of
 from edgetender.cli.output import Exit, Session, Style, options, options_but_output, say, table
 from edgetender.cli.progress import bars
@@ -46,13 +46,7 @@ image.add_command(prune)
     show_default=True,
     help="Whose demands it has to meet.",
 )
-@click.option(
-    "--platform",
-    default="linux/amd64",
-    show_default=True,
-    callback=platform_of,
-    help="Which image of an index.",
-)
+@of_platform
 @_STORE
 @click.pass_obj
 def check(session: Session, reference: str, profile: str, platform: str, store: Path | None) -> Exit:
@@ -102,7 +96,7 @@ def bases(session: Session) -> Exit:
 @click.option(
     "--platform",
     callback=platform_of,
-    help="Linux/amd64 or linux/arm64; else the first that the recipe is for.",
+    help="Which: linux/amd64 or linux/arm64; else the first that the recipe is for.",
 )
 @click.option(
     "--output", "folder", type=click.Path(path_type=Path), help="A directory for it; else it is printed."

@@ -27,6 +27,11 @@ def platform(context: click.Context, option: click.Parameter, value: str | None)
     return platforms(context, option, value)
 
 
+of_platform = click.option(
+    "--platform", default="linux/amd64", show_default=True, callback=platform, help="Which image of an index."
+)
+
+
 def name_faults(option: str, text: str) -> list[Problem]:
     """What is wrong with *text* as the name of an image that is to be made."""
     try:

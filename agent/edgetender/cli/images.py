@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from edgetender.cli.image_words import platform as platform_of
+from edgetender.cli.image_words import of_platform
 from edgetender.cli.output import Exit, Session, options, say, table
 from edgetender.cli.progress import bars
 from edgetender.cli.words import ago, size
@@ -50,13 +50,7 @@ def images(session: Session, store: Path | None) -> Exit:
 @click.command()
 @options
 @click.argument("reference")
-@click.option(
-    "--platform",
-    default="linux/amd64",
-    show_default=True,
-    callback=platform_of,
-    help="Which image of an index.",
-)
+@of_platform
 @click.option(
     "--engine", type=click.Choice(("docker", "containerd")), default="docker", show_default=True,
     help="With docker: or podman, at DOCKER_HOST; containerd: by ctr, CONTAINERD_ADDRESS, CONTAINERD_NAMESPACE.",
@@ -92,7 +86,7 @@ def pull(
     "ports",
     multiple=True,
     metavar="[ADDRESS:]HOST:CONTAINER",
-    help="127.0.0.1 if no address.",
+    help="The host's port and the container's; at 127.0.0.1 if no address is said.",
 )
 @click.option("--name", help="The container's name.")
 @click.option(

@@ -37,7 +37,13 @@ _PATH = click.Path(path_type=Path)
 @options_but_output
 @click.argument("model", required=False)
 @click.option("--name", help="The model's name, where MODEL is a path.")
-@click.option("--model-version", type=click.IntRange(1), default=1, show_default=True, help="Likewise.")
+@click.option(
+    "--model-version",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Its version, where MODEL is a path.",
+)
 @click.option("--framework", help="Likewise; a single Onnx or ScikitLearn model needs no entry script.")
 @click.option("--entry-script", help="The Python file with init() and run().")
 @click.option("--source-dir", help="What is packed beside the entry script; paths count from here.")
@@ -56,7 +62,10 @@ _PATH = click.Path(path_type=Path)
     "--platform", default="linux/amd64", show_default=True, callback=platforms_of, help="Several with commas between."
 )  # fmt: skip
 @click.option(
-    "--variant", "variants", multiple=True, help="Cpu, cuda, tensorrt or jetpack; may be given several times."
+    "--variant",
+    "variants",
+    multiple=True,
+    help="One of cpu, cuda, tensorrt, jetpack; may be given several times.",
 )
 @click.option(
     "--optimize",
