@@ -131,7 +131,7 @@ def test_send_while_the_link_is_down_fails_at_once(far: FarSide) -> None:
 
 def test_the_loop_is_woken_when_the_link_comes_up_and_when_it_goes_down(far: FarSide) -> None:
     inbox = opened(far)
-    assert inbox.wakes == 1
+    until(lambda: inbox.wakes == 1, "the wake", within_s=5)
     far.go_away()
     link = settled(far.transport, connected=False)
     until(lambda: inbox.wakes == 2, "the wake", within_s=5)

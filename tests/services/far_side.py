@@ -28,12 +28,17 @@ numbers = itertools.count(1)  # of devices: each test has its own
 
 @dataclass
 class Inbox:
-    """What accepted manifests go into. *verdicts* are given first, one each (an exception is raised), then True."""
+    """What accepted manifests go into. *verdicts* are given first, one each (an exception is raised), then True.
+
+    `links` is the link at each wake: what was said of it in between is there also when the next attempt has
+    long said something else.
+    """
 
     verdicts: list[bool | Exception] = field(default_factory=list)
     offered: list[bytes] = field(default_factory=list)
     taken: list[bytes] = field(default_factory=list)
     wakes: int = 0
+    links: list[Link] = field(default_factory=list)
 
     def accept(self, body: bytes) -> bool:
         self.offered.append(body)
@@ -77,8 +82,13 @@ class FarSide(Protocol):
 
 def opened(far: FarSide, *verdicts: bool | Exception) -> Inbox:
     """Open the device's transport and wait until it hears what is said to it."""
-    inbox = Inbox(list(verdicts))
-    far.transport.open(inbox.accept, inbox.wake)
+    inbox, transport = Inbox(list(verdicts)), far.transport
+
+    def wake() -> None:
+        inbox.links.append(transport.link())
+        inbox.wake()
+
+    transport.open(inbox.accept, wake)
     settled(far.transport, connected=True)
     far.until_it_hears()
     return inbox
