@@ -60,6 +60,7 @@ from edgetender.registry.survey import WAIT_S, Surveyor
 from edgetender.sampler import Sampler
 from edgetender.scales import Scales
 from edgetender.sinks.prometheus import PrometheusSink
+from edgetender.store.boot import boot_number
 from edgetender.store.outbox import SqliteOutbox
 from edgetender.store.state import SqliteStore
 from edgetender.systemd import Notifier, credentials_directory
@@ -120,12 +121,9 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
     docker = DockerEngine(settings.engine.socket, settings.device, secrets=secrets, doors=doors)
     engine = GroundedEngine(docker, settings, flags.wake.set)
     pulse = Pulse(docker.ping, flags.wake.set, flags.stopping)
+    eyes = Eyes(settings, engine, clock, lambda: (front_fact(settings),))
     detector = Detector(
-        Eyes(settings, engine, clock, lambda: (front_fact(settings),)),
-        clock,
-        interval_s=settings.hardware.interval_s,
-        changed=flags.wake.set,
-        stopping=flags.stopping,
+        eyes, clock, interval_s=settings.hardware.interval_s, changed=flags.wake.set, stopping=flags.stopping
     )
     hardware, fronts = detector.hardware, settings.state_dir / "fronts"
     front = DockerFronts(
@@ -196,6 +194,7 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
         rules=settings.update.rules,
         keep_free_bytes=settings.pull.keep_free_bytes,
         climb_after_s=settings.hardware.climb_after_s,
+        boot=boot_number(),
     )
     checker = Checker(
         look=lambda: looking(

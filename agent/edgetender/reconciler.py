@@ -13,7 +13,7 @@ from edgetender.clock import Clock
 from edgetender.decide.admission import floor_held
 from edgetender.decide.bookkeeping import forget, fresh_deaths, intend, note_deaths, record, record_pull
 from edgetender.decide.claiming import claims
-from edgetender.decide.clock_set import moved
+from edgetender.decide.clock_set import counted
 from edgetender.decide.failures import marked
 from edgetender.decide.gating import gate, is_frozen, may_switch, passage_of, went_on
 from edgetender.decide.holding import STABLE, held
@@ -85,14 +85,17 @@ class Reconciler:
         rules: Rules = ALWAYS,
         keep_free_bytes: int = 0,
         climb_after_s: float = STABLE.total_seconds(),
+        boot: int = 0,
     ) -> None:
+        """*boot* is another number after each boot of the machine; 0 where nobody knows."""
         self._engine, self._observer, self._puller = engine, observer, puller
         self._clock, self._hardware, self._publish = clock, hardware, publish
         self._wake, self._stopping, self._interval_s = wake, stopping, interval_s
         self._rules, self._stable = rules, timedelta(seconds=climb_after_s)
-        self._looked_at = clock.now(), clock.monotonic()
         self._executor = Executor(engine, front, puller, stopping)
-        self._memory = Memory(store, trust)
+        self._memory, self._boot = Memory(store, trust), boot
+        if not boot:  # boots look alike
+            self._memory.ledger = replace(self._memory.ledger, ticking=None)
         self._tidier = Tidier(engine, self._memory, keep_free_bytes)
 
     def run(self) -> None:
@@ -106,7 +109,8 @@ class Reconciler:
     def cycle(self) -> float:
         """Look, decide, do one stride; return how many seconds nothing needs to be done."""
         now = self._clock.now()
-        ledger = self._collect_pulls(moved(self._memory.ledger, self._set_by(now)), now)
+        ledger = counted(self._memory.ledger, self._boot, self._clock.monotonic(), now)
+        ledger = self._collect_pulls(ledger, now)
         observed = self._look(ledger)
         seen = ledger
         ledger = self._memory.take_deliveries(floor_held(ledger, observed), observed)
@@ -138,11 +142,6 @@ class Reconciler:
             now = self._clock.now()  # of before the failure, it would look as if the clock had gone backwards
             stride = plan(target, observed, ledger, now)
         return self._pause_s(now, stride.wake_at, until, *target.gate.moments)
-
-    def _set_by(self, now: datetime) -> timedelta:
-        """How much further the clock went since the cycle before than time did."""
-        (then, since), self._looked_at = self._looked_at, (now, self._clock.monotonic())
-        return now - then - timedelta(seconds=self._looked_at[1] - since)
 
     def _seen_by(self, ledger: Ledger, before: Ledger, observed: Observed) -> Observed:
         """Once a candidate began, readiness is seen with its eyes: it may ask the same container otherwise."""

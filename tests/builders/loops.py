@@ -82,6 +82,7 @@ class Loop:
     locks: dict[str, Hold] = field(default_factory=dict)  # modules that ask for time
     taken: set[int] = field(default_factory=set)  # host ports that somebody else listens at
     silent: str | None = None  # why the engine is known not to answer
+    boot_number: int = 1
     cycles: list[Cycle] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -122,6 +123,7 @@ class Loop:
             trust=self.trust,
             rules=self.rules,
             keep_free_bytes=self.keep_free_bytes,
+            boot=self.boot_number,
         )
 
     def push(self, document: dict[str, Any] | bytes) -> int:

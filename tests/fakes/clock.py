@@ -26,3 +26,7 @@ class FakeClock:
 
     def set(self, now: datetime) -> None:
         self._now = now
+
+    def reboot(self, now: datetime) -> None:
+        """The machine starts anew, and it is *now* by its wall clock."""
+        self._now, self._monotonic = now, 20.0

@@ -169,6 +169,17 @@ class Compared:
 
 
 @dataclass(frozen=True, slots=True)
+class Ticking:
+    """By what the moments in the ledger were told: *began_at*, by the wall clock, the boot *number* had begun.
+
+    Within one boot it stays as it is until somebody sets the clock.
+    """
+
+    number: int
+    began_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Ledger:
     """Slots, floor, attempts, restarts, demotions, condemnations. Mappings are never changed in place."""
 
@@ -207,6 +218,7 @@ class Ledger:
     fared: Mapping[str, Fared] = field(default_factory=lambda: _NONE)  # by module, of before a candidate
     weighed: Mapping[str, Weighed] = field(default_factory=lambda: _NONE)  # by module, while on trial
     compared: Mapping[str, Compared] = field(default_factory=lambda: _NONE)  # by module, while on trial
+    ticking: Ticking | None = None  # None: nobody wrote down by what clock it waits
 
 
 @dataclass(frozen=True, slots=True)
