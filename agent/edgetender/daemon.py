@@ -117,7 +117,8 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
     credentials, secrets = credentials_of(settings, files, clock), files.folders(settings.credentials.handed)
     required, owner, ours = settings.trust.mode == "signed", settings.trust, settings.state_dir / "trust"
     inbox = Inbox(store, clock, None if required else ReceivedCredentials(received).keep)
-    doors = doors_of(settings, outbox, clock, metrics, asking(inbox.deliver, flags))
+    trends = Trends(clock)
+    doors = doors_of(settings, outbox, clock, metrics, asking(inbox.deliver, flags), trends.heard)
     docker = DockerEngine(settings.engine.socket, settings.device, secrets=secrets, doors=doors)
     engine = GroundedEngine(docker, settings, flags.wake.set)
     pulse = Pulse(docker.ping, flags.wake.set, flags.stopping)
@@ -149,7 +150,6 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
     prober, scales = Prober(http_probe, clock, flags.wake.set, http_exchange), Scales(engine)
     locks = LockFiles(settings.update.holds)
     uplink = Uplink(transport, outbox, flags.stopping, per_second=settings.outbox.per_second, clock=clock)
-    trends = Trends(clock)
     sinks: list[Sink] = [upstream_of(settings, outbox, clock), PrometheusSink(metrics), trends]
     sampler = Sampler(
         device_figures(settings, hardware),

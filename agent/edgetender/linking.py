@@ -12,7 +12,7 @@ from edgetender.clock import Clock
 from edgetender.config.settings import Settings
 from edgetender.errors import ConfigInvalid, CredentialUnusable, NotFound, Problem
 from edgetender.ingest.doors import Doors
-from edgetender.ingest.taking import Delayed, Limits
+from edgetender.ingest.taking import Delayed, Heard, Limits
 from edgetender.metrics import Metrics
 from edgetender.model.upstream import StreamPolicy, default_policy
 from edgetender.ports import Credentials, Outbox, Sink, Transport
@@ -50,10 +50,12 @@ def policies_of(settings: Settings) -> Callable[[str], StreamPolicy]:
     return lambda stream: configured.get(stream) or default_policy(stream)
 
 
-def doors_of(settings: Settings, outbox: Outbox, clock: Clock, metrics: Metrics, delayed: Delayed) -> Doors:
-    """Where modules' messages come in, and by *delayed* their wish that an update waits."""
+def doors_of(
+    settings: Settings, outbox: Outbox, clock: Clock, metrics: Metrics, delayed: Delayed, heard: Heard
+) -> Doors:
+    """Where modules' messages come in, told to *heard* too, and by *delayed* their wish that an update waits."""
     limits = Limits(settings.messages.per_second, settings.messages.max_bytes)
-    return Doors(settings.messages.directory, outbox, clock, limits, metrics.message_refused, delayed)
+    return Doors(settings.messages.directory, outbox, clock, limits, metrics.message_refused, delayed, heard)
 
 
 def upstream_of(settings: Settings, outbox: Outbox, clock: Clock) -> Sink:

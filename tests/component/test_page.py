@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import timedelta
 from itertools import product
@@ -11,13 +12,14 @@ import pytest
 
 from edgetender.checks import all_checks
 from edgetender.checks.finding import Result, fail, ok
-from edgetender.decide.trends import trends_document, with_sample, with_states
 from edgetender.pages import ASSETS, HEADERS, Page, asset
+from edgetender.trends import Trends
 from tests.builders.answers import module, status, verdict
-from tests.fakes.clock import NOON
+from tests.fakes.clock import NOON, FakeClock
 from tests.fakes.house import FakeHouse
 from tests.services.api import served
 from tests.services.browser import browser
+from tests.unit.test_metrics import DEVICE
 
 __all__ = ["browser"]
 
@@ -45,10 +47,12 @@ def house() -> FakeHouse:
         ],
         "hardware": [{"name": "memory_bytes", "value": 16 * 1024**3, "detail": ""}],
     }  # fmt: skip
-    day = with_states({}, {"scorer": "unhealthy"}, NOON - timedelta(minutes=5))
-    day = with_states(day, {"scorer": "running"}, NOON)
+    trends = Trends(FakeClock())
+    trends.states({"scorer": "unhealthy"}, NOON - timedelta(minutes=5))
+    trends.states({"scorer": "running"}, NOON)
     asked = {"cpuRatio": 0.5, "memoryBytes": 300, "requestsPerSecond": 20.0, "errorsPerSecond": 0.0}
-    made.fared = trends_document(with_sample(day, {"scorer": asked}, NOON), NOON)
+    trends.take("modules", {"modules": {"scorer": asked}}, NOON)
+    made.fared = trends.document()
     made.happened = [
         {
             "id": "1",
@@ -60,6 +64,25 @@ def house() -> FakeHouse:
         }
     ]
     return made
+
+
+def drifting_on_a_gpu() -> Trends:
+    trends = Trends(FakeClock())
+    trends.take("device", DEVICE, NOON)
+    trends.states({"scorer": "running"}, NOON)
+    for hours, psi in ((2, 0.05), (1, 0.31)):
+        said = {
+            "from": (NOON - timedelta(hours=hours)).timestamp(),
+            "to": (NOON - timedelta(hours=hours - 1)).timestamp(),
+            "rows": 640,
+            "features": {
+                "bmi": {"rows": 640, "mean": -2.5, "stddev": 1.0, "psi": 0.02},
+                HOSTILE: {"rows": 640, "mean": 1.5, "stddev": 0.5, "psi": psi},
+                "rare": {"rows": 3, "mean": 7.0, "stddev": 0.0, "psi": None},
+            },
+        }
+        trends.heard("scorer", [json.dumps({"drift": said}).encode()])
+    return trends
 
 
 @pytest.fixture
@@ -126,6 +149,43 @@ def test_it_shows_how_the_last_day_was(page):
     ):  # fmt: skip
         assert words in text, words
     assert page.look("document.querySelectorAll('#trends rect').length") == 2
+
+
+def test_a_device_without_a_gpu_and_modules_that_say_nothing_of_drift_have_no_charts_of_them(page):
+    page.until("document.querySelectorAll('#trends svg').length === 5")
+    text = page.text()
+    assert not {word for word in ("GPU", "Drift", "PSI", "This device") if word in text}
+
+
+def test_it_shows_how_busy_the_device_and_its_gpu_were_and_which_features_drifted(house, browser, tmp_path):
+    house.fared = drifting_on_a_gpu().document()
+    with served(house, tmp_path / "admin.sock", listen="127.0.0.1:0") as api:
+        browser.complaints.clear()
+        browser.open(f"http://127.0.0.1:{api.port}/")
+        browser.until("document.querySelector('#trends h4') !== null")
+        text = browser.text()
+        for words in (
+            "This device", "CPU, of all cores: now 25 %, at most 25 %", "Memory in use: now 7.0 GiB, at most 7.0 GiB",
+            "GPU-1", "Busy: now 40 %, at most 40 %", "Memory in use: now 1.0 GiB", "Temperature: now 61 °C",
+            "Drift of what scorer is asked", "▲ drifted", "✓ steady", "◌ too few rows",
+        ):  # fmt: skip
+            assert words in text, words
+        rows = "[...document.querySelectorAll('[aria-label=\"Drift of scorer\"] tbody tr')].map((row) => row.innerText)"
+        first, second, third = (" ".join(row.split()) for row in browser.look(rows))
+        assert first == f"{HOSTILE} ▲ drifted 0.31 1.5 0.5 640"
+        assert second == "bmi ✓ steady 0.02 -2.5 1 640"
+        assert third == "rare ◌ too few rows \u2013 7 0 3"
+        drawn = "document.querySelectorAll('[aria-label=\"Drift of scorer\"] svg').length"
+        assert browser.look(drawn) == 5
+        for scheme, width in product(("light", "dark"), (1200, 390)):
+            browser.size(width)
+            browser.scheme(scheme)
+            assert browser.look("document.documentElement.scrollWidth <= innerWidth")
+            assert browser.faults() == []
+        assert browser.look("window.hacked ?? 'safe'") == "safe"
+        assert browser.complaints == []
+    browser.open("about:blank")
+    browser.until("location.href === 'about:blank'")
 
 
 def test_what_did_not_change_is_not_drawn_again(page, house):
@@ -199,7 +259,7 @@ def test_the_pages_are_this_origins_alone():
     for page, name in product(get_args(Page), ASSETS):
         found = asset(page, name)
         if found is None:
-            assert (page, name) in (("fleet", "trends.js"), ("fleet", "orders.js"))
+            assert (page, name) in {("fleet", f"{one}.js") for one in ("trends", "charts", "drift", "orders")}
             continue
         text = re.sub(rb'xmlns="[^"]*"|http://www.w3.org/2000/svg', b"", found[1])
         assert b"http" not in text.replace(b"https:", b"http") or b"://" not in text, name

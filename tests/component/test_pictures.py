@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 import threading
@@ -13,9 +14,9 @@ import pytest
 
 from edgetender.checks import all_checks
 from edgetender.checks.finding import Result, fail, ok
-from edgetender.decide.trends import Day, trends_document, with_sample, with_states
 from edgetender.fleet.devices import Fleet
 from edgetender.fleet.server import FleetServer
+from edgetender.trends import Trends
 from tests.builders import golden
 from tests.builders.answers import module, status
 from tests.contracts.test_fleet import ONLINE, REPORTED, say
@@ -28,6 +29,22 @@ __all__ = ["browser"]
 
 ROOT = Path(__file__).parents[2]
 LOOKS = (("light", "light", 1200), ("dark", "dark", 1200), ("narrow", "light", 390))
+
+
+def hour(ago: int) -> bytes:
+    """What the scorer said of drift that many hours ago: its light is no longer what it was."""
+    begin = (NOON - timedelta(hours=ago)).timestamp()
+    seen = {
+        "brightness": (0.34 - ago / 80, 131 - ago),
+        "contrast": (0.11 + ago % 3 / 50, 41.5),
+        "width": (0.03, 0.62),
+    }
+    features = {
+        name: {"rows": 18_000, "mean": mean + ago % 5 / 20, "stddev": 0.4, "psi": max(0.02, psi)}
+        for name, (psi, mean) in seen.items()
+    }
+    said = {"from": begin, "to": begin + 3600, "rows": 18_000, "features": features}
+    return json.dumps({"drift": said}).encode()
 
 
 def device() -> FakeHouse:
@@ -43,7 +60,9 @@ def device() -> FakeHouse:
     )
     found = {
         "clock": ok("set by a time server"),
-        "disk-space": fail("3.1 GiB free in /var/lib/docker, 5.2 GiB needed", "edgetender images prune"),
+        "disk-space": fail(
+            "3.1 GiB free in /var/lib/docker, 5.2 GiB needed", "docker system df; docker image prune"
+        ),
         "dns": ok("hub.example, registry.example"),
         "docker-api": ok("27.5.1, API 1.47"),
     }
@@ -58,7 +77,7 @@ def device() -> FakeHouse:
         ],
         "hardware": [{"name": "memory_bytes", "value": 16 << 30, "detail": ""}],
     }  # fmt: skip
-    day: Day = {}
+    trends = Trends(FakeClock())
     for minute in range(-23 * 60, 1, 5):
         busy = round(20 + 8 * math.sin(minute / 140)) + minute * 7919 // 5 % 4
         figures = {
@@ -68,9 +87,22 @@ def device() -> FakeHouse:
             "errorsPerSecond": 0.0,
         }
         state = "unhealthy" if minute in range(-320, -300) else "running"
-        day = with_states(day, {"scorer": state}, NOON + timedelta(minutes=minute))
-        day = with_sample(day, {"scorer": figures}, NOON + timedelta(minutes=minute))
-    made.fared = trends_document(day, NOON)
+        gpu = {
+            "utilizationRatio": busy / 40,
+            "memoryUsedBytes": (1100 + 4 * busy) << 20,
+            "temperatureCelsius": 44 + busy // 2,
+        }
+        whole = {
+            "cpuRatio": busy / 90,
+            "memoryTotalBytes": 16 << 30,
+            "memoryAvailableBytes": (12 << 30) - (busy << 24),
+        }
+        at = NOON + timedelta(minutes=minute)
+        trends.states({"scorer": state}, at)
+        trends.take("modules", {"modules": {"scorer": figures}}, at)
+        trends.take("device", whole | {"gpus": {"GPU-5f1c9a1b": gpu}}, at)
+    trends.heard("scorer", [hour(number) for number in range(23, 0, -1)])
+    made.fared = trends.document()
     made.happened = [
         {"id": "2", "type": "module.state", "device": "line3-cam7", "at": "2026-11-24T11:59:19.000Z",
          "module": "ocr", "from": "running", "to": "pulling"},
@@ -113,6 +145,8 @@ def test_the_docs_have_a_picture_of_each_page(
     browser.scheme(scheme)
     browser.open(request.getfixturevalue(f"{page}_page"))
     browser.until("document.body?.dataset.shown")
+    if page == "device":
+        browser.until("document.querySelector('#trends h3') !== null")
     browser.size(width, min(1600, browser.look("document.documentElement.scrollHeight")))
     golden.picture(f"{page}-{look}", browser.picture("webp"))
     browser.open("about:blank")

@@ -52,6 +52,13 @@ def test_each_line_of_json_lines_is_a_message_in_its_order(site: Site) -> None:
     assert [json.loads(body)["data"] for _, body in site.queued] == [1, 2, [3]]
 
 
+def test_who_follows_modules_hears_what_was_taken_and_nothing_that_was_refused(site: Site) -> None:
+    path = site.open()
+    assert post(path, "figures", b"1\n2\n", LINES).status == 202
+    assert post(path, "figures", b"{").status == 400
+    assert site.heard == [("scorer", (b"1", b"2"))]
+
+
 def test_what_a_durable_stream_was_told_202_for_is_on_the_disk_with_one_commit(
     root: Path, tmp_path: Path
 ) -> None:

@@ -10,12 +10,12 @@ from typing import Any
 
 from edgetender.checks.finding import Result
 from edgetender.decide.replay import explained, facts_document
-from edgetender.decide.trends import trends_document
 from edgetender.errors import AgentError, NotFound
 from edgetender.model.hardware import Fact, Hardware
 from edgetender.model.ledger import Decision, HistoryEntry, Ledger
+from edgetender.trends import Trends
 from tests.builders import answers
-from tests.fakes.clock import NOON
+from tests.fakes.clock import FakeClock
 
 HISTORY = (
     HistoryEntry(15, "line3", "c" * 64, "mqtt", datetime(2026, 11, 24, 11, 58, tzinfo=UTC), "applying"),
@@ -78,7 +78,7 @@ class FakeHouse:
         default_factory=lambda: {"plan": {"steps": [], "held": []}, "variants": [], "hardware": []}
     )
     orders: bool = False  # whether the page gives any
-    fared: dict[str, Any] = field(default_factory=lambda: trends_document({}, NOON))
+    fared: dict[str, Any] = field(default_factory=lambda: Trends(FakeClock()).document())
     turn: int = 0
     changed: threading.Condition = field(default_factory=threading.Condition)
     errors: dict[str, Exception] = field(default_factory=dict)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -26,6 +26,7 @@ class Site:
         self.outbox = outbox or FakeOutbox()
         self.refused: list[tuple[str, str]] = []
         self.wishes: list[tuple[str, Mapping[str, object]]] = []
+        self.heard: list[tuple[str, Sequence[bytes]]] = []
         self.doors = Doors(
             root,
             self.outbox,
@@ -33,6 +34,7 @@ class Site:
             Limits(per_second=10.0, max_bytes=1024, patience_s=1.0),
             lambda *what: self.refused.append(what),
             lambda *wish: self.wishes.append(wish),
+            lambda *said: self.heard.append(said),
         )
         self.thread = threading.Thread(target=self.doors.run)
         self.thread.start()

@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edgetender.decide.buckets import BUCKETS
+from edgetender.decide.device_trends import DeviceDay, device_document, with_device
 from edgetender.decide.serving import Tally, served
-from edgetender.decide.trends import BUCKETS, trends_document, with_sample, with_states
+from edgetender.decide.trends import modules_document, with_sample, with_states
 from edgetender.model.figures import Served
 from edgetender.model.front import FrontServer, FrontState, Member
 from tests.fakes.clock import NOON
@@ -24,7 +27,7 @@ def test_a_bucket_keeps_the_worst_state_the_means_and_the_peaks() -> None:
     day = with_states(day, {"scorer": "unhealthy"}, NOON + timedelta(seconds=20))
     day = with_states(day, {"scorer": "running"}, NOON + timedelta(seconds=40))
     day = with_sample(with_sample(day, {"scorer": ASKED}, NOON), {"scorer": BUSY}, NOON)
-    said = trends_document(day, NOON)["modules"]["scorer"]
+    said = modules_document(day, NOON)["scorer"]
     assert {key: values[-1] for key, values in said.items()} == {
         "state": "unhealthy", "cpu": 0.5, "memoryBytes": 300,
         "requestsPerSecond": 20.0, "errorsPerSecond": 1.0, "meanMilliseconds": 4.0,
@@ -33,7 +36,7 @@ def test_a_bucket_keeps_the_worst_state_the_means_and_the_peaks() -> None:
 
 
 def test_what_nobody_counts_is_null_and_not_nothing() -> None:
-    said = trends_document(with_sample({}, {"scorer": SAMPLE}, NOON), NOON)["modules"]["scorer"]
+    said = modules_document(with_sample({}, {"scorer": SAMPLE}, NOON), NOON)["scorer"]
     assert (said["cpu"][-1], said["requestsPerSecond"][-1], said["meanMilliseconds"][-1]) == (0.5, None, None)
 
 
@@ -48,7 +51,7 @@ def test_however_the_clock_is_set_a_day_is_kept_and_no_more(times: list[datetime
     for at in times:
         day = with_states(day, {"scorer": "running"}, at)  # type: ignore[arg-type, assignment]
         assert len(day) <= BUCKETS
-        states = trends_document(day, at)["modules"]["scorer"]["state"]  # type: ignore[arg-type]
+        states = modules_document(day, at)["scorer"]["state"]  # type: ignore[arg-type]
         assert len(states) == BUCKETS
         assert states[-1] == "running"
 
@@ -85,3 +88,50 @@ def test_a_front_that_cannot_be_asked_for_a_while_costs_no_count() -> None:
 def test_a_front_that_cannot_count_has_no_figures() -> None:
     uncounted = FrontState("scorer", "nat", "spec", True, servers=(FrontServer("c", "172.31.0.9", True),))
     assert served(Tally(), [uncounted], 0.0)[1] == {}
+
+
+DEVICE = {
+    "cpuRatio": 0.2,
+    "memoryTotalBytes": 800,
+    "memoryAvailableBytes": 300,
+    "temperatureCelsius": {"cpu/0": 40.0, "nvme/0": 52.5},
+    "gpus": {"GPU-1": {"utilizationRatio": 0.9, "memoryUsedBytes": 70, "temperatureCelsius": 61}},
+}
+
+
+def last(series: dict[str, list[object]]) -> dict[str, object]:
+    return {key: values[-1] for key, values in series.items()}
+
+
+def test_of_the_device_and_each_gpu_the_mean_of_the_work_and_the_peaks_are_kept() -> None:
+    day = with_device({}, DEVICE, NOON)
+    day = with_device(
+        day,
+        DEVICE | {"cpuRatio": 0.4, "memoryAvailableBytes": 100, "temperatureCelsius": {}, "gpus": {}},
+        NOON,
+    )
+    said = device_document(day, NOON)
+    assert last(said["device"]) == {"busy": 0.3, "memoryBytes": 700, "celsius": 52.5}
+    assert {name: last(one) for name, one in said["gpus"].items()} == {
+        "GPU-1": {"busy": 0.9, "memoryBytes": 70, "celsius": 61}
+    }
+    assert {values[0] for values in said["device"].values()} == {None}
+
+
+def test_what_a_device_cannot_say_is_null() -> None:
+    assert device_document({}, NOON) == {"device": None, "gpus": {}}
+    said = device_document(with_device({}, {"gpus": {"GPU-1": {}}}, NOON), NOON)
+    assert (
+        last(said["device"])
+        == last(said["gpus"]["GPU-1"])
+        == dict.fromkeys(("busy", "memoryBytes", "celsius"))
+    )
+
+
+@given(moments)
+def test_of_a_device_too_a_day_is_kept_and_no_more(times: list[datetime]) -> None:
+    day: DeviceDay = {}
+    for at in times:
+        day = with_device(day, DEVICE, at)
+        assert len(day) <= BUCKETS
+        assert device_document(day, at)["device"]["busy"][-1] == pytest.approx(0.2)

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
-from edgetender.clock import rfc3339
+from edgetender.decide.buckets import DayOf, by_name, changed, number
 
-BUCKET_S = 300
-BUCKETS = 288  # a day
 _WORST_FIRST = ("blocked", "unhealthy", "backoff", "stopped", "waiting", "starting", "pulling", "running")
 
 
@@ -28,34 +26,25 @@ class Bucket:
     mean_ms: float = 0.0
 
 
-Day = Mapping[int, Mapping[str, Bucket]]  # by the bucket's number since 1970, by module
+Day = DayOf[Bucket]  # by module
 
 
 def with_states(day: Day, states: Mapping[str, str], at: datetime) -> Day:
     """*day* with the states that modules are in at *at*."""
     buckets = {name: _of(day, at, name) for name in states}
-    return _changed(
+    return changed(
         day, at, {name: replace(one, state=_worse(one.state, states[name])) for name, one in buckets.items()}
     )
 
 
 def with_sample(day: Day, modules: Mapping[str, Mapping[str, Any]], at: datetime) -> Day:
     """*day* with a sample of the `modules` stream (`decide.documents.module_sample`)."""
-    return _changed(day, at, {name: _sampled(_of(day, at, name), said) for name, said in modules.items()})
+    return changed(day, at, {name: _sampled(_of(day, at, name), said) for name, said in modules.items()})
 
 
-def trends_document(day: Day, now: datetime) -> dict[str, Any]:
-    """The last day by module, oldest first, null where nothing is known: what `GET /v1/trends` answers."""
-    last = _number(now)
-    numbers = range(last - BUCKETS + 1, last + 1)
-    names = sorted({name for number in numbers for name in day.get(number, {})})
-    return {
-        "apiVersion": "edgetender/v1",
-        "kind": "Trends",
-        "from": rfc3339(datetime.fromtimestamp(numbers[0] * BUCKET_S, UTC)),
-        "bucketSeconds": BUCKET_S,
-        "modules": {name: _series([day.get(number, {}).get(name) for number in numbers]) for name in names},
-    }
+def modules_document(day: Day, now: datetime) -> dict[str, dict[str, list[Any]]]:
+    """The last day by module, oldest first, null where nothing is known."""
+    return {name: _series(buckets) for name, buckets in by_name(day, now).items()}
 
 
 def _series(buckets: Iterable[Bucket | None]) -> dict[str, list[Any]]:
@@ -98,15 +87,4 @@ def _worse(one: str, other: str) -> str:
 
 
 def _of(day: Day, at: datetime, name: str) -> Bucket:
-    return day.get(_number(at), {}).get(name, Bucket())
-
-
-def _changed(day: Day, at: datetime, buckets: Mapping[str, Bucket]) -> Day:
-    """*day* with *buckets* at *at*, and without what is older than a day or, by a clock that was set, to come."""
-    now = _number(at)
-    kept = {number: modules for number, modules in day.items() if now - BUCKETS < number <= now}
-    return kept | {now: {**kept.get(now, {}), **buckets}}
-
-
-def _number(at: datetime) -> int:
-    return int(at.timestamp()) // BUCKET_S
+    return day.get(number(at), {}).get(name, Bucket())

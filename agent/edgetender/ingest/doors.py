@@ -18,7 +18,7 @@ from typing import Any
 
 from edgetender.clock import Clock
 from edgetender.errors import EngineRefused
-from edgetender.ingest.taking import Delayed, Limits, Taker
+from edgetender.ingest.taking import Delayed, Heard, Limits, Taker
 from edgetender.model.observed import Observed
 from edgetender.ports import Outbox
 
@@ -55,10 +55,12 @@ class Doors:
         limits: Limits | None = None,
         refused: Callable[[str, str], None] = lambda _module, _code: None,
         delayed: Delayed = lambda _module, _wish: None,
+        heard: Heard = lambda _module, _messages: None,
     ) -> None:
-        """*refused* is told of each request that is not taken: whose, and why; *delayed* of each wish."""
+        """*refused* is told of each request that is not taken: whose, and why; *delayed* of each wish, *heard* of all
+        messages that are taken."""
         self._root = root
-        self._taker = Taker(outbox, clock, limits or Limits(), refused, delayed)
+        self._taker = Taker(outbox, clock, limits or Limits(), refused, delayed, heard)
         self._changing = threading.Lock()
         self._doors: dict[str, _Door] = {}
         self._seen: set[str] = set()

@@ -27,6 +27,7 @@ _DURABLE_EXPIRY_S = 7 * 86400
 
 Streams = Mapping[str, str]  # by name, the kind
 Delayed = Callable[[str, Mapping[str, object]], None]  # a module, its wish; written down when it returns
+Heard = Callable[[str, Sequence[bytes]], None]  # a module, what it sent and was taken
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,8 @@ class Limits:
 class Taker:
     """What modules may send is counted by module. `talk` is called on one loop.
 
-    *refused* hears whose request is not taken, and why; *delayed* which module wants its update to wait.
+    *refused* hears whose request is not taken, and why; *delayed* which module wants its update to wait; *heard* what
+    is taken.
     """
 
     def __init__(
@@ -55,9 +57,10 @@ class Taker:
         limits: Limits,
         refused: Callable[[str, str], None],
         delayed: Delayed,
+        heard: Heard,
     ) -> None:
         self._outbox, self._clock, self._limits = outbox, clock, limits
-        self._refused, self._delayed = refused, delayed
+        self._refused, self._delayed, self._heard = refused, delayed, heard
         self._buckets: dict[str, Bucket] = {}
         self._writers = ThreadPoolExecutor(_WRITERS, thread_name_prefix="ingest")
 
@@ -127,6 +130,7 @@ class Taker:
         topic, durable = f"telemetry/{module}/{head.stream}", streams[head.stream] == "durable"
         if not await loop.run_in_executor(self._writers, self._queue, topic, found, durable):
             raise Refused(503, "disk.full", "the disk is full; it is kept, but not safe yet", retry_s=30)
+        self._heard(module, found)
         return len(found)
 
     def _pace(self, module: str, count: int) -> None:

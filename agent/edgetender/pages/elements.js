@@ -5,6 +5,7 @@ const MARKS = {
   unhealthy: ["▲", "bad"], backoff: ["↻", "bad"], stopped: ["○", "soft"], blocked: ["✗", "bad"],
   ok: ["✓", "good"], warn: ["!", "mind"], error: ["✗", "bad"], skipped: ["–", "soft"],
   chosen: ["✓", "good"], eligible: ["○", "soft"], rejected: ["✗", "soft"], demoted: ["▲", "bad"],
+  steady: ["✓", "good"], moved: ["!", "mind"], drifted: ["▲", "bad"],
   healthy: ["●", "good"], degraded: ["▲", "bad"], offline: ["○", "bad"], unknown: ["◌", "mind"], "engine down": ["▲", "bad"],
 };
 

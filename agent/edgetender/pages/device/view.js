@@ -1,4 +1,5 @@
 // How each part of the page looks: data in, elements out.
+import { draw as svg } from "/page/charts.js";
 import { h, size, table, time, word } from "/page/elements.js";
 
 function pull(progress) {
@@ -11,17 +12,9 @@ function pull(progress) {
 }
 
 function spark(values, label) {
-  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-  svg.setAttribute("class", "spark");
-  svg.setAttribute("viewBox", "0 0 120 24");
-  svg.setAttribute("role", "img");
-  svg.setAttribute("aria-label", label);
   const most = Math.max(...values, 0.01);
-  const line = document.createElementNS("http://www.w3.org/2000/svg", "polyline");
   const points = values.map((value, i) => `${120 - values.length + i + 1},${23 - (22 * value) / most}`);
-  line.setAttribute("points", points.join(" "));
-  svg.append(line);
-  return svg;
+  return svg("svg", { class: "spark", viewBox: "0 0 120 24", role: "img", "aria-label": label }, svg("polyline", { points: points.join(" ") }));
 }
 
 function cpu(module, values) {
