@@ -147,6 +147,19 @@ def test_without_a_verdict_in_time_it_is_9_and_the_manifest_stays(push, broker):
     assert "no verdict from silent within 1 s" in said.err
 
 
+def test_what_keeps_a_verdict_from_coming_is_said(push, broker):
+    with Listener(broker.port, "stuck") as device:
+        stuck = {"modules": {"scorer": {"state": "blocked", "why": "no variant fits this device"}}}
+        answer = answering(device, verdict(406, "being applied"), **stuck)
+        said = push("stuck", "--follow", "--timeout", "3s")
+        answer.join()
+    assert said.code == 9
+    assert said.err.splitlines()[-2:] == [
+        "no verdict from stuck within 3 s; it has the manifest, and goes on",
+        "  scorer: no variant fits this device",
+    ]
+
+
 def test_several_devices_get_it_one_after_the_other_with_one_trace(push, broker):
     with Listener(broker.port, "first") as first, Listener(broker.port, "second") as second:
         answers = [
@@ -227,6 +240,29 @@ def test_the_next_trust_root_is_pushed_and_waited_for(push, tmp_path, capsys, br
         assert device.wait("desired").body == (keys / "root.2.json").read_bytes()
     said = push("cam-silent-root", "--follow", "--timeout", "1s", "-o", "json")
     assert (said.code, json.loads(said.out)["rootVersion"]) == (9, 2)
+
+
+def test_a_root_that_the_device_refuses_is_told_with_its_reason(push, tmp_path, capsys, broker):
+    keys, shell = tmp_path / "keys", Shell(capsys)
+    shell.run("keys", "init", keys)
+    shell.run("keys", "revoke", keys, "manifest-1")
+    (tmp_path / "line3.yaml").write_bytes((keys / "root.2.json").read_bytes())
+    why = ("version", "root.not_next", "version 2 does not follow 0; bring version 1")
+    before = {"lastDesiredVersion": 14, "lastDesiredStatus": verdict(200, "running")}
+    with Listener(broker.port, "cam-behind") as device:
+        device.publish("reported", json.dumps(before).encode(), retain=True)
+
+        def answer():
+            device.wait("desired", b'"payloadType"', within_s=20)
+            refused = {"lastDesiredVersion": None, "lastDesiredStatus": verdict(403, "no", why)}
+            device.publish("reported", json.dumps(before | refused).encode(), retain=True)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        said = push("cam-behind", "--follow", "--timeout", "20s")
+        thread.join()
+    assert (said.code, said.out) == (1, "cam-behind  trust root version 2 refused\n")
+    assert "version: version 2 does not follow 0; bring version 1 [root.not_next]" in said.err
 
 
 def test_a_root_that_its_own_keys_did_not_sign_is_not_pushed(push, tmp_path, broker):

@@ -83,6 +83,14 @@ class ManifestFile:
 
         return is_iotedge(self.document().value)
 
+    def numbered(self, version: int | None) -> int:
+        """The version it is read as, where `--version` said *version*. Raises UsageError, ManifestInvalid."""
+        if version is None and self.is_iotedge:
+            raise click.UsageError("an IoT Edge deployment has no version of its own: say which by --version")
+        if version is not None and not self.is_iotedge:
+            raise click.UsageError("--version is for an IoT Edge deployment; a manifest has its own")
+        return version or 1
+
     @property
     def is_signed(self) -> bool:
         """Whether it is an envelope, as `edgetender sign` writes it. Raises ManifestInvalid."""

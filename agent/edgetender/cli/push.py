@@ -114,17 +114,14 @@ def push(
                 for device in devices
             ]
             return worst(roots)
-        if document.is_iotedge != (version is not None):
-            raise click.BadParameter(
-                "goes with an IoT Edge deployment; a manifest has its own", param_hint="--version"
-            )
-        manifest = document.value(version or 1)
+        number = document.numbered(version)
+        manifest = document.value(number)
         if now and document.is_signed:
             raise click.BadParameter("is the author's to say: sign it with update.now", param_hint="--now")
         if now and isinstance(manifest, dict):
             manifest = {**manifest, "update": {**(manifest.get("update") or {}), "now": True}}
         manifest_of(manifest)
-        body = canonical(manifest) if now else document.wire(version or 1)
+        body = canonical(manifest) if now else document.wire(number)
     trace = new_traceparent()
     told = [
         deliver(session, settings, device, manifest, body, timeout_s=timeout_s, follow=follow, trace=trace)
@@ -154,14 +151,19 @@ def _root(
     """The next root document goes the way of a manifest; the next manifest takes its place at the broker."""
     with DeviceLink(settings, device, listens=follow) as link:
         link.push(body, timeout_s=timeout_s)
-        counts = link.root_counts(version, timeout_s=timeout_s) if follow else None
-    said = {None: "pushed", True: "counts", False: f"does not count within {timeout_s:g} s"}[counts]
+        refusal = link.root_refusal(version, timeout_s=timeout_s) if follow else None
+    code, outcome = Exit.OK, "counts" if follow else "pushed"
+    if follow and refusal != ():
+        code, outcome = (Exit.FAILED, "refused") if refusal else (Exit.TIMED_OUT, "does not count")
     if session.for_people:
-        session.print_lines([f"{device}  trust root version {version} {said}"])
+        late = f" within {timeout_s:g} s" if code is Exit.TIMED_OUT else ""
+        session.print_lines([f"{device}  trust root version {version} {outcome}{late}"])
     else:
+        problems = [{"path": one.path, "code": one.code, "message": one.message} for one in refusal or ()]
         answer = {"apiVersion": "edgetender/v1", "kind": "Push", "device": device, "rootVersion": version}
-        session.print_document(answer | {"outcome": "pushed" if counts is None else said.split(" within")[0]})
-    return Exit.TIMED_OUT if counts is False else Exit.OK
+        session.print_document(answer | {"outcome": outcome, "problems": problems})
+    say_problems(refusal or ())
+    return code
 
 
 def deliver(
@@ -207,7 +209,10 @@ def deliver(
 def _verdict(last: Report | None, device: str, timeout_s: float) -> Exit:
     code = _VERDICTS[last.outcome if last else Outcome.APPLYING]
     if code is Exit.TIMED_OUT:
-        say(f"no verdict from {device} within {timeout_s:g} s; it gets the manifest when it can")
+        here = "it has the manifest, and goes on" if last else "it gets the manifest when it can"
+        say(f"no verdict from {device} within {timeout_s:g} s; {here}")
+        for module, why in last.troubles if last else ():
+            say(f"  {module}: {why}")
     say_problems(last.problems if last else ())
     return code
 

@@ -97,11 +97,7 @@ def sign(
         read(path)  # before any registry is asked
     document = ManifestFile(file)
     with document.faults_located():
-        if document.is_iotedge != (version is not None):
-            raise click.BadParameter(
-                "goes with an IoT Edge deployment; a manifest has its own", param_hint="--version"
-            )
-        manifest = document.value(version or 1)
+        manifest = document.value(document.numbered(version))
         manifest_of(manifest)
         if resolve:
             manifest = resolved(manifest, store)

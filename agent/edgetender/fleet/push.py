@@ -49,7 +49,10 @@ _OUTCOMES: dict[int, Outcome] = {
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The device's word on the newest manifest it received; *modules* maps each module to its state."""
+    """The device's word on the newest manifest it received; *modules* maps each module to its state.
+
+    *troubles* says why some are not as they should be.
+    """
 
     version: int | None
     code: int
@@ -57,12 +60,18 @@ class Report:
     problems: tuple[Problem, ...]
     modules: dict[str, str]
     waits: str = ""  # what it waits for, while it is being applied
+    troubles: tuple[tuple[str, str], ...] = ()  # module, why
 
     @property
     def outcome(self) -> Outcome:
         if self.code == DesiredCode.APPLYING and self.waits:
             return Outcome.WAITING
         return _OUTCOMES.get(self.code, Outcome.REFUSED)
+
+    @property
+    def refuses_root(self) -> bool:
+        """Whether the newest that came was a trust root, and was not taken: manifests have a version."""
+        return self.version is None and self.outcome is Outcome.REFUSED
 
 
 def new_traceparent() -> str:
@@ -77,13 +86,15 @@ def report_of(body: bytes) -> Report | None:
         status = document["lastDesiredStatus"]
         if status is None:
             return None
+        modules = document.get("modules", {})
         return Report(
             document.get("lastDesiredVersion"),
             int(status["code"]),
             str(status.get("description", "")),
             tuple(Problem(one["path"], one["code"], one["message"]) for one in status.get("problems", ())),
-            {name: str(module["state"]) for name, module in document.get("modules", {}).items()},
+            {name: str(module["state"]) for name, module in modules.items()},
             "; ".join(sorted({str(one["why"]) for one in document.get("waits", {}).values()})),
+            tuple((name, str(why)) for name, module in sorted(modules.items()) if (why := module.get("why"))),
         )
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
@@ -177,22 +188,26 @@ class DeviceLink:
         if stale is not None:
             yield stale
 
-    def root_counts(self, version: int, *, timeout_s: float) -> bool:
-        """Whether the device says within *timeout_s* seconds that it goes by trust root *version*, or a later one.
+    def root_refusal(self, version: int, *, timeout_s: float) -> tuple[Problem, ...] | None:
+        """Why the device does not go by trust root *version*: empty once it does, or goes by a later one.
 
-        Raises LinkDown when the connection is lost.
+        None where it says neither within *timeout_s* seconds. Raises LinkDown when the connection is lost.
         """
         deadline = time.monotonic() + timeout_s
+        before = [report_of(body) for body in self._waiting()]
         while (left_s := deadline - time.monotonic()) > 0:
             try:
-                said = root_version(self._heard.get(timeout=min(left_s, 0.5)))
+                body = self._heard.get(timeout=min(left_s, 0.5))
             except queue.Empty:
                 if self._failure is not None:
                     raise self._failure from None
                 continue
-            if said >= version:
-                return True
-        return False
+            if root_version(body) >= version:
+                return ()
+            report = report_of(body)
+            if report is not None and report.refuses_root and report not in before:
+                return report.problems
+        return None
 
     def _waiting(self) -> Iterator[bytes]:
         while not self._heard.empty():
