@@ -216,7 +216,11 @@ def test_a_broker_that_does_not_answer_is_said_with_its_own_exit_code() -> None:
 
 @pytest.mark.parametrize(
     ("listen", "said"),
-    [("x", "write it like 127.0.0.1:9787"), ("192.0.2.1:1", "choose another with --listen")],
+    [
+        ("x", "write it like 127.0.0.1:9787"),
+        ("127.0.0.1:65536", "write it like 127.0.0.1:9787"),
+        ("192.0.2.1:1", "192.0.2.1:1: Cannot assign requested address; choose another with --listen"),
+    ],
 )
 def test_an_address_that_is_none_or_taken_is_explained(listen: str, said: str) -> None:
     code, _, err = ended(shell("serve", "--broker", "mqtt://127.0.0.1:1", "--listen", listen))

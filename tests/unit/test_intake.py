@@ -145,7 +145,8 @@ def test_a_rollback_to_what_is_not_kept_runs_already_or_is_no_version_changes_no
 
 def test_without_an_earlier_version_there_is_nothing_to_roll_back_to():
     intake = decided({}, "rollback", holding(ONE), versions={(0, 1): VERSIONS[0, 1]})
-    assert intake.decision.description == "cannot roll back to an earlier version: not kept here (kept: 1)"
+    said = "cannot roll back: no version before this one was accepted here (kept: 1); name one by --to"
+    assert intake.decision.description == said
 
 
 def test_a_version_that_never_ran_is_not_returned_to_by_itself():

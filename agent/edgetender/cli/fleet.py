@@ -24,6 +24,7 @@ _MARKS = {
     "offline": ("○", "[--]", "red"),
 }
 _BAD = ("▲", "[!!]", "red")
+_LAST_PORT = 65_535
 _QUIET_S = 0.5  # what a broker keeps comes at once; after this long a silence there is no more of it
 
 
@@ -141,15 +142,15 @@ def serve(
 
     settings = broker_settings(broker, ca, certificate, key, username)
     host, _, port = listen.rpartition(":")
-    if not port.isdigit():
+    if not port.isdigit() or int(port) > _LAST_PORT:
         raise click.BadParameter(
             f"{listen!r} is no address; write it like 127.0.0.1:9787", param_hint="--listen"
         )
     found = Fleet(SystemClock())
     try:
         answering = FleetServer(found, host.strip("[]") or "127.0.0.1", int(port))
-    except (OSError, OverflowError) as error:
-        say(f"cannot listen on {listen}: {error}; choose another with --listen")
+    except OSError as error:
+        say(f"cannot listen on {listen}: {error.strerror or error}; choose another with --listen")
         return Exit.FAILED
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

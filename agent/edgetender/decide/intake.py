@@ -134,9 +134,13 @@ def _rollback(
         return _refused(delivery, ledger, 400, "cannot roll back: 'to' is a version, like 13 or 1:13")
     entry = wanted(asked, ledger, versions)
     if entry is None or not entry.body:
-        which = f"version {asked}" if asked is not None else "an earlier version"
         known = ", ".join(named(one, versions) for one in sorted(versions) if versions[one].body) or "none"
-        return _refused(delivery, ledger, 404, f"cannot roll back to {which}: not kept here (kept: {known})")
+        why = (
+            f"cannot roll back: no version before this one was accepted here (kept: {known}); name one by --to"
+            if asked is None
+            else f"cannot roll back to version {asked}: not kept here (kept: {known})"
+        )
+        return _refused(delivery, ledger, 404, why)
     if current is not None and entry.sha256 == current.sha256 and ledger.candidate is None:
         return _refused(delivery, ledger, 409, f"version {entry.version} is what runs already")
     if ledger.candidate is not None and entry.sha256 == ledger.candidate.sha256:

@@ -24,7 +24,7 @@ class Keyring:
     """`root.json`, each `root.<version>.json` before it, and `<name>.key` per private key (0600).
 
     Every change makes the next root document, signed by the keys that are here and by *more* key files; it is
-    verified as a device would before it is written. Raises TrustRefused where signatures are missing.
+    verified as a device would before it is written. Raises NotFound where too few of the root keys are here.
     """
 
     def __init__(self, folder: Path, password: Secret | None = None, more: Iterable[Path] = ()) -> None:
@@ -100,10 +100,12 @@ class Keyring:
         wanted = {*current.roles.root.keys, *document["roles"]["root"]["keys"]}
         here = (*self._here(), *((fresh[1],) if fresh is not None else ()))
         signers = {key.keyid: key for key in here if key.keyid in wanted}
-        if not signers:
-            why = f"none of its root keys is in {self.folder}, and {current.roles.root.threshold} must sign"
+        at_hand = sorted(current.keys[keyid].name for keyid in signers.keys() & current.roles.root.keys)
+        if len(at_hand) < (needed := current.roles.root.threshold):
+            only = f"{', '.join(at_hand)} alone" if at_hand else "none"
+            why = f"of its root keys {only} can be used here ({self.folder}), and {needed} must sign"
             raise NotFound(
-                f"cannot sign root version {document['version']}: {why}; bring them with --key FILE"
+                f"cannot sign root version {document['version']}: {why}; bring others with --key FILE"
             )
         body = sealed(ROOT_TYPE, canonical(document), signers.values())
         root = next_root(current, body)

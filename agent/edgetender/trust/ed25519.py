@@ -59,7 +59,11 @@ class SigningKey:
         try:
             key = load_pem_private_key(body, password.reveal().encode() if password else None)
         except TypeError:  # the library's way to say that a password is missing, or one too many
-            why = "it is encrypted" if password is None else "it is not encrypted, a password was given"
+            why = (
+                "it is encrypted; set EDGETENDER_KEY_PASSWORD"
+                if password is None
+                else "it is not encrypted, a password was given"
+            )
             raise CredentialUnusable(f"cannot use the key {name}: {why}") from None
         except (ValueError, UnsupportedAlgorithm):
             raise CredentialUnusable(
