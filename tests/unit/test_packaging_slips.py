@@ -41,8 +41,6 @@ def packaging(ask, model="weights.bin", *words):
 def test_a_link_that_leads_to_itself_is_named(ask):
     Path("source").mkdir()
     Path("source/score.py").write_text(SCRIPT)
-    Path("source/a").symlink_to("b")
-    Path("source/b").symlink_to("a")
     Path("model").mkdir()
     Path("model/self").symlink_to("self")
     Path("model/weights").write_text("w")
@@ -54,6 +52,31 @@ def test_a_link_that_leads_to_itself_is_named(ask):
     assert (code, "cannot find the model round: it is a link that leads nowhere" in said) == (4, True)
     code, said = packaging(ask, "weights.bin", "--source-dir", "source", "--output", "round")
     assert (code, "Traceback" in said) == (4, False)
+
+
+def test_all_that_cannot_be_packed_is_named_at_once_with_what_else_is_wrong(ask):
+    Path("source/a").mkdir(parents=True)
+    Path("source/score.py").write_text(SCRIPT)
+    Path("model").mkdir()
+    for place in ("source/a/self", "source/self", "model/self", "model/selves"):
+        Path(place).symlink_to(Path(place).name)
+    Path("source/out").symlink_to("/etc/hostname")
+    os.mkfifo("source/pipe")
+
+    code, said = packaging(ask, "model", "--source-dir", "source", "--conda", "none.yml")
+    source = Path("source").absolute()
+    assert code == 6
+    assert {
+        line.removesuffix(" [path.unpackable]") for line in said.splitlines() if "unpackable" in line
+    } == {
+        "model/self: is a link that leads to itself",
+        "model/selves: is a link that leads to itself",
+        f"{source}/a/self: is a link that leads to itself",
+        f"{source}/self: is a link that leads to itself",
+        f"{source}/out: is a link that leads out of {source}",
+        f"{source}/pipe: is neither file, directory nor link",
+    }
+    assert "condaFile: " in said
 
 
 @pytest.mark.parametrize("content", [{}, {"weights": b""}])
@@ -148,15 +171,21 @@ def as_nobody():
 def test_what_may_not_be_read_is_named_and_nothing_is_left_out_in_silence(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     tmp_path.chmod(0o755)
-    Path("model/private").mkdir(parents=True)
-    for name in ("score.py", "weights.bin", "model/weights.bin"):
+    for folder in ("model/private", "model/secret"):
+        Path(folder).mkdir(parents=True)
+        Path(folder).chmod(0)
+    for name in ("score.py", "weights.bin", "model/weights.bin", "model/more.bin"):
         Path(name).write_text(SCRIPT)
         Path(name).chmod(0)
     Path("model/weights.bin").chmod(0o644)
-    Path("model/private").chmod(0)
+    unread = [
+        f"model/{name}: cannot be read: Permission denied" for name in ("more.bin", "private", "secret")
+    ]
     with as_nobody():
-        with pytest.raises(ConfigInvalid, match="model/private: cannot be read: Permission denied"):
-            list(tree(Path("model"), "at"))
+        for walked in (lambda: list(tree(Path("model"), "at")), lambda: from_path(Path("model"), "m")):
+            with pytest.raises(ConfigInvalid) as refused:
+                walked()
+            assert [str(one) for one in refused.value.problems] == unread
         with pytest.raises(ConfigInvalid, match=r"weights.bin: cannot be read: Permission denied"):
             from_path(Path("weights.bin"), "m")
         found = InferenceConfig(entry_script="score.py", requirements_file="score.py").problems()

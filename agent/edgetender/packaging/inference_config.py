@@ -6,6 +6,7 @@ from pathlib import Path
 
 from edgetender.errors import ConfigInvalid, Problem
 from edgetender.packaging import base_name, docker_steps, entry_script
+from edgetender.packaging.layer import unpackable
 from edgetender.packaging.named_environment import Environment
 from edgetender.secret import Secret
 
@@ -95,6 +96,8 @@ class InferenceConfig:
         found = [*self.base_image_registry.problems(), *self._base_problems()]
         if self.source_directory and not self.source.is_dir():
             found.append(Problem("sourceDirectory", "path.missing", f"{self.source} is no directory"))
+        elif self.source_directory:
+            found += unpackable(self.source)
         if script_required or self.entry_script is not None:
             confined = bool(self.source_directory)
             found += entry_script.problems(self.entry_script, self.source, confined=confined)

@@ -12,13 +12,14 @@ import stat
 import struct
 import tarfile
 import zlib
+from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path, PurePosixPath
 from tempfile import NamedTemporaryFile
-from typing import Any, BinaryIO, NoReturn, cast
+from typing import Any, BinaryIO, cast
 
 from edgetender.errors import ConfigInvalid, Problem
 
@@ -26,6 +27,7 @@ EPOCH = 315532800  # 1980-01-01: the earliest time a zip file (a wheel made from
 GZIP = "application/vnd.oci.image.layer.v1.tar+gzip"
 _CHUNK = 1 << 20
 _PYC_HEADER = 16
+_AS_OPEN_DOES = os.access in os.supports_effective_ids
 _SKIPPED = frozenset(
     {"__pycache__", ".git", ".hg", ".svn", ".venv", ".mypy_cache", ".pytest_cache", ".DS_Store"}
 )
@@ -163,12 +165,21 @@ def tree(
 ) -> Iterator[Entry]:
     """Yield what is under *root* as it shall be at *at* in the image: owned by root, readable by all.
 
-    Symbolic links stay links when they lead to a place inside *root*; others are refused (ConfigInvalid),
-    they would point at something else on the device. *skip_caches*: leave version control and caches out.
-    *kept*: leave out what is not among these. What cannot be read is refused too.
+    Symbolic links stay links when they lead to a place inside *root*; others would point at something else on the
+    device. *skip_caches*: leave version control and caches out. *kept*: leave out what is not among these.
+    Raises ConfigInvalid at the end, with everything that cannot be packed or read.
     """
+    problems: list[Problem] = []
+
+    def note(path: Path, why: str) -> None:
+        problems.append(Problem(str(path), "path.unpackable", why))
+
+    def unread(error: OSError) -> None:
+        """A directory nobody may read would be left out of the image without a word."""
+        note(Path(error.filename), f"cannot be read: {error.strerror}")
+
     yield Entry(at)
-    for folder, names, files in os.walk(root, onerror=_refuse_unread):
+    for folder, names, files in os.walk(root, onerror=unread):
         here = Path(folder)
         names[:] = sorted(
             name
@@ -181,7 +192,40 @@ def tree(
             path = here / name
             if kept is not None and path not in kept:
                 continue
-            yield _entry(path, root, f"{at}/{path.relative_to(root).as_posix()}")
+            status = path.lstat()
+            if why := _why_not(path, status, root):
+                note(path, why)
+            else:
+                yield _entry(path, status, f"{at}/{path.relative_to(root).as_posix()}")
+    if problems:
+        raise ConfigInvalid(tuple(problems))
+
+
+def unpackable(root: Path) -> tuple[Problem, ...]:
+    """Return everything for which `tree` would refuse *root*."""
+    try:
+        deque(tree(root, ""), maxlen=0)
+    except ConfigInvalid as error:
+        return error.problems
+    return ()
+
+
+def _why_not(path: Path, status: os.stat_result, root: Path) -> str | None:
+    """Why *path* cannot be packed; a directory that cannot be read is told by the walk."""
+    if stat.S_ISLNK(status.st_mode):
+        target = path.readlink()
+        if not path.exists() and _leads_round(path):
+            return "is a link that leads to itself"
+        # realpath, because Path.resolve raises at a link that leads to itself
+        inside = Path(os.path.realpath(path.parent / target)).is_relative_to(os.path.realpath(root))
+        return f"is a link that leads out of {root}" if target.is_absolute() or not inside else None
+    if stat.S_ISREG(status.st_mode):
+        return (
+            None
+            if os.access(path, os.R_OK, effective_ids=_AS_OPEN_DOES)
+            else "cannot be read: Permission denied"
+        )
+    return None if stat.S_ISDIR(status.st_mode) else "is neither file, directory nor link"
 
 
 def _leads_round(link: Path) -> bool:
@@ -192,28 +236,9 @@ def _leads_round(link: Path) -> bool:
     return False
 
 
-def _refuse_unread(error: OSError) -> NoReturn:
-    """A directory nobody may read would be left out of the image without a word."""
-    _refuse(Path(error.filename), f"cannot be read: {error.strerror}")
-
-
-def _refuse(path: Path, why: str) -> NoReturn:
-    raise ConfigInvalid((Problem(str(path), "path.unpackable", why),))
-
-
-def _entry(path: Path, root: Path, at: str) -> Entry:
-    status = path.lstat()
+def _entry(path: Path, status: os.stat_result, at: str) -> Entry:
     if stat.S_ISLNK(status.st_mode):
-        target = path.readlink()
-        # realpath, because Path.resolve raises at a link that leads to itself
-        inside = Path(os.path.realpath(path.parent / target)).is_relative_to(os.path.realpath(root))
-        if not path.exists() and _leads_round(path):
-            _refuse(path, "is a link that leads to itself")
-        if target.is_absolute() or not inside:
-            _refuse(path, f"is a link that leads out of {root}")
-        return Entry(at, link=PurePosixPath(target).as_posix())
+        return Entry(at, link=PurePosixPath(path.readlink()).as_posix())
     if stat.S_ISDIR(status.st_mode):
         return Entry(at)
-    if not stat.S_ISREG(status.st_mode):
-        _refuse(path, "is neither file, directory nor link")
     return Entry(at, path, mode=0o755 if status.st_mode & 0o100 else 0o644)
