@@ -62,7 +62,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cli": KEEPING
     | {"trust", "api", "checks", "config", "packaging", "fleet", "documents", "support", "convert"},
     # beside
-    "packaging": WORDS | {"registry", "trust", "transports", "documents"},
+    "packaging": KEEPING | {"registry", "trust", "transports", "documents"},
     "fleet": KEEPING | {"registry", "trust", "transports", "documents", "pages"},
     "pages": set(),
 }

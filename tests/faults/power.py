@@ -82,7 +82,7 @@ class Disk:
                 _apply(file.durable, operation)
             file.pending.clear()
             return
-        for operation, made in [one for one in self._names if _parent(one[0].path) == path]:
+        for operation, made in [one for one in self._names if path in _changed(one[0])]:
             _name(self._durable, operation, made)
             self._names.remove((operation, made))
 
@@ -138,7 +138,15 @@ def _name(names: dict[str, _Inode | None], operation: Operation, made: _Inode) -
         case Kind.UNLINK:
             names.pop(operation.path, None)
         case Kind.RENAME if operation.path in names:
-            names[operation.data.decode()] = names.pop(operation.path)
+            old, fresh = operation.path, operation.data.decode()
+            for path in [one for one in names if one == old or one.startswith(f"{old}/")]:
+                names[fresh + path.removeprefix(old)] = names.pop(path)
+
+
+def _changed(operation: Operation) -> tuple[str, ...]:
+    """The directories whose sync makes it durable: of a rename, either."""
+    paths = (operation.path, operation.data.decode()) if operation.kind is Kind.RENAME else (operation.path,)
+    return tuple(map(_parent, paths))
 
 
 def _parent(path: str) -> str:

@@ -7,11 +7,14 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections import deque
 from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
+from edgetender.errors import Permanent
+from edgetender.packaging.model_store import ModelStore
 from tests.faults import shim
 from tests.faults.device import REPOSITORY
 from tests.faults.power import Cut, Disk
@@ -138,3 +141,38 @@ def test_what_is_replaced_in_a_new_directory_is_there_with_it(tmp_path: Path) ->
 
     assert left(written, Cut(len(written)), "a/b/said") == b"new"
     assert (tmp_path / "state/a/b").stat().st_mode & 0o777 == 0o700
+
+
+REGISTER = """
+import shutil
+from edgetender.packaging.model_store import ModelStore
+shutil._USE_CP_SENDFILE = False  # the shim knows no sendfile
+ModelStore(directory / "models").register(Path({model!r}), "m")
+"""
+
+
+def test_the_power_may_go_at_any_step_and_a_model_is_registered_whole_or_not_at_all(tmp_path: Path) -> None:
+    model = tmp_path / "net"
+    (model / "deep").mkdir(parents=True)
+    (model / "deep" / "weights.bin").write_bytes(OLD)
+    (model / "vocabulary").write_bytes(NEW)
+    written = recorded(tmp_path, REGISTER.format(model=str(model)))
+
+    def registered(cut: Cut, operations: list[Operation]) -> int:
+        disk = Disk()
+        for operation in operations[: cut.number]:
+            disk.take(operation)
+        with tempfile.TemporaryDirectory() as folder:
+            disk.leave(place := Path(folder, "state"), cut)
+            store = ModelStore(place / "models")
+            found = store.list()
+            for one in found:
+                store.download(one, Path(folder, "copy"))  # which looks whether it is what was registered
+            return len(found)
+
+    for number in range(len(written) + 1):
+        for cut in cuts(number):
+            assert registered(cut, written) == 1 or number < len(written), cut
+    unsynced = [one for one in written if one.kind is not Kind.SYNC]
+    with pytest.raises((Permanent, ValueError)):
+        deque(registered(Cut(len(unsynced), seed), unsynced) for seed in range(500))

@@ -1,10 +1,12 @@
 """Does the store keep models as they were, each version once?"""
 
+import os
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from edgetender.errors import ConfigInvalid, NotFound
+from edgetender.errors import ConfigInvalid, NotFound, Permanent
 from edgetender.packaging import ModelStore
 from edgetender.packaging.model_store import from_path
 
@@ -103,3 +105,33 @@ def test_many_registering_at_once_each_get_a_version_of_their_own(store, model):
         versions = list(crowd.map(lambda _: store.register(model, "busy").version, range(24)))
 
     assert sorted(versions) == list(range(1, 25))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")
+def test_a_full_disk_is_named_by_a_download_and_by_a_registration_and_holds_nothing_of_either(
+    tmp_path, model
+):
+    small, weights = tmp_path / "small", tmp_path / "net"
+    small.mkdir()
+    weights.mkdir()
+    (weights / "weights.bin").write_bytes(bytes(2**20))
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", small], check=True)
+    try:
+        kept = ModelStore(tmp_path / "models").register(weights, "net")
+        full = f"the disk of {small} is full; make room, or name another directory"
+        with pytest.raises(Permanent, match=f"^cannot download net:1: {full}$"):
+            ModelStore(tmp_path / "models").download(kept, small)
+        with pytest.raises(Permanent, match=f"^cannot register net: the disk of {small} is full; make room"):
+            ModelStore(small).register(weights, "net")
+        assert list(small.iterdir()) == []
+    finally:
+        subprocess.run(["umount", small], check=True)
+
+
+def test_what_no_package_has_is_not_kept_with_a_model(store, tmp_path):
+    folder = tmp_path / "net"
+    (folder / ".venv").mkdir(parents=True)
+    (folder / ".venv" / "python").symlink_to("/usr/bin/python3")
+    (folder / "weights").write_text("w")
+
+    assert [one.name for one in store.register(folder, "net").path.iterdir()] == ["weights"]

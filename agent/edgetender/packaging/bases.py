@@ -80,7 +80,7 @@ class Bases:
         if mine.is_dir():
             return Base(mine, _as_written_here(reference))
         kept = self._pulled.place(f"{name}--{platform.replace('/', '-')}")
-        if reference.digest and kept.is_dir():
+        if reference.digest and oci_layout.is_whole(kept):
             return Base(kept, name)
         login = self._logins.get(reference.registry)
         if given.username and given.host == reference.registry:
@@ -88,7 +88,7 @@ class Bases:
         try:
             self._fetch(login, reference, platform, kept)
         except RegistryUnreachable as error:
-            if not kept.is_dir():
+            if not oci_layout.is_whole(kept):
                 raise
             self._say(f"{error}; going on with the copy of {name} that is here")
         return Base(kept, name)

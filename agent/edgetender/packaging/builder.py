@@ -171,17 +171,24 @@ class DirectBuilder:
         key = (
             f"base-{fingerprint(base)}" if base.is_file() else None
         )  # a directory is looked through each time
-        kept = self._store.note(key) if key is not None else None
-        known = kept is not None and self._store.holds(kept["layer"])
-        if kept is not None and known:
-            image = oci_layout.image_of(blobs, kept["image"])
-        else:
+        kept = self._imported(key) if key is not None else None
+        if (image := kept) is None:
             self._say(f"importing {base}")
             image = base_image.import_rootfs(base, blobs)
             if key is not None:
                 self._store.keep(key, {"image": image.digest, "layer": image.layers[0].digest})
         oci_layout.check_platform(image, platform, base)
-        return image, known
+        return image, kept is not None
+
+    def _imported(self, key: str) -> Image | None:
+        """What the note *key* names, if it is still here, and whole: a power cut may have left it hollow."""
+        kept = self._store.note(key)
+        if kept is None or not self._store.holds(kept["layer"]):
+            return None
+        try:
+            return oci_layout.image_of(self._store.blobs, kept["image"])
+        except (OSError, ValueError, KeyError):
+            return None
 
     def _python(self, image: Image) -> Python:
         key = f"python-{image.digest.removeprefix('sha256:')}"

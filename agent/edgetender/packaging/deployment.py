@@ -9,6 +9,7 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
+from edgetender import durable
 from edgetender.codec import canonical
 from edgetender.errors import ConfigInvalid, NotFound, Permanent, Problem
 from edgetender.model.reading import manifest_of
@@ -77,10 +78,8 @@ class Deployments:
 
     def keep(self, device: str, manifest: Mapping[str, Any]) -> None:
         """Remember it, before it is sent: what may have arrived must not be numbered again."""
-        self._root.mkdir(parents=True, exist_ok=True)
-        part = self._root / f".{device}.{writer()}"
-        part.write_bytes(canonical(manifest))
-        part.replace(self._root / f"{device}.json")
+        durable.make_directory(self._root)
+        durable.replace(self._root / f"{device}.json", canonical(manifest), by=writer())
 
     def images(self) -> dict[str, set[str]]:
         """Which image, by its digest, was given to which devices last. Raises Permanent where a file is damaged."""

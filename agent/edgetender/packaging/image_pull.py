@@ -1,6 +1,7 @@
 """How does an image get from a registry into a layout here? Blob by blob, each checked; what is here is not fetched."""
 
 import contextlib
+import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -74,6 +75,8 @@ def _fetch(
     try:
         with part.open("a+b") as into:
             registry.blob(repository, digest, into, tell)
+            into.flush()
+            os.fsync(into.fileno())  # what has the blob's name is taken for whole, after a power cut too
         part.replace(oci_layout.blob(blobs, digest))
     finally:
         if part.is_file():

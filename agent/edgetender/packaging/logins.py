@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from edgetender import durable
 from edgetender.errors import CredentialUnusable, NotFound
 from edgetender.model.image import Credential
 from edgetender.packaging.docker_logins import docker_login
-from edgetender.packaging.writer import write_privately
+from edgetender.packaging.writer import writer
 from edgetender.registry.distribution import Registry
 from edgetender.secret import Secret
 
@@ -94,7 +95,8 @@ class Logins:
         }
         if default or content["default"] is None:
             content["default"] = login.address
-        write_privately(self._path, json.dumps(content, indent=2))
+        durable.make_directory(self._path.parent)
+        durable.replace(self._path, json.dumps(content, indent=2).encode(), mode=0o600, by=writer())
 
     def _read(self) -> dict[str, Any]:
         try:

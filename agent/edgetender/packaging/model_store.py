@@ -11,6 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from edgetender import durable
 from edgetender.codec import canonical
 from edgetender.errors import ConfigInvalid, NotFound, Permanent, Problem
 from edgetender.packaging.layer import Entry, tree
@@ -77,9 +78,10 @@ def from_path(path: Path, name: str, version: int = 1) -> Model:
         why = "it is a link that leads nowhere" if path.is_symlink() else "there is no such file"
         raise NotFound(f"cannot find the model {path}: {why}; name a file or a directory")
     try:
+        entries = _entries(path)
         if problems := _no_model(path):
             raise ConfigInvalid(problems)
-        return Model(name, version, path, _hash(path), framework_of(path))
+        return Model(name, version, path, _hash(entries), framework_of(path))
     except OSError as error:
         why = f"cannot be read: {error.strerror}"
         raise ConfigInvalid((Problem(str(error.filename or path), "model.unreadable", why),)) from error
@@ -116,10 +118,13 @@ def framework_of(path: Path) -> str | None:
     return "Onnx" if path.is_file() and path.suffix.lower() == ".onnx" else None
 
 
-def _hash(path: Path) -> str:
+def _entries(path: Path) -> list[Entry]:
+    return [Entry(path.name, path)] if path.is_file() else list(tree(path, path.name))
+
+
+def _hash(entries: list[Entry]) -> str:
     """Of names, contents and links: two models that differ in any of them are two models."""
     total = sha256()
-    entries = [Entry(path.name, path)] if path.is_file() else list(tree(path, path.name))
     for entry in sorted(entries, key=lambda one: one.path):
         if entry.link is not None:
             total.update(f"{entry.path}\0-> {entry.link}\n".encode())
@@ -166,18 +171,19 @@ class ModelStore:
         path = Path(os.path.abspath(path))  # noqa: PTH100  "." has no name; resolve() would take a link's target
         offered = from_path(path, name, version or 1)
         folder = self._root / name
-        folder.mkdir(parents=True, exist_ok=True)
+        durable.make_directory(folder)
         with TemporaryDirectory(prefix=".part-", dir=folder) as scratch:
             part = Path(scratch) / "version"
             kept = part / _FILES / path.name
             kept.parent.mkdir(parents=True)
-            _copy(path, kept)
+            _copy(_entries(path), kept.parent)
             while True:
                 number = version if version is not None else max(self._versions(name), default=0) + 1
                 final = folder / str(number) / _FILES / path.name
                 known = said | {"framework": said["framework"] or offered.framework}
                 model = replace(offered, version=number, path=final, **known)
                 (part / _RECORD).write_bytes(canonical(asdict(model) | {"path": path.name}))
+                durable.sync_tree(part.parent)
                 try:
                     part.rename(folder / str(number))
                 except OSError as error:
@@ -187,26 +193,37 @@ class ModelStore:
                         continue  # another registration took the number in between: the next one is ours
                     text = f"{name}:{number} is registered; versions never change"
                     raise ConfigInvalid((Problem("version", "model.exists", text),)) from error
+                durable.sync_directory(folder)
                 return model
 
     def download(self, model: Model, into: Path, *, overwrite: bool = False) -> Path:
         """Copy the model into the directory *into*; return the copy, known to be what was registered.
 
-        Raises Permanent: the copy is there already (unless *overwrite*), or the store's files were changed.
+        Raises Permanent: the copy is there already (unless *overwrite*), the store's files were changed, or *into*
+        cannot be written.
         """
+        try:
+            return self._downloaded(model, into, overwrite=overwrite)
+        except OSError as error:
+            why = why_not_written(error, into, "or name another directory")
+            raise Permanent(f"cannot download {model.reference}: {why}") from error
+
+    def _downloaded(self, model: Model, into: Path, *, overwrite: bool) -> Path:
         target = into / model.path.name
         if target.exists() and not overwrite:
             raise Permanent(f"cannot download {model.reference}: {target} exists; name another directory")
         into.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(prefix=".part-", dir=into) as scratch:
             part = Path(scratch) / model.path.name
-            _copy(model.path, part)
-            if _hash(part) != model.sha256:
+            _copy(_entries(model.path), part.parent)
+            durable.sync_tree(part.parent)
+            if _hash(_entries(part)) != model.sha256:
                 text = f"{model.path} is not what was registered; register it again as a new version"
                 raise Permanent(f"cannot download {model.reference}: {text}")
             if target.is_dir():
                 shutil.rmtree(target)
             part.replace(target)
+        durable.sync_directory(into)
         return target
 
     def remove(self, model: Model) -> None:
@@ -250,8 +267,13 @@ class ModelStore:
         return {int(p.name) for p in folder.iterdir() if p.name.isdigit()} if folder.is_dir() else set()
 
 
-def _copy(path: Path, to: Path) -> None:
-    if path.is_dir():
-        shutil.copytree(path, to, symlinks=True)
-    else:
-        shutil.copyfile(path, to)
+def _copy(entries: list[Entry], to: Path) -> None:
+    """Write *entries*, what the model's hash is of, into *to*. Raises OSError at the first that cannot be written."""
+    for entry in entries:
+        target = to / entry.path
+        if entry.link is not None:
+            target.symlink_to(entry.link)
+        elif isinstance(entry.content, Path):
+            shutil.copy(entry.content, target)
+        else:
+            target.mkdir()

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
+from edgetender import durable
 from edgetender.codec import canonical
 from edgetender.errors import ConfigInvalid, NotFound, Problem
 from edgetender.packaging.model_store import check_name
@@ -59,12 +60,12 @@ class EnvironmentStore:
         """Keep it as its version, or as the next one. Raises ConfigInvalid when that version is taken."""
         check_name(environment.name)
         folder = self._root / environment.name
-        folder.mkdir(parents=True, exist_ok=True)
+        durable.make_directory(folder)
         version = environment.version or str(max(self._versions(folder), default=0) + 1)
         check_name(version)
         record = asdict(environment) | {"version": version}
         part = folder / f".{version}.{writer()}"
-        part.write_bytes(canonical(record))
+        durable.replace(part, canonical(record))
         try:
             os.link(part, folder / f"{version}.json")  # unlike a rename, it never replaces
         except FileExistsError as error:
@@ -72,6 +73,7 @@ class EnvironmentStore:
             raise ConfigInvalid((Problem("environment", "environment.exists", text),)) from error
         finally:
             part.unlink()
+        durable.sync_directory(folder)
         return Environment(**record)
 
     def get(self, name: str, version: str | None = None) -> Environment:

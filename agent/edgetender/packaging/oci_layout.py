@@ -80,6 +80,15 @@ def read(layout: Path, platform: str | None = None) -> Image:
     )
 
 
+def is_whole(layout: Path) -> bool:
+    """Whether *layout* is there and can be read: a power cut may have left it hollow, for it is not synced."""
+    try:
+        read(layout)
+    except (ImageMissing, Permanent):
+        return False
+    return True
+
+
 def image_of(blobs: Path, digest: str) -> Image:
     """Return the image whose manifest is *digest*. Raises OSError, ValueError, KeyError."""
     manifest = json.loads(blob(blobs, digest).read_bytes())

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
-from edgetender.packaging.writer import write_privately
+from edgetender.packaging.writer import writer
 from edgetender.registry.blob_upload import Traces
 
 _MOST = 5000  # blobs; a hint that is lost costs an upload
@@ -29,6 +30,10 @@ def of_file(path: Path | None) -> Traces:
 
     def keep() -> None:
         newest = dict(list(held.items())[-_MOST:])
-        write_privately(path, json.dumps({"held": newest, "begun": begun}))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f".{path.name}.{writer()}")
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
+            json.dump({"held": newest, "begun": begun}, out)
+        part.replace(path)  # not synced: it is kept at each blob
 
     return Traces(held, begun, keep)
