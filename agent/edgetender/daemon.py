@@ -121,7 +121,7 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
     doors = doors_of(settings, outbox, clock, metrics, asking(inbox.deliver, flags), trends.heard)
     docker = DockerEngine(settings.engine.socket, settings.device, secrets=secrets, doors=doors)
     engine = GroundedEngine(docker, settings, flags.wake.set)
-    pulse = Pulse(docker.ping, flags.wake.set, flags.stopping)
+    pulse = Pulse(docker.ping, lambda: _heard(publisher, uplink, flags), flags.stopping)
     eyes = Eyes(settings, engine, clock, lambda: (front_fact(settings),))
     detector = Detector(
         eyes, clock, interval_s=settings.hardware.interval_s, changed=flags.wake.set, stopping=flags.stopping
@@ -136,17 +136,10 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
         log.warning("manifests", extra={"fields": {"why": note}})
     transport, images = transport_of(settings, credentials), RegistryImages(registries_of(settings))
     puller = Puller(
-        engine,
-        images,
-        credentials,
-        clock,
-        architecture=architecture(hardware()),
-        level=level(hardware()),
-        stall_s=settings.pull.stall_timeout_s,
-        relay=relay_of(settings),
-        wake=flags.wake.set,
+        engine, images, credentials, clock, architecture=architecture(hardware()), level=level(hardware()),
+        stall_s=settings.pull.stall_timeout_s, relay=relay_of(settings), wake=flags.wake.set,
         stopping=flags.stopping,
-    )
+    )  # fmt: skip
     prober, scales = Prober(http_probe, clock, flags.wake.set, http_exchange), Scales(engine)
     locks = LockFiles(settings.update.holds)
     uplink = Uplink(transport, outbox, flags.stopping, per_second=settings.outbox.per_second, clock=clock)
@@ -297,3 +290,10 @@ def _publishing(publisher: Publisher, doors: Doors) -> Callable[[Cycle], None]:
         publisher.publish(cycle)
 
     return publish
+
+
+def _heard(publisher: Publisher, uplink: Uplink, flags: Flags) -> None:
+    """News of the engine. Upstream first: the loop may be waiting for it."""
+    publisher.heard()
+    uplink.wake()
+    flags.wake.set()

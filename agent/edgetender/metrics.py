@@ -10,7 +10,7 @@ import platform
 import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from operator import attrgetter
 from typing import Any, Literal
@@ -152,6 +152,10 @@ class Metrics:
             self._figures = figures
             self._cycles += 1
             self._refused.update(figures.refusals)
+
+    def engine(self, *, up: bool, health: str) -> None:
+        with self._lock:
+            self._figures = replace(self._figures, engine_up=up, health=health)
 
     def message_refused(self, module: str, reason: str) -> None:
         with self._lock:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -21,7 +22,7 @@ from edgetender.model.ledger import Ledger
 from edgetender.model.observed import Observed, PullProgress
 from edgetender.model.signed import Root
 from edgetender.model.target import Target
-from edgetender.model.topics import BIRTH, REPORTED
+from edgetender.model.topics import BIRTH, REPORTED, EventKind
 from edgetender.model.upstream import Link
 from edgetender.ports import Outbox
 from edgetender.reconciler import Cycle
@@ -35,9 +36,13 @@ class Gauges(Protocol):
 
     def cycle(self, figures: CycleFigures) -> None: ...
 
+    def engine(self, *, up: bool, health: str) -> None:
+        """What of the last cycle's figures is otherwise by now."""
+        ...
+
 
 class Publisher:
-    """Threads: called by the reconciler after each cycle; `snapshot` and `status` may be read from any."""
+    """Threads: `publish` is called by the reconciler after each cycle, everything else from any."""
 
     def __init__(
         self,
@@ -67,6 +72,8 @@ class Publisher:
         self._snapshot: Snapshot | None = None
         self._facts: tuple[Hardware, dict[str, Any]] | None = None
         self._reports: tuple[ModuleReport, ...] | None = None
+        self._down: bool | None = None  # what was told of the engine last
+        self._telling = threading.Lock()
 
     def snapshot(self) -> Snapshot | None:
         """The newest; None before the first cycle ended."""
@@ -74,6 +81,23 @@ class Publisher:
 
     def publish(self, cycle: Cycle) -> None:
         """Swap the snapshot, queue what changed for the cloud, and feed the watchdog with the headline."""
+        with self._telling:
+            self._publish(replace(cycle, observed=self._as_heard(cycle.observed)))
+
+    def heard(self) -> None:
+        """The engine fell silent, or answers again: say so now, for the cycle may be waiting for it."""
+        with self._telling:
+            snapshot, reports = self._snapshot, self._reports
+            if snapshot is None or reports is None:
+                return
+            observed = self._as_heard(snapshot.observed)
+            self._report(snapshot, observed, reports)
+            self._tell_of_engine(observed, self._clock.now())
+            up = observed.engine_down is None
+            self._gauges.engine(up=up, health=health_word(reports, observed, snapshot.ledger))
+        self._events.nudge()
+
+    def _publish(self, cycle: Cycle) -> None:
         snapshot = Snapshot(
             at=cycle.at,
             device=self._device,
@@ -92,21 +116,11 @@ class Publisher:
         reports = module_reports(cycle.target, cycle.observed, cycle.ledger, cycle.plan)
         if self._reports is not None or cycle.ledger.desired != self._ledger.desired:
             self._tell_events(reports, cycle)
+        self._tell_of_engine(cycle.observed, cycle.at)
         refused = refusals(self._ledger, cycle.ledger)
         self._snapshot, self._reports, self._ledger = snapshot, reports, cycle.ledger
         known = self._facts
-        document = reported_document(
-            device=self._device,
-            agent=__version__,
-            ledger=cycle.ledger,
-            observed=cycle.observed,
-            reports=reports,
-            hardware=self._compact(snapshot.hardware),
-            verdicts=verdict_codes(cycle.target.considered),
-            gate=cycle.target.gate,
-            root=self._root(),
-        )
-        self._outbox.put_state(REPORTED.name, canonical(document))
+        self._report(snapshot, cycle.observed, reports)
         if self._facts is not known:
             birth = birth_document(self._device, __version__, snapshot.hardware)
             self._outbox.put_state(BIRTH.name, canonical(birth))
@@ -114,6 +128,33 @@ class Publisher:
         self._states({report.name: report.state.value for report in reports}, cycle.at)
         self._told(self.headline(reports, snapshot))
         self._events.nudge()
+
+    def _report(self, snapshot: Snapshot, observed: Observed, reports: tuple[ModuleReport, ...]) -> None:
+        document = reported_document(
+            device=self._device,
+            agent=__version__,
+            ledger=snapshot.ledger,
+            observed=observed,
+            reports=reports,
+            hardware=self._compact(snapshot.hardware),
+            verdicts=verdict_codes(snapshot.target.considered),
+            gate=snapshot.target.gate,
+            root=self._root(),
+        )
+        self._outbox.put_state(REPORTED.name, canonical(document))
+
+    def _as_heard(self, observed: Observed) -> Observed:
+        """What a cycle observed, with what is known of the engine by now: the cycle may be waiting for it."""
+        silent = self._silent()
+        return observed if silent is None else replace(observed, engine_down=silent)
+
+    def _tell_of_engine(self, observed: Observed, at: datetime) -> None:
+        """An event each time it is lost and found; how it was when the agent came is none."""
+        was, self._down = self._down, observed.engine_down is not None
+        if was is False and self._down:
+            self._tell(EventKind.ENGINE_DOWN, {"why": observed.engine_down}, at)
+        elif was and not self._down:
+            self._tell(EventKind.ENGINE_BACK, {}, at)
 
     def _compact(self, hardware: Hardware) -> dict[str, Any]:
         """Its compact facts, made once for each look at it."""
@@ -124,9 +165,7 @@ class Publisher:
     def status(self) -> dict[str, Any]:
         """The status document of the last cycle, with the link, the pulls and the engine as they are now."""
         snapshot = self._snapshot
-        observed = snapshot.observed if snapshot else Observed()
-        if (silent := self._silent()) is not None:  # the cycle may be waiting for it
-            observed = replace(observed, engine_down=silent)
+        observed = self._as_heard(snapshot.observed if snapshot else Observed())
         document = status_document(
             device=self._device,
             agent=__version__,
@@ -161,8 +200,11 @@ class Publisher:
     def _tell_events(self, reports: tuple[ModuleReport, ...], cycle: Cycle) -> None:
         before = self._reports if self._reports is not None else reports
         for kind, said in events_between(before, reports, self._ledger, cycle.ledger):
-            log.info(kind, extra={"fields": {name: value for name, value in said.items() if name != "log"}})
-            self._events.tell(kind, said, cycle.at)
+            self._tell(kind, said, cycle.at)
+
+    def _tell(self, kind: EventKind, said: dict[str, object], at: datetime) -> None:
+        log.info(kind, extra={"fields": {name: value for name, value in said.items() if name != "log"}})
+        self._events.tell(kind, said, at)
 
 
 def _figures(snapshot: Snapshot, reports: tuple[ModuleReport, ...]) -> CycleFigures:

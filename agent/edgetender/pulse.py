@@ -16,8 +16,8 @@ class Pulse:
     *ping* returns at once while the engine works, however busy it is, and raises EngineDown within seconds.
     """
 
-    def __init__(self, ping: Callable[[], None], wake: Callable[[], None], stopping: threading.Event) -> None:
-        self._ping, self._wake, self._stopping = ping, wake, stopping
+    def __init__(self, ping: Callable[[], None], news: Callable[[], None], stopping: threading.Event) -> None:
+        self._ping, self._news, self._stopping = ping, news, stopping
         self._silent: str | None = None
 
     def __call__(self) -> str | None:
@@ -30,7 +30,7 @@ class Pulse:
             self.feel()
 
     def feel(self) -> None:
-        """Ask once; the loop is woken by any news."""
+        """Ask once, and call *news* where it is otherwise than before."""
         before = self._silent
         try:
             self._ping()
@@ -38,4 +38,4 @@ class Pulse:
         except EngineDown as error:
             self._silent = str(error)
         if (before is None) != (self._silent is None):
-            self._wake()
+            self._news()

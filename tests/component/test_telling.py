@@ -24,6 +24,9 @@ class Gauges:
     def cycle(self, figures: CycleFigures) -> None:
         self.last = figures
 
+    def engine(self, *, up: bool, health: str) -> None:
+        self.last = replace(self.last, engine_up=up, health=health)
+
 
 def publisher_of(
     loop: Loop, outbox: FakeOutbox, headlines: list[str], gauges: Gauges | None = None, **more: Any
@@ -52,6 +55,64 @@ def test_the_status_says_that_the_engine_hangs_while_the_cycle_waits_for_it():
     loop.silent = "cannot reach the engine: no full answer in 3 s"
     assert publisher.status()["engine"] == {"down": loop.silent}
     assert publisher.status()["health"] != "healthy"
+
+
+def told(outbox: FakeOutbox, topic: str) -> list[Any]:
+    return [json.loads(one.body) for one in outbox.head(50) if one.topic == topic]
+
+
+def test_upstream_hears_that_the_engine_hangs_while_the_cycle_waits_for_it_and_that_it_answers_again():
+    loop, outbox, gauges, headlines = deployed(), FakeOutbox(), Gauges(), list[str]()
+    publisher = publisher_of(loop, outbox, headlines, gauges, silent=lambda: loop.silent)
+    publisher.heard()  # nothing was looked at yet
+    publisher.publish(loop.last)
+    snapshot, turn = publisher.snapshot(), publisher._events.wait(-1, 0)
+    loop.silent = "cannot reach the engine: no full answer in 3 s"
+    publisher.heard()
+    (document,) = told(outbox, "reported")
+    assert (document["engine"], document["health"]) == ({"down": loop.silent}, "engine down")
+    assert [one["why"] for one in told(outbox, "event/engine.down")] == [loop.silent]
+    assert (gauges.last.engine_up, gauges.last.health) == (False, "engine down")
+    assert publisher._events.wait(turn, 0) != turn  # who follows the status looks again
+    assert (publisher.snapshot(), len(headlines)) == (
+        snapshot,
+        1,
+    )  # the loop's own, and no sign of life of it
+
+    loop.silent = None
+    publisher.heard()
+    (document,) = told(outbox, "reported")
+    assert (document["engine"], document["health"]) == ({"down": None}, "healthy")
+    assert len(told(outbox, "event/engine.back")) == 1
+    assert gauges.last.engine_up
+
+
+def test_a_cycle_that_ends_while_the_engine_hangs_says_nothing_else():
+    loop, outbox, gauges = deployed(), FakeOutbox(), Gauges()
+    publisher = publisher_of(loop, outbox, [], gauges, silent=lambda: loop.silent)
+    publisher.publish(loop.last)
+    loop.silent = "it hangs"
+    for _ in range(2):
+        publisher.heard()
+        publisher.publish(loop.last)  # it had looked before
+        assert told(outbox, "reported")[0]["engine"] == {"down": "it hangs"}
+        assert not gauges.last.engine_up
+    loop.cycle()
+    publisher.publish(loop.last)
+    loop.silent = None
+    loop.cycle()
+    publisher.publish(loop.last)
+    assert len(told(outbox, "event/engine.down")) == len(told(outbox, "event/engine.back")) == 1
+
+
+def test_an_engine_that_is_down_when_the_agent_starts_is_a_state_and_no_event():
+    loop, outbox = Loop(silent="it is not there yet"), FakeOutbox()
+    loop.cycle()
+    publisher_of(loop, outbox, []).publish(loop.last)
+    assert (told(outbox, "reported")[0]["engine"], told(outbox, "event/engine.down")) == (
+        {"down": loop.silent},
+        [],
+    )
 
 
 def test_what_changed_is_told_upstream_once_and_the_headline_feeds_the_watchdog():

@@ -26,6 +26,9 @@ from tests.faults.shim import Arm
 DEVICE = "line3-cam7"
 REPOSITORY = Path(__file__).resolve().parents[2]
 CANARY = "canary-4f1c9a-do-not-tell"
+PATIENCE = float(
+    os.environ.get("EDGETENDER_FAULTS_PATIENCE", "1")
+)  # times as long as on a machine of its own
 
 
 class Zygote:
@@ -142,10 +145,10 @@ level = "DEBUG"
         return True
 
     def stop(self) -> bool:
-        """SIGTERM; whether it ended within 15 s (else it is killed)."""
+        """SIGTERM; whether it ended within 15 s, times PATIENCE (else it is killed)."""
         with contextlib.suppress(ProcessLookupError):
             signal.pidfd_send_signal(self._pidfd, signal.SIGTERM)
-        if self.ended(15):
+        if self.ended(15 * PATIENCE):
             return True
         self.kill()
         self.ended(5)
@@ -165,7 +168,9 @@ level = "DEBUG"
             return None
         return found
 
-    def say(self, target: str, body: bytes, again: Callable[[], None], within_s: float = 15.0) -> int:
+    def say(
+        self, target: str, body: bytes, again: Callable[[], None], within_s: float = 15.0 * PATIENCE
+    ) -> int:
         """POST until it is acknowledged, doing *again* when the daemon died; return the delivery's number.
 
         As the far side does, which repeats what was not acknowledged.

@@ -13,10 +13,10 @@ from edgetender.engine.labels import MODULE
 from edgetender.store.outbox import SqliteOutbox
 from edgetender.store.state import SqliteStore
 from edgetender.trust.floor import FloorFiles
-from tests.faults.device import CANARY, DEVICE, Device
+from tests.faults.device import CANARY, DEVICE, PATIENCE, Device
 from tests.faults.docker_api import ScriptedEngine
 
-START_S = 10.0  # a busy machine's; half a second is usual
+START_S = 10.0 * PATIENCE  # a busy machine's; half a second is usual
 
 
 class Oracle:

@@ -13,11 +13,11 @@ from typing import Any
 from demo.parts.waiting import until
 from edgetender.engine.labels import DEVICE as DEVICE_LABEL
 from edgetender.engine.labels import MODULE
-from tests.faults.device import Device, Zygote
+from tests.faults.device import PATIENCE, Device, Zygote
 from tests.faults.docker_world import Cut, World
 from tests.faults.oracle import Oracle, count, timed
 
-END_S = 20.0  # then it is stuck
+END_S = 20.0 * PATIENCE  # then it is stuck
 STRANGER = "f" * 64
 STRANGERS_IMAGE = "stranger.example/tool@sha256:" + "9" * 64
 Wish = tuple[str, dict[str, Any]]  # where to POST what
@@ -159,7 +159,8 @@ class Stage:
         there = {one["name"]: one["image"] for one in status["modules"] if one["state"] == "running"}
         if story.name == "restart":
             done = done and count(self.device.engine, "start", "scorer") > 0
-        ours = self.device.engine.world.containers.values()
+        with self.device.engine.lock:  # the daemon may be changing it
+            ours = list(self.device.engine.world.containers.values())
         tidy = sum(1 for one in ours if one["Config"]["Labels"].get(MODULE) and one["Id"] != STRANGER)
         return bool(done and there == wanted and tidy == len(wanted))
 

@@ -47,6 +47,8 @@ class EventKind(Word):
     HOLD_OVER = "hold.over", "it was released, or its time is over"
     DELAY_SET = "delay.set", "a module asks for time before its update: `module`, `by`, `reason`, `until`"
     DELAY_OVER = "delay.over", "it needs no more"
+    ENGINE_DOWN = "engine.down", "it does not answer any more; `why`"
+    ENGINE_BACK = "engine.back", "it answers again"
     CHECK_FAILED = (
         "check.failed",
         "a [check](checks.md) fails: `check`, what it `said`, the command for its `repair`",
