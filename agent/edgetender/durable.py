@@ -34,11 +34,10 @@ def replace(path: Path, body: bytes, *, mode: int | None = None, by: str = "new"
 
 
 def make_directory(path: Path, mode: int = 0o777) -> None:
-    """Make *path*, with *mode*, and what is missing above it; return once they are on the disk. Raises OSError."""
-    missing = [one for one in (path, *path.parents) if not one.exists()]
-    path.mkdir(mode=mode, parents=True, exist_ok=True)
-    for made in missing:
-        sync_directory(made.parent)
+    """Make *path* and what is missing above it, all with *mode*; return once they are on the disk. Raises OSError."""
+    for missing in [one for one in (*reversed(path.parents), path) if not one.exists()]:
+        missing.mkdir(mode=mode, exist_ok=True)
+        sync_directory(missing.parent)
 
 
 def sync_tree(root: Path) -> None:
