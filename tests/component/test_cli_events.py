@@ -73,6 +73,7 @@ def test_on_a_terminal_it_fills_the_screen_follows_changes_and_q_ends_it(front_d
     terminal.until("check.failed")
     terminal.until("q ends this")
     terminal.until("unhealthy")
+    assert "[ok]" not in terminal.said  # the marks stay those of this terminal
     assert "\x1b[?1049h" in terminal.said  # the other screen: what was there comes back
     terminal.type("q")
     assert terminal.end() == 0

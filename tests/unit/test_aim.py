@@ -169,6 +169,14 @@ def test_a_plan_says_why_a_manifest_would_be_refused():
     assert planned(TWO, holding(TWO))["notes"] == []
 
 
+def test_a_plan_says_why_no_better_variant_is_taken():
+    told = planned(manifest(2, scorer={"variants": VARIANTS}))
+    (one,) = told["modules"]
+    assert (one["variant"], one["why"]) == ("cpu", "cuda rejected: needs an NVIDIA accelerator, found none")
+    better = plan_document(body(manifest(2, scorer={"variants": VARIANTS})), holding(ONE), NVIDIA, None)
+    assert (better["modules"][0]["variant"], "rejected" in better["modules"][0]["why"]) == ("cuda", False)
+
+
 def test_a_plan_says_which_module_cannot_run_here_and_which_goes():
     told = planned(manifest(2, new={"variants": VARIANTS[:1]}))
     why = {one["name"]: one["why"] for one in told["modules"]}

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgetender.cli.events import event_lines
-from edgetender.cli.output import Exit, Session, options
+from edgetender.cli.output import Exit, Session, Style, options
 from edgetender.cli.status import status_lines
 from edgetender.errors import AgentError
 
@@ -57,22 +57,22 @@ def _full_screen(session: Session, interval: float, count: int | None) -> Exit:
     from rich.live import Live
 
     session.client().status()  # without an agent this says so, before the screen is taken
-    looks = 0
-    with _keys() as pressed, Live(_screen(session), screen=True, auto_refresh=False) as live:
+    style, looks = session.style(), 0  # before, too: what stands in for stdout then says no encoding
+    with _keys() as pressed, Live(_screen(session, style), screen=True, auto_refresh=False) as live:
         while True:
-            live.update(_screen(session), refresh=True)
+            live.update(_screen(session, style), refresh=True)
             looks += 1
             if looks == count or pressed(interval) in ("q", "Q", "\x1b", "\x03", "\x04"):
                 return Exit.OK
 
 
-def _screen(session: Session) -> RenderableType:
+def _screen(session: Session, style: Style) -> RenderableType:
     from rich.text import Text
 
-    style, client = session.style(), session.client()
+    client = session.client()
     try:
         lines = list(status_lines(client.status(), session.now(), style))
-        lines += ["", *_happened(client.lines(f"/v1/events?limit={_EVENTS}"), session)]
+        lines += ["", *_happened(client.lines(f"/v1/events?limit={_EVENTS}"), style)]
     except AgentError as error:  # it may be restarting: the next look tells
         lines = [str(error)]
     text = Text.from_ansi("\n".join([*lines, "", "q ends this"]))
@@ -80,11 +80,11 @@ def _screen(session: Session) -> RenderableType:
     return text
 
 
-def _happened(lines: Iterator[str], session: Session) -> Iterator[str]:
+def _happened(lines: Iterator[str], style: Style) -> Iterator[str]:
     import json
 
     for line in lines:
-        yield from event_lines({**json.loads(line), "log": []}, session.style())
+        yield from event_lines({**json.loads(line), "log": []}, style)
 
 
 @contextmanager

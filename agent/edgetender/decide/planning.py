@@ -68,6 +68,7 @@ def plan_document(
     slot = _slot(manifest, text, ledger)
     resolution = resolve(slot, manifest, hardware, ledger)
     chosen = {c.module: c for c in resolution.considered if c.verdict == "chosen"}
+    passed = _passed_over(resolution)
     blocked = dict(resolution.blocked)
     wanted = missing(resolution, ledger, observed)
     told = pulls(wanted, _taken(ledger, hardware), surveyed)
@@ -84,7 +85,9 @@ def plan_document(
                 "name": change.module,
                 "change": change.action,
                 "variant": chosen[change.module].variant if change.module in chosen else None,
-                "why": blocked.get(change.module) or _because(change, chosen.get(change.module)),
+                "why": blocked.get(change.module)
+                or passed.get(change.module)
+                or _because(change, chosen.get(change.module)),
                 "details": [{"what": f.field, "from": f.before, "to": f.after} for f in change.fields],
                 "rollout": rollout.get(change.module, "") if change.action == "change" else "",
             }
@@ -131,6 +134,18 @@ def _waits(
 def _slot(manifest: Manifest, text: bytes, ledger: Ledger) -> Slot:
     at = ledger.accepted.received_at if ledger.accepted else datetime.fromtimestamp(0, UTC)
     return Slot(manifest.deployment, manifest.version, sha256_hex(text), text.decode(), "plan", at)
+
+
+def _passed_over(resolution: Resolution) -> dict[str, str]:
+    """By module, why the variants that come before the chosen one are not taken."""
+    found: dict[str, list[str]] = {}
+    chosen: set[str] = set()
+    for one in resolution.considered:  # each module's in the order of the manifest
+        if one.verdict == "chosen":
+            chosen.add(one.module)
+        elif one.module not in chosen and one.verdict in ("rejected", "demoted"):
+            found.setdefault(one.module, []).append(f"{one.variant} {one.verdict}: {one.because}")
+    return {module: "; ".join(why) for module, why in found.items() if module in chosen}
 
 
 def _because(change: ModuleChange, chosen: Any) -> str:
