@@ -42,7 +42,7 @@ from edgetender.linking import (
     upstream_of,
 )
 from edgetender.lock import EngineLock, StateLock
-from edgetender.logs import Format, configure
+from edgetender.logs import Format, Recent, configure
 from edgetender.metrics import Metrics
 from edgetender.model.compat import put_in_force
 from edgetender.model.examined import Identity
@@ -82,16 +82,16 @@ def run(settings: Settings, config: Path | None = None) -> int:
     directory, the API's address is taken).
     """
     os.umask(0o077)
-    configure(settings.log.level, cast(Format, settings.log.format))
+    log_kept = configure(settings.log.level, cast(Format, settings.log.format))
     flags = Flags()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: flags.stop())
     durable.make_directory(settings.state_dir)
     with StateLock(settings.state_dir / "lock"), EngineLock(settings.engine.socket, settings.device):
-        return build(settings, flags, config).run()
+        return build(settings, flags, log_kept, config).run()
 
 
-def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemon:
+def build(settings: Settings, flags: Flags, log_kept: Recent, config: Path | None = None) -> Daemon:
     """Put the daemon together; *config* is the file of *settings*, None for the installed ones.
 
     Nothing runs yet; sockets are bound and databases open.
@@ -219,6 +219,7 @@ def build(settings: Settings, flags: Flags, config: Path | None = None) -> Daemo
         hardware=hardware,
         exposition=metrics.exposition,
         trends=trends.document,
+        log=log_kept.lines,
         wake=flags.wake.set,
         checker=checker,
         events=events,

@@ -41,6 +41,7 @@ class DaemonHouse:
         hardware: Callable[[], Hardware],
         exposition: Callable[[], bytes],
         trends: Callable[[], dict[str, Any]],
+        log: Callable[[], Iterable[str]],
         wake: Callable[[], None],
         checker: Checker,
         events: EventLog,
@@ -48,7 +49,7 @@ class DaemonHouse:
         self._settings, self._clock, self._store, self._engine = settings, clock, store, engine
         self._publisher, self._hardware, self._exposition, self._wake = publisher, hardware, exposition, wake
         self._checker, self._events = checker, events
-        self._deliver, self._trends, self._survey = deliver, trends, survey
+        self._deliver, self._trends, self._survey, self._log = deliver, trends, survey, log
 
     def status(self) -> dict[str, Any]:
         return self._publisher.status()
@@ -129,6 +130,9 @@ class DaemonHouse:
         newest = max(containers, key=lambda container: (container.running, container.version))
         wanted: dict[str, Any] = {"tail": tail, "since": since, "until": until}
         return self._engine.logs(newest.id, **wanted, timestamps=timestamps, follow=follow)
+
+    def own_log(self) -> Iterable[str]:
+        return self._log()
 
     def metrics(self) -> bytes:
         return self._exposition()

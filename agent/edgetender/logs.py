@@ -10,7 +10,9 @@ import logging
 import os
 import sys
 import traceback
+from collections import deque
 from collections.abc import Mapping
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from typing import IO, Any, Literal
 
@@ -23,16 +25,38 @@ _CONTROLS = {code: repr(chr(code))[1:-1] for code in (*range(32), 127) if chr(co
 _NOISY = ("urllib3", "docker", "uvicorn", "asyncio")
 
 
-def configure(level: str, form: Format, stream: IO[str] | None = None) -> None:
-    """Send what this process logs to *stream* (stderr), from *level* on."""
+_KEPT_LINES = 500
+
+
+class Recent(logging.Handler):
+    """The newest lines as text, for a support bundle: not everywhere does a journal keep them. Threads: any."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.INFO)
+        self.setFormatter(TextLines())
+        self._kept: deque[str] = deque(maxlen=_KEPT_LINES)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._kept.append(self.format(record))
+
+    def lines(self) -> tuple[str, ...]:
+        """Oldest first."""
+        with self.lock or nullcontext():
+            return tuple(self._kept)
+
+
+def configure(level: str, form: Format, stream: IO[str] | None = None) -> Recent:
+    """Send what this process logs to *stream* (stderr), from *level* on; return where the newest of it is kept."""
     to_journal = stream is None and bool(os.environ.get("JOURNAL_STREAM"))
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(JsonLines() if form == "json" else TextLines(to_journal=to_journal))
     root = logging.getLogger()
-    root.handlers[:] = [handler]
+    recent = Recent()
+    root.handlers[:] = [handler, recent]
     root.setLevel(level)
     for name in _NOISY:  # what they say at INFO is of no use to who tends a device
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+    return recent
 
 
 class TextLines(logging.Formatter):

@@ -48,6 +48,8 @@ def plugin(folder, name: str, script: str) -> None:
 def test_it_holds_what_the_agent_knows_and_this_machine_says(shell, house, folder):
     house.said["scorer"] = ["ready on port 5001"]
     house.happened = [{"type": "module.state", "module": "scorer"}]
+    house.logged = ["2026-11-24T12:00:00.000Z WARNING link down"]
+    house.insights["plan"]["held"] = [{"module": "scorer", "why": "again in 20 s"}]
     said = shell.run("support-bundle", "-o", "b.tar.gz", "--plugins", "plugins")
     files = unpacked((folder / "b.tar.gz").read_bytes())
     assert (said.code, said.out, said.err) == (0, "", "wrote b.tar.gz\n")
@@ -55,7 +57,13 @@ def test_it_holds_what_the_agent_knows_and_this_machine_says(shell, house, folde
     assert {
         "status.json", "checks.json", "history.json", "hardware.json", "metrics.txt", "config.txt",
         "events.ndjson", "logs/scorer.log", "system/uname.txt", "system/df.txt", "README.txt",
+        "facts.json", "trends.json", "plan.json", "versions.txt", "agent-newest.log",
     } <= files.keys()  # fmt: skip
+    assert json.loads(files["plan.json"])["plan"]["held"] == [{"module": "scorer", "why": "again in 20 s"}]
+    assert files["agent-newest.log"] == "2026-11-24T12:00:00.000Z WARNING link down\n"
+    assert {"edgetender", "python", "openssl", "pydantic"} <= {
+        one.split()[0] for one in files["versions.txt"].splitlines()
+    }
     assert json.loads(files["status.json"])["device"] == "line3-cam7"
     assert files["logs/scorer.log"] == "ready on port 5001\n"
     assert 'device = "line3-cam7"' in files["config.txt"]
@@ -71,6 +79,18 @@ def test_no_secret_is_in_it_wherever_it_stood(shell, house, folder):
     files = unpacked((folder / "b.tar.gz").read_bytes())
     assert "logging in as line3 with ***" in files["logs/scorer.log"]
     assert [name for name, text in files.items() if "canary" in text] == []
+
+
+def test_docker_s_program_asks_the_engine_that_the_agent_uses(shell, folder, monkeypatch):
+    (folder / "bin").mkdir()
+    (folder / "bin/docker").write_text('#!/bin/sh\necho "$DOCKER_HOST"\n')
+    (folder / "bin/docker").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}/bin:{os.environ['PATH']}")
+    with (folder / "config.toml").open("a") as file:
+        file.write('[engine]\nsocket = "unix:///run/podman/podman.sock"\n')
+    shell.run("support-bundle", "-o", "b.tar.gz")
+    files = unpacked((folder / "b.tar.gz").read_bytes())
+    assert files["engine/info.txt"] == "unix:///run/podman/podman.sock\n"
 
 
 def test_a_dash_writes_it_to_stdout_for_a_pipe(front_door, house, folder):

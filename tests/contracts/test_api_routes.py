@@ -262,6 +262,7 @@ def test_every_route_is_one_of_those_tested_here():
         "GET /v1/history/{version}",
         "GET /v1/config",
         "GET /v1/logs/{module}",
+        "GET /v1/log",
         "GET /v1/events",
         "GET /v1/decisions/{id}",
         "POST /v1/plan",

@@ -74,6 +74,7 @@ class FakeHouse:
     ledger: Ledger = field(default_factory=Ledger)
     found: tuple[tuple[Result, datetime], ...] = ()
     happened: list[dict[str, Any]] = field(default_factory=list)
+    logged: list[str] = field(default_factory=list)
     insights: dict[str, Any] = field(
         default_factory=lambda: {"plan": {"steps": [], "held": []}, "variants": [], "hardware": []}
     )
@@ -140,6 +141,9 @@ class FakeHouse:
             raise NotFound(f"cannot show logs of {module!r}: no such module here (there are: scorer)")
         lines = iter(self.said[module])  # as it is: who reads may close it
         return (f"{STAMP} {line}" for line in lines) if timestamps else lines
+
+    def own_log(self) -> Iterable[str]:
+        return self.logged
 
     def metrics(self) -> bytes:
         return b"edgetender_up 1.0\n"

@@ -37,7 +37,7 @@ def house() -> DaemonHouse:
     engine: Any = DeadEngine()
     return DaemonHouse(
         settings=Settings(), clock=FakeClock(), store=store, deliver=nothing, survey=lambda _asked: Surveyed(), engine=engine,
-        publisher=publisher, hardware=lambda: AMD64, exposition=nothing, trends=nothing, wake=nothing, checker=nothing, events=nothing,
+        publisher=publisher, hardware=lambda: AMD64, exposition=nothing, trends=nothing, log=nothing, wake=nothing, checker=nothing, events=nothing,
     )  # fmt: skip
 
 

@@ -38,6 +38,16 @@ def text(**fields: Any) -> str:
     return TextLines().format(record(**fields)).partition("container started")[2].strip()
 
 
+def test_the_newest_lines_are_kept_for_who_asks_and_no_more() -> None:
+    stream = io.StringIO()
+    recent = configure("DEBUG", "json", stream)
+    for number in range(600):
+        logging.getLogger("edgetender.x").info("line", extra={"fields": {"n": number}})
+    logging.getLogger("edgetender.x").debug("not worth keeping")
+    assert len(recent.lines()) == 500
+    assert recent.lines()[-1].endswith("INFO    line  n=599")
+
+
 def test_a_line_for_people_has_time_level_message_and_fields() -> None:
     line = TextLines().format(record(module="scorer", again=False))
     assert line == "2026-11-24T08:15:30.123Z INFO    container started  module=scorer again=false"

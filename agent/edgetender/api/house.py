@@ -80,6 +80,10 @@ class House(Protocol):
         """
         ...
 
+    def own_log(self) -> Iterable[str]:
+        """The newest lines of the agent's own log, oldest first."""
+        ...
+
     def metrics(self) -> bytes:
         """Prometheus's text format."""
         ...

@@ -126,6 +126,10 @@ def _logs(house: House, call: Call) -> Answer:
     return house.logs(call.path["module"], tail=tail, since=moment, follow=call.query.get("follow") == "1")
 
 
+def _own_log(house: House, _: Call) -> Answer:
+    return "text/plain; charset=utf-8", "".join(f"{line}\n" for line in house.own_log()).encode()
+
+
 def _events(house: House, call: Call) -> Answer:
     """One JSON object a line."""
     events = house.events(_whole(call, "limit", 50), follow=call.query.get("follow") == "1")
@@ -268,6 +272,7 @@ ROUTES = (
     Route("GET", "/v1/history/{version}", Access.READ, _version),
     Route("GET", "/v1/config", Access.READ, _config),
     Route("GET", "/v1/logs/{module}", Access.READ, _logs),
+    Route("GET", "/v1/log", Access.READ, _own_log),
     Route("GET", "/v1/events", Access.READ, _events),
     Route("GET", "/v1/decisions/{id}", Access.READ, _decision),
     Route("POST", "/v1/plan", Access.READ, _plan),

@@ -37,7 +37,8 @@ def support_bundle(session: Session, where: str | None, since: str, plugins: Pat
     client, now = session.client(), session.now()
     name = _device(session)
     root = f"edgetender-{name}-{now:%Y%m%dT%H%M%SZ}"
-    bundle = Bundle(client, _secrets(), since=since, plugin_folder=plugins or PLUGINS)
+    secrets, engine = _configured()
+    bundle = Bundle(client, secrets, since=since, plugin_folder=plugins or PLUGINS, engine=engine)
     if where == "-":
         bundle.write(sys.stdout.buffer, root, now, __version__)
     else:
@@ -65,13 +66,14 @@ def _device(session: Session) -> str:
         return gethostname()
 
 
-def _secrets() -> set[str]:
-    """The passwords of this device's credentials, as far as this user may read them."""
+def _configured() -> tuple[set[str], str]:
+    """The passwords of this device's credentials, as far as this user may read them; where the engine answers."""
     from edgetender.config import load
     from edgetender.support.credentials import credentials_in
 
     try:
         settings = load()
-        return credentials_in(settings.credentials.directory, settings.received_credentials)
     except AgentError:
-        return set()
+        return set(), ""
+    credentials = credentials_in(settings.credentials.directory, settings.received_credentials)
+    return credentials, settings.engine.socket

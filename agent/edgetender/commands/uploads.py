@@ -80,6 +80,7 @@ class Uploads:
                 until=f"@{until.timestamp():.0f}" if until is not None else "",
                 with_modules=with_modules,
                 plugin_folder=PLUGINS,
+                engine=settings.engine.socket,
             )
             made.write(stream, self._settings.device, now, __version__)
             name = f"{self._settings.device}/support-bundle-{now:%Y-%m-%d--%H-%M-%S}.tar.gz"

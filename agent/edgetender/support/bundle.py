@@ -13,7 +13,15 @@ from typing import IO, Any
 
 from edgetender.api.client import Client, Unreachable
 from edgetender.errors import AgentError
-from edgetender.support.collecting import COMMANDS, Missing, inspected, journal, plugins, run_program
+from edgetender.support.collecting import (
+    COMMANDS,
+    Missing,
+    inspected,
+    journal,
+    plugins,
+    run_program,
+    versions,
+)
 from edgetender.support.redacting import Redactor, fingerprint, secret_values, without_environment
 
 _DOCUMENTS = {
@@ -21,6 +29,8 @@ _DOCUMENTS = {
     "checks.json": "/v1/checks",
     "history.json": "/v1/history?limit=50",
     "hardware.json": "/v1/hardware",
+    "facts.json": "/v1/facts",
+    "trends.json": "/v1/trends",
     "metrics.txt": "/metrics",
 }
 _LOG_LINES = 2000
@@ -37,7 +47,7 @@ the beginning of their sha256. Names, addresses and what modules wrote into thei
 
 class Bundle:
     """One archive in the making. *secrets* are blackened wherever they stand. *since* and *until* are the agent's
-    log's, as journalctl takes them; modules' logs only *with_modules*.
+    log's, as journalctl takes them; modules' logs only *with_modules*. *engine* is where the agent's engine answers.
     """
 
     def __init__(
@@ -47,9 +57,11 @@ class Bundle:
         *,
         since: str,
         plugin_folder: Path,
+        engine: str = "",
         until: str = "",
         with_modules: bool = True,
     ) -> None:
+        self._engine = engine
         self._client, self._since, self._until, self._plugins = client, since, until, plugin_folder
         self._with_modules = with_modules
         self._secrets = set(secrets)
@@ -71,13 +83,17 @@ class Bundle:
         for name, target in _DOCUMENTS.items():
             if (body := self._asked(target)) is not None:
                 yield name, _pretty(body)
+        yield from self._plan()
         yield from self._config()
         yield from self._events()
         for module in json.loads(status)["modules"] if status and self._with_modules else ():
             yield from self._log(module["name"])
         for name, words in COMMANDS.items():
-            yield from self._said(name, partial(run_program, words))
+            yield from self._said(name, partial(run_program, words, engine=self._engine))
+        yield "versions.txt", versions()
         yield from self._said("agent.log", lambda: journal(self._since, self._until))
+        if (body := self._asked("/v1/log")) is not None:
+            yield "agent-newest.log", body.decode(errors="replace")
         for name, text in plugins(self._plugins):
             yield f"plugins/{name}.txt", text
 
@@ -86,12 +102,18 @@ class Bundle:
         if status is None:
             return
         try:
-            found = inspected(json.loads(status)["device"])
+            found = inspected(json.loads(status)["device"], self._engine)
         except Missing:
             return
         self._secrets |= secret_values(found)
         self._redactor = Redactor(self._secrets)
         yield "engine/inspect.json", json.dumps(without_environment(found), indent=2)
+
+    def _plan(self) -> Iterator[tuple[str, str]]:
+        """What the agent is about to do, and the verdict on each variant."""
+        if (body := self._asked("/v1/page")) is not None:
+            page = json.loads(body)
+            yield "plan.json", json.dumps({key: page[key] for key in ("plan", "variants")}, indent=2) + "\n"
 
     def _config(self) -> Iterator[tuple[str, str]]:
         if (body := self._asked("/v1/config")) is None:

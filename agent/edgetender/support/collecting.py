@@ -5,12 +5,16 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import platform
 import signal
+import ssl
 import subprocess
 from collections.abc import Iterator, Sequence
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
+from edgetender import __version__
 from edgetender.engine.labels import DEVICE
 
 PLUGINS = Path("/usr/share/edgetender/diag-plugins")
@@ -39,8 +43,11 @@ class Missing(Exception):
     """There is nothing of that kind here; not worth a word."""
 
 
-def run_program(words: Sequence[str], timeout_s: float = PROGRAM_S) -> str:
-    """What it wrote, cut after 4 MiB. Raises Missing where it is not installed; ends it when it takes too long."""
+def run_program(words: Sequence[str], timeout_s: float = PROGRAM_S, *, engine: str = "") -> str:
+    """What it wrote, cut after 4 MiB. Raises Missing where it is not installed; ends it when it takes too long.
+
+    Docker's program speaks to *engine*, as the agent does.
+    """
     try:
         process = subprocess.Popen(  # a session of its own: its children end with it
             words,
@@ -48,6 +55,7 @@ def run_program(words: Sequence[str], timeout_s: float = PROGRAM_S) -> str:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            env=os.environ | ({"DOCKER_HOST": engine} if engine else {}),
         )
     except OSError as error:
         raise Missing(f"{words[0]}: {error.strerror}") from error
@@ -69,15 +77,28 @@ def journal(since: str, until: str = "") -> str:
     return run_program((*asked, "--until", until) if until else asked)
 
 
-def inspected(device: str) -> Any:
-    """`docker inspect` of this device's containers. Raises Missing."""
-    ids = run_program(("docker", "ps", "--all", "--quiet", "--filter", f"label={DEVICE}={device}")).split()
+def inspected(device: str, engine: str) -> Any:
+    """`docker inspect` of this device's containers in *engine*. Raises Missing."""
+    asked = ("docker", "ps", "--all", "--quiet", "--filter", f"label={DEVICE}={device}")
+    ids = run_program(asked, engine=engine).split()
     if not ids or not all(one.isalnum() for one in ids):
         raise Missing("no containers")
     try:
-        return json.loads(run_program(("docker", "inspect", *ids)))
+        return json.loads(run_program(("docker", "inspect", *ids), engine=engine))
     except ValueError as error:
         raise Missing("docker inspect did not answer in JSON") from error
+
+
+def versions() -> str:
+    """Of this program, and of what it stands on."""
+    found = {
+        "edgetender": __version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "openssl": ssl.OPENSSL_VERSION,
+        **{str(one.name): one.version for one in distributions() if one.name != "edgetender"},
+    }
+    return "".join(f"{name} {version}\n" for name, version in found.items())
 
 
 def plugins(folder: Path = PLUGINS, timeout_s: float = PLUGIN_S) -> Iterator[tuple[str, str]]:
