@@ -15,7 +15,7 @@ from edgetender.decide.bookkeeping import forget, fresh_deaths, intend, note_dea
 from edgetender.decide.claiming import claims
 from edgetender.decide.clock_set import counted
 from edgetender.decide.failures import marked
-from edgetender.decide.gating import gate, is_frozen, may_switch, passage_of, went_on
+from edgetender.decide.gating import gate, is_frozen, no_switch, passage_of, went_on
 from edgetender.decide.holding import STABLE, held
 from edgetender.decide.intake import entry_of
 from edgetender.decide.look import look_at
@@ -191,8 +191,8 @@ class Reconciler:
         look = look_at(self._hardware())
         ledger = marked(ledger, look, now)
         ledger = measured(ledger, self._timed(ledger), observed, look, now)
-        frozen, open_now, stable = is_frozen(ledger, now), may_switch(ledger, self._rules, now), self._stable
-        return held(ledger, self._resolved(ledger), now, frozen=frozen, stable=stable, open_now=open_now)
+        frozen, shut, stable = is_frozen(ledger, now), no_switch(ledger, self._rules, now), self._stable
+        return held(ledger, self._resolved(ledger), now, frozen=frozen, stable=stable, shut=shut)
 
     def _timed(self, ledger: Ledger) -> Iterator[tuple[ContainerSpec, tuple[str, ...]]]:
         return (each for one in self._resolved(ledger) for each in one.timed)

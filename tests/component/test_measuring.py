@@ -7,6 +7,7 @@ from datetime import UTC
 from typing import Any
 
 from edgetender.decide.replay import explained, facts_document, replayed
+from edgetender.decide.reporting import health_word, module_reports
 from edgetender.errors import ImageMissing
 from edgetender.model.gate import Rules
 from edgetender.model.hardware import Hardware
@@ -62,6 +63,13 @@ def go(made: Loop, seconds: int) -> None:
     for _ in range(seconds):
         made.clock.advance(1.0)
         made.cycle()
+
+
+def said(made: Loop) -> tuple[str, str, str]:
+    """What status says of the module, and of the device."""
+    last = made.last
+    (report,) = reports = module_reports(last.target, last.observed, last.ledger, last.plan)
+    return report.why, report.code, health_word(reports, last.observed, last.ledger)
 
 
 def test_each_is_tried_once_and_the_quickest_stays():
@@ -122,9 +130,41 @@ def test_a_switch_to_what_is_only_quicker_waits_for_the_window_of_updates():
     made.boot()
     go(made, 3600)
     assert "cuda" not in made.tried
+    window = "apply is for 0 14 * * * for 2h, until 2026-11-24T14:00:00.000Z"
+    assert said(made) == (f"cuda waits to be measured: {window}", "window.apply", "healthy")
+    assert explained("scorer", made.hardware, made.last.ledger)["variants"][0]["because"] == (
+        f"not measured yet; waits to be measured: {window}"
+    )
+    saved = json.loads(json.dumps(facts_document("d", made.hardware, made.last.ledger)))
+    assert replayed("scorer", saved) == explained("scorer", made.hardware, made.last.ledger)
     made.clock.advance(3600)
     go(made, 120)
     assert runs(made) == ["cuda"]
+    assert said(made) == ("", "", "healthy")
+
+
+def test_what_was_measured_to_be_quicker_waits_for_its_time_first_and_then_for_the_window():
+    made = racing(WITH_CARD)
+    go(made, 120)
+    assert runs(made) == ["cuda"]
+    made.hardware = machine(**HOST)
+    wait(made, 2)
+    made.rules = Rules(apply=(window_of("0 14 * * * for 2h", lambda _: UTC),))
+    made.boot()
+    go(made, 5)
+    made.hardware = WITH_CARD
+    wait(made, 4)
+    assert said(made) == ("", "", "healthy")  # the window is not what it waits for
+    wait(made, 3)
+    assert runs(made) == ["openvino"]
+    window = "apply is for 0 14 * * * for 2h, until 2026-11-24T14:00:00.000Z"
+    assert said(made)[0] == f"cuda waits to be taken: {window}"
+    found = explained("scorer", made.hardware, made.last.ledger)["variants"][0]
+    assert (found["code"], found["because"]) == ("climbing", f"p95 10 ms here; waits to be taken: {window}")
+    made.rules = Rules()
+    made.boot()
+    go(made, 30)
+    assert (runs(made), said(made)) == (["cuda"], ("", "", "healthy"))
 
 
 def test_one_that_does_not_prove_itself_is_left_out():

@@ -62,9 +62,9 @@ def is_frozen(ledger: Ledger, now: datetime) -> bool:
     return _held(ledger, DEVICE, now) is not None
 
 
-def may_switch(ledger: Ledger, rules: Rules, now: datetime) -> bool:
-    """Whether what runs may be switched to a variant that is only quicker: nobody is in a hurry for that."""
-    return _window("apply", rules.apply, ledger, now) is None
+def no_switch(ledger: Ledger, rules: Rules, now: datetime) -> Shut | None:
+    """Why what runs is not switched to a variant that is only quicker: nobody is in a hurry for that."""
+    return _window("apply", rules.apply, ledger, now)
 
 
 def went_on(ledger: Ledger, target: Target, now: datetime) -> Ledger:

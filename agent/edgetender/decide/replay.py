@@ -161,9 +161,10 @@ def _held(held: Choice) -> dict[str, Any]:
     """As much of it as a verdict depends on."""
     return {
         "variant": held.variant, "image": held.image, "devices": list(held.devices), "measuring": held.measuring,
+        "better": held.better, "waits": held.waits,
     }  # fmt: skip
 
 
 def _held_of(found: Any) -> Choice:
-    measuring = bool(found.get("measuring"))
-    return Choice(found["variant"], found["image"], tuple(found["devices"]), measuring=measuring)
+    younger = {key: found[key] for key in ("measuring", "better", "waits") if key in found}
+    return Choice(found["variant"], found["image"], tuple(found["devices"]), **younger)

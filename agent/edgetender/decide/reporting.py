@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from edgetender.clock import rfc3339
+from edgetender.decide.resolving import resolution_key
 from edgetender.decide.stride import front_key, pull_key, reached, run_key
 from edgetender.model.ledger import Death, Ledger
 from edgetender.model.observed import Container, Observed, PullProgress, Readiness, Status
@@ -109,6 +110,9 @@ def _report(name: str, target: Target, observed: Observed, ledger: Ledger, plan:
         reason = Reason(shut.code, shut.why)
     if reason is WELL and (queued := dict(plan.queued).get(name)):
         reason = Reason("module.depends_on", queued)
+    choice = ledger.choices.get(resolution_key(ledger.accepted, name)) if ledger.accepted else None
+    if reason is WELL and choice is not None and choice.waits:
+        reason = Reason(choice.waits_code, f"{choice.better} {choice.waits}")
     return ModuleReport(
         name=name,
         state=state,

@@ -150,6 +150,9 @@ def _rival(one: Judged, held: Choice) -> Judged:
     """One that figures speak for while another runs: at once if that is only being measured, else in its time."""
     if one.verdict != "chosen":
         return one
+    if held.waits and held.better == one.variant.name:
+        code = MEASURING if one.code == MEASURING else SETTLING if held.measuring else CLIMBING
+        return replace(one, verdict="eligible", because=f"{in_words(one.figure)}; {held.waits}", code=code)
     if one.code == MEASURING:
         return replace(one, verdict="eligible", because="is measured next")
     code = SETTLING if held.measuring else CLIMBING

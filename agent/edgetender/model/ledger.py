@@ -86,6 +86,8 @@ class Choice:
     better_since: datetime | None = None
     climbed_at: datetime | None = None  # when it last went up by itself
     measuring: bool = False  # it runs to be measured: what comes of that need not wait
+    waits: str = ""  # why the better one, which could be taken, is not yet
+    waits_code: str = ""
 
 
 @dataclass(frozen=True, slots=True)
