@@ -6,6 +6,7 @@ import tarfile
 import docker
 import pytest
 
+from demo.parts.identities import Authority
 from demo.parts.process import free_port
 from edgetender.cli import run
 from edgetender.cli.output import Session
@@ -16,9 +17,31 @@ from edgetender.packaging.engine_api import Engine
 from edgetender.packaging.layer import Entry, pack
 from edgetender.packaging.packager import Order, Packager
 from tests.builders.shell import Shell
-from tests.services.packaged import BASE, serving
+from tests.services.packaged import BASE, SCRIPT, serving
 
 pytestmark = pytest.mark.engine
+
+
+def test_an_image_that_serves_tls_is_found_to_serve_and_its_address_says_how(
+    packaged, engine_socket, monkeypatch, capsys
+):
+    folder, _, _ = packaged
+    monkeypatch.setenv("DOCKER_HOST", engine_socket)
+    pair = Authority(folder / "secured").issue("cam7.invalid")
+    pair.key.chmod(0o644)  # in a test it is in the image
+    (folder / "secured" / "score.py").write_text(SCRIPT)
+    config = InferenceConfig("score.py", source_directory="secured", folder=folder)
+    Packager(Workspace(folder / "store", base=str(BASE))).image(Order((), config, "secured:1"))
+    port, root = free_port(), "/var/azureml-app"
+    try:
+        said = Shell(capsys).run(
+            "run", "secured:1", "-p", f"{port}:5001", "--name", "secured", "--store", str(folder / "store"),
+            "-e", f"EDGETENDER_SCORING_TLS_CERT={root}/{pair.certificate.name}",
+            "-e", f"EDGETENDER_SCORING_TLS_KEY={root}/{pair.key.name}",
+        )  # fmt: skip
+    finally:
+        Engine(engine_socket).remove("secured")
+    assert (said.code, f"scores at https://localhost:{port}/score" in said.err) == (0, True)
 
 
 def test_an_image_that_cannot_serve_is_no_success_and_says_why(packaged, engine_socket, monkeypatch, capsys):

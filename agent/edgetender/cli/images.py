@@ -106,7 +106,7 @@ def run(
 ) -> Exit:
     """Start an image (its reference or id) in the container engine of this machine, in the background.
 
-    Where the scoring port 5001 is published, it is waited for until it answers, at most 30 s (exit 9).
+    Where the scoring port 5001 is published, it is waited for until it answers, plain or by TLS, at most 30 s (exit 9).
     """
     published = _ports(ports)
     workspace = Workspace(store)
@@ -124,15 +124,17 @@ def run(
     if PORT not in published:
         return Exit.OK
     host, port = published[PORT]
+    scheme = "http"
     if not no_wait and engine.is_local:
         asked = "127.0.0.1" if host in {"0.0.0.0", "::"} else host  # noqa: S104  what it listens on
-        tried = followed(engine, identity, (f"[{asked}]" if ":" in asked else asked, port), within_s=_WAIT_S)
+        tried = followed(engine, identity, (asked, port), within_s=_WAIT_S)
         if tried.ended:
             raise Permanent(f"cannot serve {reference}: {tried.why}; docker logs {name or identity[:12]}")
-        if not tried.serves:
+        if tried.scheme is None:
             say(f"{tried.why}; it goes on starting: docker logs {name or identity[:12]}")
             return Exit.TIMED_OUT
-    say(f"scores at http://{'localhost' if host == '127.0.0.1' else host}:{port}/score")
+        scheme = tried.scheme
+    say(f"scores at {scheme}://{'localhost' if host == '127.0.0.1' else host}:{port}/score")
     return Exit.OK
 
 

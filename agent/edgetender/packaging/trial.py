@@ -5,22 +5,28 @@ from __future__ import annotations
 import contextlib
 import http.client
 import socket
+import ssl
 import threading
-import urllib.request
+import time
 from dataclasses import dataclass
+from http import HTTPStatus
 
 from edgetender.packaging.engine_api import Engine
 
-_STEP_S = 0.2
+_STEP_S, _ANSWER_S = 0.2, 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """*serves*: `/` answered 200; else *why* says what happened, with the end of its log, and whether it *ended*."""
+    """*scheme*: it serves by http or https; None: *why* says what happened, and whether it *ended*."""
 
-    serves: bool
+    scheme: str | None = None
     why: str = ""
     ended: bool = False
+
+    @property
+    def serves(self) -> bool:
+        return self.scheme is not None
 
 
 def attempt(
@@ -45,26 +51,34 @@ def followed(
 ) -> Tried:
     """Wait until the container answers at *address*, or ends. Raises EngineDown, EngineRefused."""
     stop = stopping or threading.Event()
-    for _ in range(int(within_s / _STEP_S)):
+    deadline = time.monotonic() + within_s
+    while time.monotonic() < deadline:
         state = engine.state(identity)
         if not state["Running"]:
             why = f"it ends with exit code {state['ExitCode']}: {_end(engine, identity)}"
-            return Tried(serves=False, why=why, ended=True)
-        if _healthy(*address):
-            return Tried(serves=True)
+            return Tried(why=why, ended=True)
+        if scheme := _scheme(*address):
+            return Tried(scheme)
         if stop.wait(_STEP_S):
             break
     why = f"no answer on port 5001 within {within_s:g} s: {_end(engine, identity)}"
-    return Tried(serves=False, why=why)
+    return Tried(why=why)
 
 
-def _healthy(host: str, port: int) -> bool:
-    with (
-        contextlib.suppress(OSError, http.client.HTTPException),
-        urllib.request.urlopen(f"http://{host}:{port}/", timeout=2) as answer,
-    ):
-        return bool(answer.status == 200)  # noqa: PLR2004
-    return False
+def _scheme(host: str, port: int) -> str | None:
+    """How it serves: `/` answers 200, or it shows a certificate, which is for its clients to verify."""
+    asked = http.client.HTTPConnection(host, port, timeout=_ANSWER_S)
+    with contextlib.closing(asked), contextlib.suppress(OSError, http.client.HTTPException):
+        asked.request("GET", "/")
+        return "http" if asked.getresponse().status == HTTPStatus.OK else None
+    try:
+        with socket.create_connection((host, port), _ANSWER_S) as plain:
+            ssl.create_default_context().wrap_socket(plain, server_hostname=host).close()
+    except ssl.SSLCertVerificationError:
+        return "https"
+    except OSError:
+        return None
+    return "https"
 
 
 def _end(engine: Engine, identity: str) -> str:
