@@ -14,7 +14,8 @@ from edgetender.clock import Clock
 from edgetender.codec import canonical
 from edgetender.decide.compact import birth_document, compact_facts, labels, verdict_codes
 from edgetender.decide.documents import reported_document, status_document
-from edgetender.decide.reporting import ModuleReport, events_between, health_word, module_reports, refusals
+from edgetender.decide.events import events_between, refusals
+from edgetender.decide.reporting import ModuleReport, health_word, module_reports
 from edgetender.eventlog import EventLog
 from edgetender.model.figures import CycleFigures, ModuleFigures
 from edgetender.model.hardware import Hardware

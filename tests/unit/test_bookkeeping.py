@@ -130,7 +130,7 @@ def test_a_tag_is_resolved_once_per_manifest():
 def test_an_end_is_counted_once_however_often_it_is_seen():
     ended = looked(container(SPEC, Status.EXITED, exit_code=3))
     ledger = noted(ended, holding(ONE))
-    assert ledger.deaths["scorer"] == Death(NOON, 3, "exited with code 3")
+    assert ledger.deaths["scorer"] == Death(NOON, 3, "exited with code 3", version=1)
     assert ledger.attempts[KEY].failures == 1
     assert noted(ended, ledger) == ledger
     again = looked(container(SPEC, Status.EXITED, exit_code=3, finished_at=after(5)))

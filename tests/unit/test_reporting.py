@@ -7,9 +7,14 @@ from dataclasses import replace
 import pytest
 
 from edgetender.decide.planner import plan
-from edgetender.decide.reporting import ModuleReport, ModuleState, events_between, health_word, module_reports
+from edgetender.decide.reporting import (
+    ModuleReport,
+    ModuleState,
+    health_word,
+    module_reports,
+)
 from edgetender.decide.stride import pull_key, run_key
-from edgetender.model.ledger import Attempt, Death, Desired, Ledger
+from edgetender.model.ledger import Attempt, Death, Ledger
 from edgetender.model.observed import Health, Observed, PullProgress, Readiness, Status
 from edgetender.model.target import ImageWanted, Target
 from tests.builders.ledgers import after, container, failing, holding, looked, target
@@ -60,6 +65,11 @@ def test_one_that_ended_is_in_back_off_and_says_how_it_ended():
     assert (report.state, report.why, report.code) == (
         ModuleState.BACKOFF, "exited with code 3", "container.exited",
     )  # fmt: skip
+
+
+def test_one_that_was_asked_to_end_says_how_it_did_not_how_it_did_before():
+    ledger = holding(ONE, attempts={KEY: CRASHED}, deaths={"scorer": Death(NOON, 0, "exited with code 0")})
+    assert said(looked(container(SPEC, Status.EXITED)), ledger).why == "exited with code 0"
 
 
 @pytest.mark.parametrize(("policy", "code"), [("never", 0), ("never", 3), ("on-failure", 0)])
@@ -135,35 +145,3 @@ def test_the_device_is_healthy_when_all_run_or_are_done():
     assert health_word((failed,), Observed(), holding(ONE)) == "degraded"
     assert health_word((), Observed(), Ledger()) == "waiting"
     assert health_word((well,), Observed(engine_down="x"), holding(ONE)) == "engine down"
-
-
-# --- events
-
-
-def told(before, after_, old=None, new=None) -> list[str]:
-    return [kind for kind, _ in events_between(before, after_, old or Ledger(), new or Ledger())]
-
-
-def test_a_change_of_state_or_version_is_an_event_and_nothing_else_is():
-    was = ModuleReport("a", ModuleState.STARTING, version=1)
-    assert told((was,), (replace(was, why="other words"),)) == []
-    assert told((was,), (replace(was, state=ModuleState.RUNNING),)) == ["module.state"]
-    assert told((was,), (replace(was, version=2),)) == ["module.state"]
-
-
-def test_restarts_ends_and_removals_are_events():
-    was = ModuleReport("a", ModuleState.RUNNING)
-    died = replace(was, restarts=1, death=Death(NOON, 3, "exited with code 3", ("last words",)))
-    assert told((was,), (died,)) == ["module.restarted", "module.ended"]
-    assert told((died,), (died,)) == []
-    assert told((was,), ()) == ["module.removed"]
-
-
-@pytest.mark.parametrize(
-    ("code", "kind"),
-    [(200, "applied"), (406, "applying"), (417, "rolled_back"), (400, "refused"), (409, "refused")],
-)
-def test_what_became_of_a_manifest_is_an_event(code, kind):
-    new = Ledger(desired=Desired(2, code, "words", NOON))
-    assert told((), (), Ledger(), new) == [f"deployment.{kind}"]
-    assert told((), (), new, new) == []

@@ -19,7 +19,7 @@ class House(Protocol):
     """
 
     def status(self) -> dict[str, Any]:
-        """The `Status` document of the last cycle (decide/reporting.py)."""
+        """The `Status` document of the last cycle (decide/documents.py)."""
         ...
 
     def plan(self, body: bytes) -> dict[str, Any]:

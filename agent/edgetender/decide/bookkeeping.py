@@ -117,9 +117,8 @@ def note_deaths(
         moment = container.finished_at or now
         ledger = _ended(ledger, run_key(container.module, container.spec))
         deaths = dict(ledger.deaths)
-        deaths[container.module] = Death(
-            moment, container.exit_code, reason, _bounded(last_words.get(container.id, ()))
-        )
+        words = _bounded(last_words.get(container.id, ()))
+        deaths[container.module] = Death(moment, container.exit_code, reason, words, container.version)
         ledger = replace(ledger, deaths=deaths)
         spec = target.spec(container.module)
         if container.run not in ledger.restart_wanted and not (spec is not None and is_done(spec, container)):

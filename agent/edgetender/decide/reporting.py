@@ -1,4 +1,4 @@
-"""What is said of the device: module states, the status document, the reported document, events. Pure.
+"""What is said of the modules: the state of each, and why it is not as it should be. Pure.
 
 One source for `edgetender status`, the page, the cloud and the log: whoever asks why gets the same answer.
 """
@@ -10,15 +10,12 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
-from edgetender.clock import rfc3339
 from edgetender.decide.resolving import resolution_key
 from edgetender.decide.stride import front_key, pull_key, reached, run_key
 from edgetender.model.ledger import Death, Ledger
 from edgetender.model.observed import Container, Observed, PullProgress, Readiness, Status
 from edgetender.model.plan import Plan
 from edgetender.model.target import ContainerSpec, Target
-from edgetender.model.topics import DesiredCode, EventKind
-from edgetender.model.trace import MEMBER
 
 
 class ModuleState(StrEnum):
@@ -42,13 +39,6 @@ class Reason(NamedTuple):
 WELL = Reason()
 UNSERVED = Reason("front.not_switched", "ready; its front does not send requests to it yet")
 BLOCKED = "variant.none_fits"
-Event = tuple[EventKind, dict[str, object]]  # what happened, what it says
-_BECAME: dict[int, EventKind] = {
-    DesiredCode.RUNNING: EventKind.APPLIED,
-    DesiredCode.IN_PART: EventKind.APPLIED_IN_PART,
-    DesiredCode.APPLYING: EventKind.APPLYING,
-    DesiredCode.ROLLED_BACK: EventKind.ROLLED_BACK,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,8 +151,17 @@ def _state(
             if spec is not None and (spec.restart == "never" or _done(spec, container)):
                 ended = f"ended with code {code}; restart: {spec.restart}"
                 return ModuleState.STOPPED, Reason("container.exited", ended)
-            unknown = Reason("container.exited", f"exit code {code}")
-            return ModuleState.BACKOFF, tried if attempt else unknown
+            return ModuleState.BACKOFF, _end(container, tried, ledger)
+
+
+def _end(container: Container, tried: Reason, ledger: Ledger) -> Reason:
+    """Why it does not run: how it ended, unless starting it again failed otherwise since."""
+    death = ledger.deaths.get(container.module)
+    if tried.code not in ("", "container.exited"):
+        return tried
+    if death is not None and death.at == container.finished_at:  # it may have been asked to
+        return Reason("container.exited", death.reason)
+    return tried if tried.code else Reason("container.exited", f"exit code {container.exit_code}")
 
 
 def _served(spec: ContainerSpec, container: Container, observed: Observed) -> bool:
@@ -205,81 +204,3 @@ def _is_well(report: ModuleReport) -> bool:
     if report.state is ModuleState.STOPPED:  # a job; its last end is the one that counts
         return report.death is None or report.death.exit_code == 0
     return report.state is ModuleState.RUNNING and not report.why.startswith("new image")
-
-
-def events_between(
-    before: tuple[ModuleReport, ...], after: tuple[ModuleReport, ...], old: Ledger, new: Ledger
-) -> tuple[Event, ...]:
-    """One event for each change of state: (type, what it says)."""
-    events: list[Event] = []
-    was = {report.name: report for report in before}
-    for report in after:
-        previous = was.pop(report.name, None)
-        begun = _begun_by(report, old, new)
-        if previous is None or previous.state is not report.state or previous.version != report.version:
-            said: dict[str, object] = {
-                "module": report.name,
-                "version": report.version,
-                "state": report.state.value,
-                "why": report.why,
-                "code": report.code,
-            }
-            said["from"] = previous.state.value if previous else None
-            events.append((EventKind.MODULE_STATE, said | begun))
-        if report.restarts > (previous.restarts if previous else 0):
-            restarted = {"module": report.name, "restarts": report.restarts}
-            events.append((EventKind.MODULE_RESTARTED, restarted | begun))
-        if report.death is not None and (previous is None or previous.death != report.death) and before:
-            death = report.death
-            ended = {"module": report.name, "exitCode": death.exit_code, "reason": death.reason}
-            events.append((EventKind.MODULE_ENDED, ended | {"log": list(death.log)} | begun))
-    events += holds_between(old, new)
-    events += [(EventKind.MODULE_REMOVED, {"module": name}) for name in was]
-    if new.desired is not None and new.desired != old.desired:
-        kind = _BECAME.get(new.desired.code, EventKind.REFUSED)
-        verdict: dict[str, object] = {"version": new.desired.version, "code": new.desired.code}
-        reasons = {"reasons": list(refusals(old, new))} if kind is EventKind.REFUSED else {}
-        told = verdict | {"description": new.desired.description} | reasons | _traced(new.desired.trace)
-        events.append((kind, told))
-    return tuple(events)
-
-
-def _begun_by(report: ModuleReport, old: Ledger, new: Ledger) -> dict[str, object]:
-    """The trace of the version on trial, for what its containers do, and for the one that is not made yet."""
-    slots = (slot for slot in (new.candidate, old.candidate) if slot is not None)
-    return _traced(next((one.trace for one in slots if report.version in (None, one.version)), ""))
-
-
-def _traced(parent: str) -> dict[str, object]:
-    return {MEMBER: parent} if parent else {}
-
-
-def holds_between(old: Ledger, new: Ledger) -> list[Event]:
-    """What was held or released, and what a module asked for."""
-    events: list[Event] = []
-    for before, after, begun, over in (
-        (old.holds, new.holds, EventKind.HOLD_SET, EventKind.HOLD_OVER),
-        (old.delays, new.delays, EventKind.DELAY_SET, EventKind.DELAY_OVER),
-    ):
-        for name in sorted(before.keys() | after.keys()):
-            now, was = after.get(name), before.get(name)
-            if now is not None and now != was:
-                until = rfc3339(now.until) if now.until else None
-                said: dict[str, object] = {
-                    "module": name or None,
-                    "by": now.by,
-                    "reason": now.reason,
-                    "until": until,
-                }
-                events.append((begun, said))
-            elif now is None:
-                events.append((over, {"module": name or None}))
-    return events
-
-
-def refusals(old: Ledger, new: Ledger) -> tuple[str, ...]:
-    """The codes for which the newest manifest was refused since *old*; empty where none was."""
-    desired = new.desired
-    if desired is None or desired == old.desired or desired.code in _BECAME:
-        return ()
-    return tuple(sorted({code for _, code, _ in desired.problems}))

@@ -132,6 +132,7 @@ class Death:
     exit_code: int | None
     reason: str
     log: tuple[str, ...] = ()
+    version: int | None = None  # the container's; None where an older release wrote it
 
 
 @dataclass(frozen=True, slots=True)

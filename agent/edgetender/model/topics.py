@@ -29,8 +29,11 @@ class EventKind(Word):
     """What happened: an event's `type`, and the end of its topic."""
 
     MODULE_STATE = "module.state", "a module has another `state` than before (`from`), or another `version`"
-    MODULE_RESTARTED = "module.restarted", "its container was started again; `restarts` in all"
-    MODULE_ENDED = "module.ended", "its container ended: `exitCode`, `reason`, the last lines of its `log`"
+    MODULE_RESTARTED = "module.restarted", "its container, of `version`, was started again; `restarts` in all"
+    MODULE_ENDED = (
+        "module.ended",
+        "its container, of `version`, ended: `exitCode`, `reason`, the last lines of its `log`",
+    )
     MODULE_REMOVED = "module.removed", "it is no part of the deployment any more"
     APPLYING = "deployment.applying", "a version was taken"
     APPLIED = "deployment.applied", "it runs, and is accepted"
