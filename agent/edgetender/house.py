@@ -14,7 +14,7 @@ from edgetender.decide.insight import insight
 from edgetender.decide.intake import wanted
 from edgetender.decide.planning import plan_document, questions
 from edgetender.decide.replay import explained, facts_document
-from edgetender.errors import AgentError, NotFound
+from edgetender.errors import AgentError, EngineDown, NotFound
 from edgetender.eventlog import EventLog
 from edgetender.model.hardware import Hardware
 from edgetender.model.image import Surveyed
@@ -122,6 +122,8 @@ class DaemonHouse:
     ) -> Iterator[str]:
         snapshot = self._publisher.snapshot()
         containers = snapshot.observed.of(module) if snapshot else ()
+        if not containers and snapshot is not None and snapshot.observed.engine_down:
+            raise EngineDown(f"cannot show logs of {module!r}: {snapshot.observed.engine_down}")
         if not containers:
             known = sorted({c.module for c in snapshot.observed.containers}) if snapshot else []
             raise NotFound(

@@ -57,8 +57,10 @@ def test_results_come_in_the_checks_order_whatever_depends_on_what(tmp_path: Pat
 
 def test_what_follows_from_a_failure_is_passed_over_and_names_its_cause(tmp_path: Path) -> None:
     checks = [check("cause", bad), check("effect", bad, ("cause",)), check("other", bad)]
-    _, effect, other = run_checks(checks, device(tmp_path))
-    assert (effect.finding.severity, effect.finding.said) == (Severity.SKIPPED, "follows from cause")
+    checks.append(check("effects-effect", bad, ("effect",)))
+    _, *effects, other, last = run_checks(checks, device(tmp_path))
+    for effect in (*effects, last):
+        assert (effect.finding.severity, effect.finding.said) == (Severity.SKIPPED, "follows from cause")
     assert other.finding.severity is Severity.ERROR
 
 

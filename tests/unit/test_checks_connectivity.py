@@ -240,3 +240,9 @@ def test_a_registry_that_does_not_answer_fails_with_a_command_that_asks_it(tmp_p
         ERROR,
         "curl -sSI https://registry.example/v2/",
     )
+    own = {"registry.example": RegistrySettings(ca=Path("/etc/ca.pem"))}
+    says(
+        look("registry_auth", tmp_path, wanted=wanted, images=images, registries=own),
+        ERROR,
+        "curl -sSI --cacert /etc/ca.pem https://registry.example/v2/",
+    )

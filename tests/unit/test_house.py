@@ -55,3 +55,10 @@ def test_a_version_that_is_not_kept_is_none_to_go_back_to(house):
 def test_a_plan_is_told_while_the_engine_is_away(house):
     told = house.plan(body(manifest(3, scorer=module(image=image("scorer", "3")))))
     assert (told["version"], told["pulls"][0]["bytes"], told["disk"]) == (3, None, None)
+
+
+def test_while_the_engine_is_away_no_module_is_said_to_be_none(house):
+    away = SimpleNamespace(observed=Observed(engine_down="cannot reach the engine: it is away"))
+    house._publisher = SimpleNamespace(snapshot=lambda: away)
+    with pytest.raises(EngineDown, match="cannot show logs of 'scorer': cannot reach the engine: it is away"):
+        house.logs("scorer", tail=None, since=None, follow=False)

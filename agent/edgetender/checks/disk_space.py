@@ -7,11 +7,14 @@ from pathlib import Path
 
 from edgetender.checks.device import Device
 from edgetender.checks.finding import Check, Finding, fail, ok, warn
-from edgetender.checks.places import gib, places
+from edgetender.checks.places import places
+from edgetender.model.units import size_text
 
 _LEAST_BYTES = 512 * 1024**2
 _LITTLE, _SCARCE = 0.10, 0.05
-_REPAIR = "docker system df; docker image prune (takes only images without a name that nothing uses)"
+_REPAIR = (
+    "df -h {}; docker system df; docker image prune (takes only images without a name that nothing uses)"
+)
 
 
 def run(device: Device) -> Finding:
@@ -21,11 +24,11 @@ def run(device: Device) -> Finding:
 def judge(spaces: Iterable[tuple[Path, int, int]]) -> Finding:
     """*spaces* are (path, free, total) in bytes; the worst one is told."""
     path, free, total = min(spaces, key=lambda one: one[1] / max(one[2], 1))
-    said = f"{gib(free)} of {gib(total)} free in {path}"
+    said = f"{size_text(free)} of {size_text(total)} free in {path}"
     if free < _LEAST_BYTES or free < total * _SCARCE:
-        return fail(f"{said}: pulls will fail", _REPAIR)
+        return fail(f"{said}: pulls will fail", _REPAIR.format(path))
     if free < total * _LITTLE:
-        return warn(f"{said}, less than a tenth", _REPAIR)
+        return warn(f"{said}, less than a tenth", _REPAIR.format(path))
     return ok(said)
 
 

@@ -70,8 +70,12 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A check and what it found; *fixed* says what its fix did before that."""
+    """A check and what it found; *fixed* says what its fix did before that.
+
+    *follows* is the check whose failure it would only have repeated.
+    """
 
     check: Check
     finding: Finding
     fixed: str = ""
+    follows: str = ""

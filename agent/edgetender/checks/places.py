@@ -22,7 +22,3 @@ def places(device: Device) -> Iterator[Path]:
             return  # docker-api says so
         if root.exists() and root != place:
             yield root
-
-
-def gib(size_bytes: int) -> str:
-    return f"{size_bytes / 1024**3:.1f} GiB"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from edgetender.checks.device import Device
 from edgetender.checks.finding import Check, Finding, fail, ok, skip
+from edgetender.config.settings import RegistrySettings
 from edgetender.errors import (
     AgentError,
     CredentialUnusable,
@@ -26,7 +27,7 @@ def run(device: Device) -> Finding:
         return ok(f"{len(wanted)} image{'s' * (len(wanted) > 1)} can be fetched: {', '.join(sorted(wanted))}")
     said = "; ".join(str(error).partition("; ")[0] for error in broken.values())
     name, first = next(iter(broken.items()))
-    return fail(said, _repair(wanted[name], first))
+    return fail(said, _repair(device, wanted[name], first))
 
 
 def _refusal(device: Device, wanted: ImageWanted) -> AgentError | None:
@@ -41,7 +42,7 @@ def _refusal(device: Device, wanted: ImageWanted) -> AgentError | None:
     return None
 
 
-def _repair(wanted: ImageWanted, error: AgentError) -> str:
+def _repair(device: Device, wanted: ImageWanted, error: AgentError) -> str:
     registry = wanted.parsed.registry
     match error:
         case CredentialUnusable():
@@ -56,7 +57,9 @@ def _repair(wanted: ImageWanted, error: AgentError) -> str:
         case ImageMissing():
             return f"push {wanted.reference} again, for this device's architecture too"
         case RegistryUnreachable():
-            return f"curl -sSI https://{registry}/v2/"
+            reached = device.settings.registries.get(registry, RegistrySettings())
+            trusted = f" --cacert {reached.ca}" if reached.ca else ""
+            return f"curl -sSI{trusted} http{'' if reached.plain_http else 's'}://{registry}/v2/"
         case _:
             return "edgetender check registry-auth says it again when it was repaired"
 

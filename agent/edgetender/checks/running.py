@@ -49,9 +49,8 @@ def _side_by_side(
     found: dict[str, Result] = {}
     threads = []
     for check in checks:
-        causes = [need for need in check.needs if need in before and before[need].finding.severity is _BAD]
-        if causes:
-            found[check.id] = Result(check, skip(f"follows from {causes[0]}"))
+        if cause := next((blamed for need in check.needs if (blamed := _blamed(need, before))), ""):
+            found[check.id] = Result(check, skip(f"follows from {cause}"), follows=cause)
             continue
 
         def work(check: Check = check) -> None:
@@ -64,6 +63,13 @@ def _side_by_side(
         thread.join(max(0.0, until - time.monotonic()))
     late = fail("gave no answer in time", "try it alone: edgetender check {}")
     return {c.id: found.get(c.id) or Result(c, _named(late, c)) for c in checks}
+
+
+def _blamed(need: str, before: dict[str, Result]) -> str:
+    """The check that failed, be it *need* or what kept it from looking; empty where none did."""
+    if (result := before.get(need)) is None:
+        return ""
+    return need if result.finding.severity is _BAD else result.follows
 
 
 def _named(finding: Finding, check: Check) -> Finding:

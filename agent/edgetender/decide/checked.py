@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from edgetender.model.hardware import Fact, Value
 from edgetender.model.requirements import size_terms
+from edgetender.model.units import size_text
 from edgetender.model.versions import VersionRange, numbers, version_range
 
 
@@ -84,7 +85,7 @@ def in_sizes(name: str, wanted: str, fact: Fact) -> Checked:
         return not_known(name, wanted, fact)
     held = all(_COMPARE[operator](fact.value, limit) for operator, limit in _sizes(wanted))
     code = "" if held else "too_small"
-    return Checked(name, wanted, _gib(fact.value), truth(held), fact.source, code, fact.detail)
+    return Checked(name, wanted, size_text(fact.value), truth(held), fact.source, code, fact.detail)
 
 
 def has_all(name: str, wanted: tuple[str, ...], fact: Fact) -> Checked:
@@ -135,7 +136,3 @@ def _text(value: Value) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return ", ".join(value) if isinstance(value, tuple) else str(value)
-
-
-def _gib(value: float) -> str:
-    return f"{value / 2**30:.1f} GiB".replace(".0 ", " ")

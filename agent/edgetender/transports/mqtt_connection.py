@@ -273,7 +273,7 @@ class Connection:
             self._on_command(asked_of(message, root))
         elif not self._on_message(message.topic, body_of(message)):
             # paho 1.6 acknowledges whatever comes back from here; only a dead socket keeps it from doing so
-            self._why = "a message could not be taken and is left unacknowledged"
+            self._why = "what came could not be written down; is the disk full? edgetender check says so"
             self._hang_up()
 
     def _hang_up(self) -> None:
