@@ -273,6 +273,18 @@ def test_what_may_be_left_out_is_noted_instead():
     assert notes(document, left_out=both)[f"{path}.CapAdd[0]"] == "iotedge.left_out"
 
 
+def test_a_path_to_leave_out_that_names_nothing_is_a_fault_beside_those_it_was_meant_for():
+    document = edge_deployment(scorer=edge_module(options={"User": "0"}))
+    found = faults(document, left_out=frozenset({"scorer.User"}))
+    assert found == {
+        f"{SETTINGS}.createOptions.User": "iotedge.unsupported",
+        "scorer.User": "iotedge.left_out",
+    }
+    assert "scorer.User" not in notes(
+        edge_deployment(scorer=edge_module()), left_out=frozenset({"scorer.User"})
+    )
+
+
 @pytest.mark.parametrize("version", [0, -1, 2**53])
 def test_a_version_out_of_range_is_refused(version: int):
     twin = edge_agent(scorer=edge_module()) | {"$version": version}

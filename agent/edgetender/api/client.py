@@ -13,7 +13,7 @@ from edgetender.api import wire
 from edgetender.errors import AgentError, Problem
 
 _TIMEOUT_S = 15.0  # the daemon bounds its own calls more tightly
-_START = "start it: systemctl start edgetender, or edgetender daemon --config FILE"
+_START = "start it: systemctl start edgetender, or edgetender daemon --config FILE; edgetender check says why it ends"
 _JOIN = "join the agent's group: sudo usermod -aG edgetender $USER, then log in again"
 
 

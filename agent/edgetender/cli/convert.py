@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from edgetender.cli.manifest_file import FILE, ManifestFile
-from edgetender.cli.output import Exit, Session, options, say_problems
+from edgetender.cli.output import Exit, Session, options, say, say_problems
 from edgetender.errors import ManifestInvalid, Problem
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?")
@@ -43,6 +43,7 @@ def convert(
     The manifest goes to stdout, what was changed or left behind to stderr. What a manifest cannot say is a
     fault with its path, unless --leave-out names it. Credentials are never carried over.
     """
+    from edgetender.convert.findings import UNSUPPORTED
     from edgetender.convert.iotedge import convert as converted
     from edgetender.convert.iotedge import is_iotedge
 
@@ -60,6 +61,8 @@ def convert(
         )
     except ManifestInvalid as error:
         _say(sources, error.problems, "error")
+        if any(problem.code == UNSUPPORTED for problem in error.problems):
+            say("what the module can do without is dropped by --leave-out PATH")
         return Exit.INVALID
     if session.for_people:
         import yaml

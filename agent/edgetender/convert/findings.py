@@ -24,6 +24,7 @@ class Findings:
     left_out: frozenset[str] = frozenset()
     faults: list[Problem] = field(default_factory=list)
     notes: list[Problem] = field(default_factory=list)
+    _useful: set[str] = field(default_factory=set)  # of *left_out*
 
     def fault(self, path: str, code: str, message: str) -> None:
         self.faults.append(Problem(path, code, message))
@@ -33,7 +34,9 @@ class Findings:
 
     def unsupported(self, path: str, message: str) -> None:
         """Something with an effect that a manifest cannot say."""
-        if any(path == one or path.startswith((f"{one}.", f"{one}[")) for one in self.left_out):
+        named = {one for one in self.left_out if path == one or path.startswith((f"{one}.", f"{one}["))}
+        if named:
+            self._useful |= named
             self.note(path, "iotedge.left_out", f"left out, as asked: {message}")
         else:
             self.fault(path, UNSUPPORTED, message)
@@ -60,9 +63,11 @@ class Findings:
             self.fault(path, code, str(error))
 
     def settle(self) -> None:
-        """Raise ManifestInvalid with all faults, if there are any."""
+        """Raise ManifestInvalid with all faults, if there are any: then also for paths that were misspelled."""
         if self.faults:
-            raise ManifestInvalid(tuple(self.faults))
+            said = "nothing is refused at or below this path; it begins like those that are"
+            missed = (Problem(one, "iotedge.left_out", said) for one in sorted(self.left_out - self._useful))
+            raise ManifestInvalid((*self.faults, *missed))
 
 
 Reader = Callable[[Any, str, Run, Findings], None]  # of one option: its value, its path, where it goes
