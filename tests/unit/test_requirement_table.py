@@ -230,9 +230,12 @@ TABLE = {
     "C35: monitoring": Row("App Insights: metrics and traces",
         scoring("contract", "metrics_count_scoring_by_code_and_time")
         + contract("dashboards", "every_expression_of_every_panel_returns_samples")
-        + contract("otlp", "every_metric_arrives_with_its_kind_its_labels_and_whose_it_is"),
-        "Prometheus and OpenTelemetry have the agent's metrics, Prometheus those of scoring; no traces are made: a "
-        "request's W3C trace id is in the access log; Application Insights itself is a cloud's",
+        + contract("otlp", "every_metric_arrives_with_its_kind_its_labels_and_whose_it_is")
+        + scoring(
+            "spans", "a_request_s_span_is_its_caller_s_child_and_what_the_script_asks_for_is_its_own",
+            "what_is_sent_is_what_opentelemetry_wrote_down",
+        ),
+        "scoring's metrics go to Prometheus alone, which a collector may scrape; Application Insights itself is a cloud's",
     ),
     "C35: production data": Row("requests and answers are collected",
         scoring(

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from edgetender_scoring.message import Request, Response
-from edgetender_scoring.trace import trace_id
+from edgetender_scoring.trace import context
 
 _PERIOD_S = 0.25
 
@@ -64,8 +64,8 @@ class AccessLog:
             return
         where = "/score" if request.path == b"/score" else _printable(request.path)
         line = f"{request.method} {where} {response.status} {seconds * 1e3:.3f}ms {len(response.body)}"
-        if request.traceparent is not None and (trace := trace_id(request.traceparent)):
-            line = f"{line} trace={trace}"
+        if request.traceparent is not None and (found := context(request.traceparent)):
+            line = f"{line} trace={found.trace}"
         self._lines.append(line)
         if not self._due:
             self._due = True

@@ -21,6 +21,15 @@ _REASONS = {status.value: status.phrase for status in http.HTTPStatus}
 _BODILESS = frozenset({204, 304})
 
 
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Our part of a trace, as hex; *parent* is the caller's span, empty where the trace begins here."""
+
+    trace: str
+    id: str
+    parent: str
+
+
 @dataclass(slots=True)
 class Request:
     """One request, complete. Header names in *headers* are as sent; the named ones are picked out."""
@@ -42,6 +51,8 @@ class Request:
     encoding: str = ""
     """How the body is compressed, in lower case; empty: it is not."""
     arrived: float = 0.0
+    span: Span | None = None
+    """What is recorded of it as part of a trace; None: nothing."""
     given_up: bool = False
     """The client has hung up: nobody waits for the answer. Set by the event loop, read by the threads."""
 

@@ -11,6 +11,7 @@ from edgetender_scoring.collector import Collector
 
 if TYPE_CHECKING:  # it needs numpy, which scripts may do without
     from edgetender_scoring.onnx_model import Model
+    from edgetender_scoring.spans import Spans
 
 _BATCHES = (1, 2, 4, 8, 16, 32, 64, 128)
 _BOUNDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -54,6 +55,7 @@ class Metrics:
         named: tuple[str, str] | None,
         models: Sequence[Model],
         collectors: Sequence[Collector] = (),
+        spans: Spans | None = None,
     ) -> bytes:
         lines = [
             *_head("info", "gauge", "The server that answers."),
@@ -84,6 +86,12 @@ class Metrics:
             for name, value, text in (
                 (f"{kept}_total", one.written, f"Records of production data {verb}."),
                 (f"{dropped}_total", one.dropped, f"Records of the sample that were not {verb}."),
+            ):
+                lines += [*_head(name, "counter", text), f"edgetender_scoring_{name} {value}"]
+        if spans is not None:
+            for name, value, text in (
+                ("spans_sent_total", spans.sent, "Spans that the collector has."),
+                ("spans_dropped_total", spans.dropped, "Spans that it did not get."),
             ):
                 lines += [*_head(name, "counter", text), f"edgetender_scoring_{name} {value}"]
         if models or named is not None:

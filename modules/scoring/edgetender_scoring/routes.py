@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
 from edgetender_scoring import message
@@ -20,6 +21,9 @@ from edgetender_scoring.unpacking import ENCODINGS, UNKNOWN, Unpacker
 from edgetender_scoring.v2_routes import OpenInference
 from edgetender_scoring.workers import Pool
 
+if TYPE_CHECKING:  # few ask for spans, and what sends them takes memory
+    from edgetender_scoring.spans import Spans
+
 Deliver = Callable[[Response], None]
 
 _NOT_FOUND = (
@@ -29,6 +33,7 @@ _NOT_FOUND = (
 _NOT_ALLOWED = "The method is not allowed for the requested URL."
 _SCORING = frozenset({"GET", "HEAD", "POST", "OPTIONS"})
 _OPEN = frozenset({b"/", b"/v2/health/live", b"/v2/health/ready"})
+_TRACED = (b"/score", b"/v2/models/")
 _READING = frozenset({"GET", "HEAD"})
 
 
@@ -45,16 +50,19 @@ class Application:
         keys: Keys | None = None,
         collectors: Sequence[Collector] = (),
         body_limit: int = 100_000_000,
+        spans: Spans | None = None,
     ) -> None:
         self._envelope, self._served, self._pool = envelope, served, pool
         self._metrics, self._access = metrics, access
-        self._keys, self._collectors = keys, collectors
+        self._keys, self._collectors, self._spans = keys, collectors, spans
         self._unpacker = Unpacker(body_limit)
         self._v2 = OpenInference(served, pool, self.ready, self._inferred)
         self.draining = False
 
     def answer(self, request: Request, deliver: Deliver) -> None:
         """Have *deliver* called once with the answer, at once or later, on the event loop."""
+        if self._spans is not None and request.path.startswith(_TRACED):
+            self._spans.enter(request)
         if self._keys is not None and not self._admits(request):
             deliver(self._note(request, _locked(request)))
             return
@@ -140,7 +148,7 @@ class Application:
         if outcome.exec_ms is not None:
             block = f"x-ms-run-fn-exec-ms: {outcome.exec_ms:.3f}\r\n{block}"
         response = Response(outcome.status, outcome.body, outcome.content_type, outcome.headers, block)
-        return self._count(request, response)
+        return self._count(request, response, named)
 
     def _read(self, request: Request, what: Callable[[Request, str], Response]) -> Response:
         """A page that is only read: the same for GET and HEAD, its methods for OPTIONS."""
@@ -194,6 +202,7 @@ class Application:
             threads=pool.threads,
             abandoned=pool.abandoned,
             collectors=self._collectors,
+            spans=self._spans,
             named=self._served.named,
             models=[] if self._served.repository is None else self._served.repository.models,
         )
@@ -203,11 +212,13 @@ class Application:
         self._metrics.inferred((model, version), response.status)
         for collector in self._collectors:
             collector.note(request, response.status, response.body, model, version)
-        return self._count(request, response)
+        return self._count(request, response, (model, version))
 
-    def _count(self, request: Request, response: Response) -> Response:
+    def _count(self, request: Request, response: Response, named: tuple[str, str] | None = None) -> Response:
         seconds = time.monotonic() - request.arrived
         self._metrics.scored(response.status, seconds)
+        if self._spans is not None:
+            self._spans.leave(request, response.status, seconds, named)
         self._access.note(request, response, seconds)
         return response
 

@@ -12,7 +12,7 @@ import socket
 import ssl
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edgetender_scoring import __version__, cpus
 from edgetender_scoring.aside import aside
@@ -30,8 +30,12 @@ from edgetender_scoring.script import Script
 from edgetender_scoring.served import Served
 from edgetender_scoring.settings import Settings
 from edgetender_scoring.swagger import Service, Swagger, schemas
-from edgetender_scoring.tls import Certificate
+from edgetender_scoring.tls import Certificate, TlsUnusable
+from edgetender_scoring.trace import Tracing
 from edgetender_scoring.workers import Pool
+
+if TYPE_CHECKING:
+    from edgetender_scoring.spans import Spans
 
 log = logging.getLogger("edgetender_scoring")
 
@@ -97,8 +101,9 @@ class _Server:
         certificate = None if settings.tls is None else Certificate(settings.tls)
         wanted = (settings.collect, settings.send, settings.drift)
         collectors = tuple(Collector(one) for one in wanted if one is not None)
+        spans = None if settings.tracing is None else _spans(settings.tracing)
         application = Application(
-            envelope, served, pool, metrics, access, keys, collectors, settings.body_limit
+            envelope, served, pool, metrics, access, keys, collectors, settings.body_limit, spans
         )
         doors: list[tuple[socket.socket, Answering]] = [(_listen(settings.host, settings.port), application)]
         if settings.health_port is not None:
@@ -141,6 +146,8 @@ class _Server:
         access.flush()
         for collector in collectors:
             collector.close()
+        if spans is not None:
+            spans.close()
         if failed is not None:
             raise failed
         return pool.close() and not loading
@@ -216,6 +223,15 @@ def _served(settings: Settings, script: Script) -> Served:
     swagger = Swagger(service, settings.root)
     named = _named(settings.model_dir)
     return Served(script, raw=script.style.raw, swagger=swagger, ready=True, named=named)
+
+
+def _spans(what: Tracing) -> Spans:
+    from edgetender_scoring.spans import Spans  # late: few ask for them, and it takes memory
+
+    try:
+        return Spans(what)
+    except OSError as error:
+        raise TlsUnusable(f"OTEL_EXPORTER_OTLP_CERTIFICATE: {what.ca} cannot be used: {error}") from error
 
 
 def _named(model_dir: str | None) -> tuple[str, str] | None:

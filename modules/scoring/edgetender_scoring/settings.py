@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgetender_scoring import options
+from edgetender_scoring import options, trace
 from edgetender_scoring.collector import Collect
 from edgetender_scoring.options import PREFIX, is_true, number
 from edgetender_scoring.providers import Wanted
@@ -25,7 +25,7 @@ _CONTRACT = frozenset(
         "SERVER_VERSION_LOG_RESPONSE_ENABLED", "SEPERATE_HEALTH_ENDPOINT", "AZUREML_CONFIG_FILE",
     }
 )  # fmt: skip
-KNOWN = _CONTRACT | options.NAMES
+KNOWN = _CONTRACT | options.NAMES | trace.NAMES
 _DEFAULT_SCRIPT = "main.py"
 
 
@@ -76,6 +76,7 @@ class Settings:
     collect: Collect | None
     send: Collect | None
     drift: Collect | None
+    tracing: trace.Tracing | None
     unknown_keys: tuple[str, ...]
 
 
@@ -144,6 +145,7 @@ def read(flags: Flags, environ: Mapping[str, str], cwd: Path) -> Settings:
         collect=options.collect(said, root, faults),
         send=options.send(said, faults),
         drift=options.drift(said, root, faults),
+        tracing=trace.tracing(said, said.get("SERVICE_NAME", "edgetender-scoring"), faults),
         unknown_keys=tuple(sorted(written.keys() - KNOWN)),
     )
     if faults:

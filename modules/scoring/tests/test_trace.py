@@ -2,7 +2,7 @@
 
 import pytest
 
-from edgetender_scoring.trace import trace_id
+from edgetender_scoring.trace import Tracing, context, tracing
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 
@@ -22,7 +22,8 @@ TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
     ],
 )
 def test_a_trace_is_told_from_what_is_none(given, found):
-    assert trace_id(given) == found
+    told = context(given)
+    assert (told.trace if told else "") == found
 
 
 def test_the_line_of_a_request_says_its_trace(serving):
@@ -33,3 +34,52 @@ def test_the_line_of_a_request_says_its_trace(serving):
         server.process.wait(20)
         lines = [line for line in server.log.read_text().splitlines() if "POST /score 200" in line]
     assert [line.partition(" trace=")[2] for line in lines] == [TRACE, ""]
+
+
+OTLP = "OTEL_EXPORTER_OTLP_"
+
+
+def test_what_opentelemetry_s_variables_say_is_read():
+    said = {
+        f"{OTLP}ENDPOINT": "http://collector:4318/", f"{OTLP}HEADERS": "authorization=Basic%20abc,x-site = 7",
+        "OTEL_RESOURCE_ATTRIBUTES": "device=cam7,service.name=eye", "OTEL_TRACES_SAMPLER": "traceidratio",
+        "OTEL_TRACES_SAMPLER_ARG": "0.25",
+    }  # fmt: skip
+    faults = []
+    assert tracing(said, "ours", faults) == Tracing(
+        "http://collector:4318/v1/traces",
+        (("authorization", "Basic abc"), ("x-site", "7")),
+        resource=(("device", "cam7"), ("service.name", "eye")),
+        ratio=0.25,
+        follows=False,
+    )
+    said |= {f"{OTLP}TRACES_ENDPOINT": "https://other/taken/as/it/is", "OTEL_SERVICE_NAME": "named"}
+    found = tracing(said, "ours", faults)
+    assert (found.url, dict(found.resource)["service.name"]) == ("https://other/taken/as/it/is", "named")
+    for off in (
+        {"OTEL_SDK_DISABLED": "true"},
+        {"OTEL_TRACES_EXPORTER": "none"},
+        {f"{OTLP}TRACES_ENDPOINT": ""},
+    ):
+        assert tracing({**said, f"{OTLP}ENDPOINT": "", **off}, "ours", faults) is None
+    assert faults == []
+
+
+def test_everything_wrong_with_them_is_said_at_once_without_a_secret(exit_of, tmp_path):
+    (tmp_path / "score.py").write_text("def init(): ...\ndef run(data): ...\n")
+    code, said = exit_of(
+        "--entry_script", "score.py",
+        **{
+            f"{OTLP}ENDPOINT": "collector:4318", f"{OTLP}PROTOCOL": "grpc", f"{OTLP}CERTIFICATE": "none.pem",
+            f"{OTLP}HEADERS": "hunter2", "OTEL_TRACES_SAMPLER": "sometimes", "OTEL_TRACES_SAMPLER_ARG": "2",
+        },
+    )  # fmt: skip
+    assert (code, "hunter2" in said) == (3, False)
+    for name in ("ENDPOINT", "PROTOCOL", "CERTIFICATE", "HEADERS"):
+        assert f"{OTLP}{name}: " in said
+    assert "OTEL_TRACES_SAMPLER: 'sometimes' is none of" in said
+    assert "OTEL_TRACES_SAMPLER_ARG: '2' is no number from 0 to 1" in said
+    code, said = exit_of(
+        "--entry_script", "score.py", **{f"{OTLP}ENDPOINT": "https://x", f"{OTLP}CERTIFICATE": "score.py"}
+    )
+    assert (code, "CERTIFICATE: score.py cannot be used" in said) == (3, True)
