@@ -11,6 +11,7 @@ import signal
 import socket
 import ssl
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -142,7 +143,7 @@ class _Server:
             server.close()
         for spare, connect, tls in spares:
             await _accept_rest(loop, spare, connect, tls)
-        await self._drain(loop)
+        await drained(self._connections, self._settings.grace_s, loop.time)
         access.flush()
         for collector in collectors:
             collector.close()
@@ -201,18 +202,22 @@ class _Server:
                 if connection.waits_for_client and connection.active_at < limit:
                     connection.end()
 
-    async def _drain(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Wait until every connection has its answer, at most the grace time."""
-        deadline = loop.time() + self._settings.grace_s
-        while self._connections and loop.time() < deadline:
-            limit = loop.time() - _QUIET_S
-            for connection in list(self._connections):
-                if connection.idle and connection.active_at < limit:
-                    connection.end()
-            await asyncio.sleep(0.02)
-        for connection in list(self._connections):
+
+async def drained(connections: set[Connection], grace_s: float, now: Callable[[], float]) -> None:
+    """Wait until every connection has its answer, at most *grace_s*; end those that are left."""
+    deadline, before = now() + grace_s, frozenset[Connection]()
+    while connections and now() < deadline:
+        limit = now() - _QUIET_S
+        quiet = frozenset(one for one in list(connections) if one.idle and one.active_at < limit)
+        for connection in (
+            quiet & before
+        ):  # what came while this process was held up is read between two looks
             connection.end()
-        await asyncio.sleep(0)
+        before = quiet
+        await asyncio.sleep(0.02)
+    for connection in list(connections):
+        connection.end()
+    await asyncio.sleep(0)
 
 
 def _served(settings: Settings, script: Script) -> Served:

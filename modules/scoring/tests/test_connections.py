@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+QUIET_S = 0.25  # a server that ends closes connections that are quiet for longer
 PROJECT = Path(__file__).resolve().parents[1]
 
 
@@ -214,7 +215,7 @@ def test_a_run_past_its_limit_is_answered_and_does_not_block_the_next(serving):
         while b"edgetender_scoring_threads_abandoned 1" not in server.ask("GET", "/metrics").body:
             assert time.monotonic() < deadline, "the thread in Python code was not freed"
         server.terminate()
-        assert server.process.wait(10) == 0
+        assert server.process.wait(60) == 0
 
 
 @settings(max_examples=60, deadline=1000, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -230,7 +231,7 @@ def test_no_body_crashes_the_server(echo, body):
 @settings(max_examples=60, deadline=1500, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=200))
 def test_no_bytes_crash_the_server(echo, sent):
-    with socket.create_connection(("127.0.0.1", echo.port), timeout=5) as client:
+    with socket.create_connection(("127.0.0.1", echo.port), timeout=60) as client:
         client.sendall(sent)
         client.shutdown(socket.SHUT_WR)
         while client.recv(4096):
@@ -248,33 +249,37 @@ def test_sigterm_under_load_loses_nothing(serving, connect, tmp_path, plain):
         hidden = {"PYTHONPATH": f"{tmp_path}:{PROJECT}"}
     script = "import threading\ndef init(): ...\ndef run(d):\n    threading.Event().wait(0.005)\n    return d"
     with serving(script, "--worker_count", "4", **hidden) as server:
-        started = threading.Barrier(9)
+        answered = [0] * 8
 
         def load(number):
-            answered = 0
-            client = connect(server)
-            started.wait()
+            client, quiet_since = connect(server), time.monotonic()
             while True:
-                answer = client.ask("POST", "/score", b"%d" % number)
+                try:
+                    answer = client.ask("POST", "/score", b"%d" % number)
+                except (EOFError, ConnectionError):  # on a busy machine it says nothing for too long
+                    assert time.monotonic() - quiet_since > QUIET_S
+                    return
+                quiet_since = time.monotonic()
                 assert (answer.status, answer.json) == (200, str(number))
-                answered += 1
+                answered[number] += 1
                 if answer.header("connection") == "close":
                     assert client.at_end()
-                    return answered
+                    return
 
         with ThreadPoolExecutor(8) as pool:
             loads = [pool.submit(load, number) for number in range(8)]
             idle = connect(server)
             pending = connect(server)
-            started.wait()
+            while min(answered) < 8 and not any(one.done() for one in loads):
+                threading.Event().wait(0.01)
             pending.socket.sendall(post(b"a") * 3)
-            threading.Event().wait(0.3)
             server.terminate()
-            counts = [one.result(15) for one in loads]
+            for one in loads:
+                one.result()
             assert [pending.read().json for _ in range(3)] == ["a"] * 3
         assert idle.at_end()
-        assert server.process.wait(10) == 0
-        assert min(counts) > 3
+        assert server.process.wait(60) == 0
+        assert min(answered) >= 8
 
 
 def test_a_call_longer_than_the_grace_time_does_not_hold_the_end(serving, connect):
@@ -287,5 +292,5 @@ def test_a_call_longer_than_the_grace_time_does_not_hold_the_end(serving, connec
         begun = time.monotonic()
         server.terminate()
 
-        assert server.process.wait(10) == 0
+        assert server.process.wait(60) == 0
         assert time.monotonic() - begun < 3
