@@ -49,7 +49,7 @@ class Broker:
 
     def start(self) -> None:
         self.part.start()
-        self.part.wait_until_ready(lambda: listens(self.tls_port), within_s=10)
+        self.part.wait_until_ready(lambda: listens(self.tls_port))
 
     def stop(self) -> None:
         self.part.stop()

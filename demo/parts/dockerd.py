@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     import docker
 
-_READY_S = 60
-
 
 class Dockerd:
     """Restartable: after `stop` and `start` the containers are still there, after `remove` nothing is."""
@@ -53,7 +51,7 @@ class Dockerd:
         if not Path("/sys/class/net", self.bridge).exists():
             bridge.create(self.bridge)
         self.part.start()
-        self.part.wait_until_ready(lambda: answers(self.socket), within_s=_READY_S)
+        self.part.wait_until_ready(lambda: answers(self.socket))
 
     def stop(self) -> None:
         """End it as a service manager would; the containers end with it and stay known."""

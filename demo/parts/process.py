@@ -110,14 +110,14 @@ class Part:
         if self.identity is not None:
             self.pidfile.write_text(f"{self.identity.pid} {self.identity.start_ticks}\n")
 
-    def wait_until_ready(self, look: Callable[[], bool], *, within_s: float) -> None:
+    def wait_until_ready(self, look: Callable[[], bool]) -> None:
         """Return when *look()* is true; raise PartFailed with the log's end if it dies or dawdles."""
 
         def ready_or_dead() -> bool:
             return bool(look()) or not self.runs
 
         with contextlib.suppress(TimedOut):
-            until(ready_or_dead, self.name, within_s=within_s)
+            until(ready_or_dead, self.name)
         if not self.runs or not look():
             raise PartFailed(
                 f"cannot start {self.name}: it {'is slow' if self.runs else 'ended'}\n{self.tail()}"
@@ -175,14 +175,23 @@ def end_recorded(home: Path) -> list[str]:
 
 
 def free_port(address: str = "127.0.0.1") -> int:
-    """A TCP port nobody listens on now, and that no client is given while a part of ours restarts."""
+    """A TCP port nobody listens on now. No client is given it, and no other caller while this process lives."""
     lowest = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
     below = random.sample(range(10_000, lowest), 100) if lowest > 10_100 else []
     for port in (*below, 0):  # 0: whatever the kernel gives
         with contextlib.suppress(OSError), socket.socket() as probe:
             probe.bind((address, port))
-            return int(probe.getsockname()[1])
+            found = int(probe.getsockname()[1])
+            claim(found)
+            return found
     raise PartFailed(f"cannot find a free port on {address}")
+
+
+def claim(port: int) -> None:
+    """Raise OSError when another process, or this one, has been given *port*: each binds it only later."""
+    with socket.socket(socket.AF_UNIX) as claim:
+        claim.bind(f"\0edgetender-port-{port}")  # an abstract name: the kernel frees it with its process
+        claim.detach()
 
 
 def free_alias(port: int) -> str:

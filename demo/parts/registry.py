@@ -47,7 +47,7 @@ class Registry:
 
     def start(self) -> None:
         self.part.start()
-        self.part.wait_until_ready(lambda: listens(self.port), within_s=15)
+        self.part.wait_until_ready(lambda: listens(self.port))
 
     def stop(self) -> None:
         self.part.stop()

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+HANGS_S = 60.0  # longer than anything that still comes takes on a busy machine: no promise, a way out
 _pause = threading.Event()  # never set: an interruptible wait without a busy loop
 
 
@@ -18,7 +19,7 @@ class TimedOut(Exception):
     """What was waited for did not come about in time."""
 
 
-def until(look: Callable[[], T | None], what: str, *, within_s: float, every_s: float = 0.05) -> T:
+def until(look: Callable[[], T | None], what: str, *, within_s: float = HANGS_S, every_s: float = 0.05) -> T:
     """Return the first truthy answer of *look*; raise TimedOut after *within_s* seconds, naming *what*."""
     deadline = time.monotonic() + within_s
     while True:
