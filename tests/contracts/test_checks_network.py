@@ -42,7 +42,7 @@ def listening(context: ssl.SSLContext | None) -> Iterator[int]:
                 while True:
                     connection, _ = server.accept()
                     with connection:
-                        connection.settimeout(5)
+                        connection.settimeout(60)
                         try:
                             if context is not None:
                                 context.wrap_socket(connection, server_side=True).close()
@@ -55,7 +55,7 @@ def listening(context: ssl.SSLContext | None) -> Iterator[int]:
         thread.start()
         yield server.getsockname()[1]
         server.shutdown(socket.SHUT_RDWR)
-    thread.join(10)
+    thread.join(60)
 
 
 @pytest.fixture

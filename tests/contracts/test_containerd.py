@@ -40,7 +40,7 @@ def containerd(tmp_path, monkeypatch) -> Iterator[Part]:
     monkeypatch.setenv("CONTAINERD_NAMESPACE", "k8s.io")
     try:
         part.start()
-        part.wait_until_ready((home / "grpc").exists, within_s=15)
+        part.wait_until_ready((home / "grpc").exists)
         yield part
     finally:
         part.stop()

@@ -109,7 +109,7 @@ def scoring() -> Iterator[int]:
         thread.start()
         yield answering.server_port
         answering.shutdown()
-        thread.join(10)
+        thread.join(60)
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +137,7 @@ def scraping(
     finally:
         answering.shutdown()
         answering.server_close()
-        thread.join(10)
+        thread.join(60)
 
 
 @pytest.mark.parametrize("expression", expressions())

@@ -153,7 +153,7 @@ def test_followed_logs_end_with_the_container(bench: Bench) -> None:
     reader = threading.Thread(target=lambda: lines.extend(bench.engine.logs(container, follow=True)))
     reader.start()
     bench.engine.stop(container, 5)
-    reader.join(10)
+    reader.join(60)
     assert not reader.is_alive()
     assert lines[0] == "started"
 
@@ -190,10 +190,10 @@ def test_events_wake_until_told_to_stop(bench: Bench) -> None:
             bench.engine.start(container)
             return woken.wait(0.5)
 
-        until(provoke, "the wake", within_s=20)
+        until(provoke, "the wake")
     finally:
         stopping.set()
-        watcher.join(5)
+        watcher.join(60)
     assert not watcher.is_alive()
 
 

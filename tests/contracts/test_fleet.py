@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 import urllib.request
 from pathlib import Path
 from typing import Self
@@ -17,6 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from demo.parts.waiting import until
 from edgetender.clock import rfc3339
 from edgetender.fleet.devices import Fleet
 from edgetender.fleet.exposition import exposition
@@ -129,7 +129,7 @@ class Devices:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        assert self._up.wait(20)
+        assert self._up.wait(60)
         return self
 
     def say(self, device: str, kind: str, document: object) -> None:
@@ -140,14 +140,7 @@ class Devices:
 
     def __exit__(self, *_: object) -> None:
         self._connection.leave(None, timeout_s=0)
-        self._thread.join(20)
-
-
-def until(look, within_s: float = 20) -> None:
-    deadline = time.monotonic() + within_s
-    while not look():
-        assert time.monotonic() < deadline
-        threading.Event().wait(0.05)
+        self._thread.join(60)
 
 
 @pytest.mark.broker
@@ -156,11 +149,11 @@ def test_it_hears_what_is_retained_and_what_changes_and_says_when_it_is_deaf(bro
     with Listener(settings, fleet, said.append) as listener:
         with Devices(settings) as devices:
             devices.say("cam7", "status", ONLINE)
-            until(lambda: 'device_online{device="cam7"} 1.0' in told(fleet).decode())
+            until(lambda: 'device_online{device="cam7"} 1.0' in told(fleet).decode(), "cam7")
             devices.say("cam8", "reported", REPORTED)
-            until(lambda: 'accepted_version{device="cam8"} 14.0' in told(fleet).decode())
+            until(lambda: 'accepted_version{device="cam8"} 14.0' in told(fleet).decode(), "cam8")
         broker.kill()
-        until(lambda: "broker_connected 0.0" in told(fleet).decode())
+        until(lambda: "broker_connected 0.0" in told(fleet).decode(), "the loss")
         assert 'device_online{device="cam7"} 1.0' in told(fleet).decode()  # the last word that is known
     assert not listener.works
     assert said
@@ -187,9 +180,12 @@ def test_the_command_serves_the_fleet_until_it_is_ended(broker, settings, name) 
     with shell(*words, password=broker.password) as process:
         assert process.stderr is not None
         address = process.stderr.readline().split()[-1]
-        until(lambda: b'module_ready{device="cam7"' in urllib.request.urlopen(f"{address}metrics").read())
+        until(
+            lambda: b'module_ready{device="cam7"' in urllib.request.urlopen(f"{address}metrics").read(),
+            "cam7",
+        )
         process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
 
 
 @pytest.mark.broker

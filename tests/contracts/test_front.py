@@ -61,7 +61,7 @@ def test_a_container_that_is_forgotten_is_known_no_more(bench: Bench) -> None:
     old, new = bench.member("old"), bench.member("new")
     bench.up(old)
     bench.front.point(bench.spec, new)
-    until(lambda: bench.serving(new).server(old.container).connections == 0, "the drain", within_s=10)
+    until(lambda: bench.serving(new).server(old.container).connections == 0, "the drain")
     for _ in range(2):
         bench.front.forget(bench.module, old.container)
     assert [server.container for server in bench.serving(new).servers] == [new.container]
@@ -124,7 +124,7 @@ def test_a_port_that_is_taken_is_refused_and_the_front_can_be_had_when_it_is_fre
             assert refused()
         return
     with bench.occupy(bench.port):
-        until(refused, "the refusal", within_s=20)
+        until(refused, "the refusal")
     bench.front.ensure(bench.spec, first)
     bench.answered_by(first)
 
@@ -133,7 +133,7 @@ def test_a_port_that_another_devices_front_holds_is_taken_too(bench: Bench) -> N
     theirs = bench.member("theirs", bench.neighbour_engine)
     held = replace(bench.spec, module=f"{bench.module}-theirs")
     bench.neighbour.ensure(held, theirs)
-    until(lambda: [one.target for one in bench.neighbour.observe()] == [theirs], "their front", within_s=10)
+    until(lambda: [one.target for one in bench.neighbour.observe()] == [theirs], "their front")
     ours = bench.member("ours")
 
     def refused() -> bool:
@@ -143,7 +143,7 @@ def test_a_port_that_another_devices_front_holds_is_taken_too(bench: Bench) -> N
             return True
         return False
 
-    until(refused, "the refusal", within_s=20)
+    until(refused, "the refusal")
     assert [one.target for one in bench.neighbour.observe()] == [theirs]
 
 

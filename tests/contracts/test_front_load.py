@@ -34,7 +34,7 @@ def test_switching_under_load_fails_no_request(stand: Stand, end: str) -> None:
     old = stand.member(0, end)
     stand.front.ensure(stand.spec, old)
     port = stand.spec.ports[0].host
-    until(lambda: http_probe("127.0.0.1", port, "/", 1) is None, "the front", within_s=10)
+    until(lambda: http_probe("127.0.0.1", port, "/", 1) is None, "the front")
     with Load(port, body=BODY, per_s=300) as load:
         load.go_on(50)
         for number in range(1, SWITCHES + 1):
@@ -53,7 +53,7 @@ def test_a_front_knows_how_long_the_answers_of_both_containers_took(stand: Stand
     old, new = stand.member(1, "graceful", 5), stand.member(2, "graceful", 40)
     stand.front.ensure(stand.spec, old)
     port = stand.spec.ports[0].host
-    until(lambda: http_probe("127.0.0.1", port, "/", 1) is None, "the front", within_s=10)
+    until(lambda: http_probe("127.0.0.1", port, "/", 1) is None, "the front")
     with Load(port, body=BODY, per_s=100) as load:
         load.go_on(150)
         stand.front.point(stand.spec, new)
@@ -80,13 +80,13 @@ def test_a_front_that_hangs_is_known_by_its_silence_and_serves_again_when_it_was
     front = stand.client.containers.get("edgetender-web-front")
     if how == "SIGSTOP":
         os.kill(front.attrs["State"]["Pid"], signal.SIGSTOP)
-        until(lambda: state(stand).hangs, "the silence", within_s=5)
+        until(lambda: state(stand).hangs, "the silence")
     else:
         front.pause()
         assert not state(stand).running
     stand.front.ensure(stand.spec, first)
     port = stand.spec.ports[0].host
-    until(lambda: http_probe("127.0.0.1", port, "/", 1) is None, "an answer", within_s=5)
+    until(lambda: http_probe("127.0.0.1", port, "/", 1) is None, "an answer")
     assert state(stand).target == second
     assert {one.id: one.started_at for one in stand.engine.containers()} == started
 
@@ -104,7 +104,7 @@ def test_a_container_that_is_killed_while_it_alone_receives_costs_no_request_whe
             stand.front.point(stand.spec, first)
             load.go_on(100)
             stand.engine.start(second.container)
-            until(lambda: http_probe(second.address, 5001, "/", 1) is None, "readiness", within_s=20)
+            until(lambda: http_probe(second.address, 5001, "/", 1) is None, "readiness")
     assert not load.failures, str(load)
 
 
@@ -155,7 +155,7 @@ def test_a_candidate_that_is_killed_while_it_is_compared_harms_nobody_and_a_swit
     with serving(stand, live) as load:
         stand.front.compare(stand.spec, killed, Shadow(paths=("/",)))
         stand.client.containers.get(killed.container).kill()
-        until(lambda: shown(stand, 1).disagreed > 0, "its absence", within_s=20)
+        until(lambda: shown(stand, 1).disagreed > 0, "its absence")
         stand.front.point(stand.spec, live)
         assert state(stand).shadowed is None
         stand.front.compare(stand.spec, killed, Shadow(paths=("/elsewhere",)))
@@ -169,7 +169,7 @@ def test_a_candidate_that_is_killed_while_it_is_compared_harms_nobody_and_a_swit
 
 def shown(stand: Stand, copies: int) -> Shadowed:
     """What so many copies showed."""
-    until(lambda: (s := state(stand).shadowed) is not None and s.compared >= copies, "copies", within_s=20)
+    until(lambda: (s := state(stand).shadowed) is not None and s.compared >= copies, "copies")
     found = state(stand).shadowed
     assert found is not None
     return found
@@ -203,4 +203,4 @@ def test_a_front_that_an_ended_engine_left_a_trace_of_is_made_anew(stand: Stand,
     with pytest.raises(FrontDown, match="made anew"):
         stand.front.ensure(stand.spec, member)
     stand.front.ensure(stand.spec, member)
-    until(lambda: http_probe("127.0.0.1", stand.spec.ports[0].host, "/", 1) is None, "the front", within_s=10)
+    until(lambda: http_probe("127.0.0.1", stand.spec.ports[0].host, "/", 1) is None, "the front")

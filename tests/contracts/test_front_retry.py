@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.engine, pytest.mark.timeout(120)]
 
 
 def ask(port: int, method: str) -> tuple[int, str]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     try:
         connection.request(method, "/", BODY)
         answer = connection.getresponse()
@@ -43,11 +43,11 @@ def test_what_was_begun_by_a_container_that_dies_is_asked_again_as_its_port_says
     stand.spec = replace(stand.spec, ports=(replace(port, retry=retry),))
     before, dying = stand.member(1, "graceful"), stand.member(2, "graceful", work_ms=3000)
     stand.front.ensure(stand.spec, before)
-    until(lambda: http_probe("127.0.0.1", port.host, "/", 1) is None, "the front", within_s=10)
+    until(lambda: http_probe("127.0.0.1", port.host, "/", 1) is None, "the front")
     stand.front.point(stand.spec, dying)
     with ThreadPoolExecutor(1) as client:
         asked = client.submit(ask, port.host, method)
-        until(lambda: stand.held(dying) == 1, "the request", within_s=10)
+        until(lambda: stand.held(dying) == 1, "the request")
         assert state(stand).target == dying
         stand.client.containers.get(dying.container).kill()
         status, said = asked.result(20)

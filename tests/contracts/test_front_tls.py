@@ -62,7 +62,7 @@ class Tls:
     def shown(self) -> str:
         """The certificate that who connects now is shown, by its sha256; it has been verified."""
         with (
-            socket.create_connection(self.address, timeout=5) as wire,
+            socket.create_connection(self.address, timeout=60) as wire,
             self.clients.wrap_socket(wire, server_hostname="127.0.0.1") as tls,
         ):
             return hashlib.sha256(tls.getpeercert(binary_form=True) or b"").hexdigest()
@@ -76,7 +76,7 @@ class Tls:
     def up(self, kind: str = "graceful") -> Member:
         member = self.stand.member(1, kind)
         self.stand.front.ensure(self.stand.spec, member)
-        until(self.answers, "the front", within_s=10)
+        until(self.answers, "the front")
         return member
 
     def load(self) -> Load:
@@ -106,7 +106,7 @@ def test_a_client_verifies_the_front_and_no_plain_or_outdated_one_is_answered(tl
         context.wrap_socket(wire, server_hostname="127.0.0.1") as spoken,
     ):
         assert (spoken.version(), spoken.selected_alpn_protocol()) == ("TLSv1.3", "http/1.1")
-    with socket.create_connection(tls.address, timeout=5) as plain:
+    with socket.create_connection(tls.address, timeout=60) as plain:
         plain.sendall(b"GET / HTTP/1.1\r\nHost: web\r\n\r\n")
         assert b"HTTP" not in plain.recv(100)
     old = tls.clients
@@ -146,7 +146,7 @@ def test_a_front_that_starts_without_the_agent_shows_the_newest(tls: Tls) -> Non
     tls.know(pem := tls.issued())
     tls.stand.front.ensure(tls.stand.spec, member)
     tls.stand.client.containers.get(FRONT).restart(timeout=1)
-    until(tls.answers, "the front", within_s=10)
+    until(tls.answers, "the front")
     assert tls.shown() == leaf(pem)
 
 
@@ -157,7 +157,7 @@ def test_after_a_power_cut_the_certificate_is_in_memory_again_before_the_front_s
     shutil.rmtree(tls.stand.site.memory)
     assert not state(tls.stand).running
     tls.stand.front.ensure(tls.stand.spec, member)
-    until(tls.answers, "the front", within_s=10)
+    until(tls.answers, "the front")
     assert not state(tls.stand).stale
 
 
@@ -200,7 +200,7 @@ def test_what_cannot_be_shown_is_refused_and_the_one_before_goes_on(tls: Tls, sp
 
     tls.know(good := tls.issued())
     tls.stand.front.ensure(tls.stand.spec, member)
-    until(tls.answers, "the front", within_s=10)
+    until(tls.answers, "the front")
     if spoilt is None:
         (tls.stand.site.credentials / "scoring").unlink()
     else:
@@ -214,7 +214,7 @@ def test_what_cannot_be_shown_is_refused_and_the_one_before_goes_on(tls: Tls, sp
 def test_a_front_that_shows_nothing_is_never_stale(stand: Stand) -> None:
     member = stand.member(1, "graceful")
     stand.front.ensure(stand.spec, member)
-    until(lambda: state(stand).target == member, "the front", within_s=10)
+    until(lambda: state(stand).target == member, "the front")
     assert not state(stand).stale
 
 

@@ -56,9 +56,12 @@ def test_a_certificate_that_an_authority_signed_for_this_name_opens(hub: TestHub
 
 
 def test_the_token_s_end_is_the_connection_s(hub: TestHub) -> None:
-    with connected(hub, expires_in=1) as cam:
-        assert cam.code == 0
-        assert cam.hung_up()
+    for valid_s in (1, 4, 16):  # to connect alone may take a busy machine longer than the first
+        with connected(hub, expires_in=valid_s) as cam:
+            assert cam.hung_up()
+        if cam.code == 0:
+            break
+    assert cam.code == 0
 
 
 def test_of_two_connections_of_one_id_the_newer_one_lives(hub: TestHub, cam: HubDevice) -> None:
@@ -70,12 +73,15 @@ def test_of_two_connections_of_one_id_the_newer_one_lives(hub: TestHub, cam: Hub
 
 
 def test_silence_for_one_and_a_half_keepalives_ends_it(hub: TestHub) -> None:
-    with connected(hub, keepalive=1) as cam:
-        cam.write(0xC0, b"")
-        answer = cam.read()
-        assert answer is not None
-        assert answer.head == 0xD0
-        assert cam.hung_up()
+    for keepalive_s in (1, 4, 16):  # a busy machine may be silent for longer than the first
+        with connected(hub, keepalive=keepalive_s) as cam:
+            cam.write(0xC0, b"")
+            answer = cam.read()
+            assert cam.hung_up()
+        if answer is not None:
+            break
+    assert answer is not None
+    assert answer.head == 0xD0
 
 
 # --- what hangs up
@@ -108,7 +114,7 @@ def test_qos_2_is_granted_as_1_and_hung_up_on_when_used(cam: HubDevice) -> None:
 
 def test_a_message_beyond_256_kib_is_hung_up_on(hub: TestHub, cam: HubDevice) -> None:
     cam.tell(b"x" * 256 * 1024)
-    until(lambda: hub.messages("cam7"), "the largest that may be", within_s=10)
+    until(lambda: hub.messages("cam7"), "the largest that may be")
     cam.tell(b"x" * (256 * 1024 + 1))
     assert cam.hung_up()
     assert len(hub.messages("cam7")) == 1

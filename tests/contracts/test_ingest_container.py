@@ -38,7 +38,7 @@ class Agent:
 
     def stop(self) -> None:
         self.doors.stop()
-        self.thread.join(10)
+        self.thread.join(60)
         self.engine.close()
 
 

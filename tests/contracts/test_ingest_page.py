@@ -29,7 +29,7 @@ def ways(page: str) -> list[tuple[str, str]]:
 def done(means: str, text: str, site: Site) -> None:
     own = os.environ | {"EDGETENDER_MESSAGES": str(site.open())}
     said = subprocess.run(
-        [*MEANS[means], text], env=own, capture_output=True, text=True, check=False, timeout=30
+        [*MEANS[means], text], env=own, capture_output=True, text=True, check=False, timeout=60
     )
     assert said.returncode == 0, said.stderr
 

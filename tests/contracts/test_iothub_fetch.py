@@ -43,7 +43,7 @@ def shelf(tmp_path: Path) -> Iterator[tuple[str, Path]]:
         thread.start()
         yield f"https://127.0.0.1:{server.server_port}", authority.certificate
         server.shutdown()
-        thread.join(5)
+        thread.join(60)
 
 
 def test_what_lies_there_is_fetched(shelf: tuple[str, Path]) -> None:

@@ -7,7 +7,6 @@ import json
 import logging
 import os
 import sys
-import time
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
@@ -156,14 +155,15 @@ def test_one_that_is_no_program_is_named(tmp_path: Path) -> None:
 
 
 def test_one_that_hangs_is_ended_with_what_it_started(tmp_path: Path) -> None:
-    folder = shell(tmp_path, f"sleep 60 & echo $! > {tmp_path}/child; wait")
-    began = time.monotonic()
-    error = refused(folder, deadline_s=0.5)
-    assert time.monotonic() - began < 5
-    assert isinstance(error, RegistryUnreachable)
-    assert "no answer in 0.5 s; it was ended" in str(error)
+    folder = shell(tmp_path, f"sleep 3600 & echo $! > {tmp_path}/child; wait")
+    for deadline_s in (0.5, 4, 32):  # a busy machine may take longer than the first to start it
+        error = refused(folder, deadline_s=deadline_s)
+        assert isinstance(error, RegistryUnreachable)
+        assert f"no answer in {deadline_s:g} s; it was ended" in str(error)
+        if (tmp_path / "child").exists() and (tmp_path / "child").read_text():
+            break
     child = int((tmp_path / "child").read_text())
-    until(lambda: _is_gone(child), "the end of its child", within_s=5)
+    until(lambda: _is_gone(child), "the end of its child")
 
 
 def _is_gone(process: int) -> bool:

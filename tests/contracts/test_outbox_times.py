@@ -92,7 +92,7 @@ class Slow(SqliteOutbox):
     def _flush(self) -> None:
         self.commits += 1
         self.entered.set()
-        assert self.held.wait(20)
+        assert self.held.wait(60)
         super()._flush()
 
 
@@ -111,7 +111,7 @@ def test_who_appends_durably_while_a_commit_is_under_way_shares_the_next_one(slo
 
     threads = [threading.Thread(target=append, args=(number,)) for number in range(30)]
     threads[0].start()
-    assert slow.entered.wait(10)
+    assert slow.entered.wait(60)
     for thread in threads[1:]:
         thread.start()
     while len(slow._arrivals._rows) < 29:
@@ -119,7 +119,7 @@ def test_who_appends_durably_while_a_commit_is_under_way_shares_the_next_one(slo
     assert all(thread.is_alive() for thread in threads)  # nobody is told before it is on the disk
     slow.held.set()
     for thread in threads:
-        thread.join(20)
+        thread.join(60)
     assert slow.commits <= 3
     assert slow.figures().queued == 30
 
@@ -127,10 +127,10 @@ def test_who_appends_durably_while_a_commit_is_under_way_shares_the_next_one(slo
 def test_a_standard_message_does_not_wait_for_a_commit(slow: Slow) -> None:
     durable = threading.Thread(target=lambda: slow.append("event/x", b"1", NOON))
     durable.start()
-    assert slow.entered.wait(10)
+    assert slow.entered.wait(60)
     slow.append("telemetry/a", b"2", NOON)  # returns
     slow.held.set()
-    durable.join(20)
+    durable.join(60)
     assert slow.figures().queued == 2
 
 

@@ -124,5 +124,5 @@ def test_docker_stop_lets_it_answer_what_it_has_begun(slow):
 def _until_scoring(url):
     """Until the call is in the script's hands: metrics are answered while it runs."""
     until = time.monotonic() + 10
-    while "edgetender_scoring_in_flight 1\n" not in requests.get(f"{url}/metrics", timeout=5).text:
+    while "edgetender_scoring_in_flight 1\n" not in requests.get(f"{url}/metrics", timeout=60).text:
         assert time.monotonic() < until

@@ -55,7 +55,7 @@ def answering(device: Listener, *reports: dict[str, Any], **more: Any) -> thread
     """The device's side: once the manifest is here, it reports one status after the other."""
 
     def answer():
-        device.wait("desired", b'"version":15', within_s=20)
+        device.wait("desired", b'"version":15')
         for status in reports:
             body = {
                 "lastDesiredVersion": 15,
@@ -91,7 +91,7 @@ def test_the_trace_that_a_push_begins_arrives_with_the_manifest(broker, protocol
     with Listener(broker.port, "traced") as device:
         at = "2026-11-24T12:00:00.000Z"
         event = canonical({"type": "deployment.applied", "traceparent": PARENT, "at": at})
-        transport.send(Message("event/deployment.applied", event), timeout_s=5)
+        transport.send(Message("event/deployment.applied", event), timeout_s=60)
         told = dict(device.wait("event/deployment.applied").properties["UserProperty"])
     transport.close()
     assert (told["traceparent"], told["time"]) == (PARENT, at)
@@ -227,7 +227,7 @@ def test_the_next_trust_root_is_pushed_and_waited_for(push, tmp_path, capsys, br
     with Listener(broker.port, "cam-root") as device:
 
         def answer():
-            device.wait("desired", b'"payloadType"', within_s=20)
+            device.wait("desired", b'"payloadType"')
             for root in ({"version": 1, "epoch": 1}, {"version": 2, "epoch": 1}):
                 said = {"lastDesiredVersion": None, "lastDesiredStatus": None, "trustRoot": root}
                 device.publish("reported", json.dumps(said).encode(), retain=True)
@@ -281,4 +281,4 @@ def test_a_signed_manifest_arrives_as_it_was_signed(push, tmp_path, capsys, brok
     with Listener(broker.port, "cam-signed") as device:
         assert push("cam-signed").code == 0
 
-        assert device.wait("desired", b'"payloadType"', within_s=20).body == envelope.read_bytes().strip()
+        assert device.wait("desired", b'"payloadType"').body == envelope.read_bytes().strip()

@@ -41,7 +41,7 @@ def relay(registry: OciRegistry, rate: float) -> Relay:
 
 def asked(near: ImageReference, kind: str = "blobs") -> http.client.HTTPResponse:
     """The relay's answer, its body unread."""
-    wire = http.client.HTTPConnection(near.registry, timeout=30)
+    wire = http.client.HTTPConnection(near.registry, timeout=60)
     wire.request("GET", f"/v2/{near.repository}/{kind}/{near.digest}")
     answer = wire.getresponse()
     wire.close()
@@ -57,7 +57,7 @@ def test_what_a_pull_had_asked_for_ends_with_it_also_when_the_engine_does_not_ha
         answer = asked(near)
         assert len(answer.read(read)) == read
     with answer:
-        until(lambda: set(threading.enumerate()) <= before, "the end of it, on both sides", within_s=3)
+        until(lambda: set(threading.enumerate()) <= before, "the end of it, on both sides")
         with pytest.raises((http.client.IncompleteRead, ConnectionResetError)):
             answer.read()
 
@@ -83,7 +83,7 @@ def given_up(bounded: Relay, reference: ImageReference) -> None:
         before = set(threading.enumerate())
         with asked(near) as answer:
             answer.read(1000)
-        until(lambda: set(threading.enumerate()) <= before, "that it is noticed", within_s=5)
+        until(lambda: set(threading.enumerate()) <= before, "that it is noticed")
         raise DiskFull("cannot pull: no space left on device")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,6 +25,7 @@ from tests.services.far_side import (
 from tests.services.hub_side import hub_side
 
 MANIFEST = b'{"kind": "Deployment", "version": 7}'  # bytes arrive as they were sent, spaces and all
+LONGER_THAN_ANY_TEST_S = 3600.0
 REPORT = json.dumps({"health": "healthy"}).encode()
 
 
@@ -54,7 +54,7 @@ def pass_on(far: FarSide) -> None:
     The first message's answer is handled after the acknowledgement was queued, the second is queued behind it.
     """
     for _ in range(2):
-        far.transport.send(Message("event/mark", b"{}"), timeout_s=5)
+        far.transport.send(Message("event/mark", b"{}"), timeout_s=60)
 
 
 def test_a_link_is_down_until_it_is_opened_then_up_with_the_moment_it_came_up(far: FarSide) -> None:
@@ -82,7 +82,7 @@ def test_what_was_not_accepted_comes_again_and_what_was_accepted_does_not(
 ) -> None:
     inbox = opened(far, failure)
     far.publish(MANIFEST)
-    until(lambda: inbox.offered, "the first offer", within_s=10)
+    until(lambda: inbox.offered, "the first offer")
     far.offer_again()
     inbox.wait(MANIFEST)
     pass_on(far)
@@ -99,56 +99,52 @@ def test_what_was_not_accepted_comes_again_and_what_was_accepted_does_not(
 def test_an_exception_from_accept_does_not_end_the_link_for_good(far: FarSide) -> None:
     inbox = opened(far, ValueError("a bug"))
     far.publish(MANIFEST)
-    until(lambda: inbox.offered, "the first offer", within_s=10)
+    until(lambda: inbox.offered, "the first offer")
     far.offer_again()
     inbox.wait(MANIFEST)
     settled(far.transport, connected=True)
-    far.transport.send(Message("event/applied", REPORT), timeout_s=5)
+    far.transport.send(Message("event/applied", REPORT), timeout_s=60)
 
 
 def test_send_returns_when_the_far_side_has_it(far: FarSide) -> None:
     opened(far)
-    far.transport.send(Message("reported", REPORT, retain=True), timeout_s=5)
-    far.transport.send(Message("event/applied", REPORT), timeout_s=5)
+    far.transport.send(Message("reported", REPORT, retain=True), timeout_s=60)
+    far.transport.send(Message("event/applied", REPORT), timeout_s=60)
     for topic in ("reported", "event/applied"):
         # the broker has it when it acknowledges; that it passed it on as well is a matter of milliseconds
-        assert until(lambda topic=topic: far.heard(topic), topic, within_s=5) == [REPORT]
+        assert until(lambda topic=topic: far.heard(topic), topic) == [REPORT]
 
 
 def test_send_while_the_link_is_down_fails_at_once(far: FarSide) -> None:
     message = Message("event/applied", REPORT)
     with pytest.raises(LinkDown):
-        far.transport.send(message, timeout_s=30)
+        far.transport.send(message, timeout_s=LONGER_THAN_ANY_TEST_S)
     opened(far)
     far.go_away()
     settled(far.transport, connected=False)
-    began = time.monotonic()
     with pytest.raises(LinkDown):
-        far.transport.send(message, timeout_s=30)
-    assert time.monotonic() - began < 1
+        far.transport.send(message, timeout_s=LONGER_THAN_ANY_TEST_S)
     assert far.heard("event/applied") == []
 
 
 def test_the_loop_is_woken_when_the_link_comes_up_and_when_it_goes_down(far: FarSide) -> None:
     inbox = opened(far)
-    until(lambda: inbox.wakes == 1, "the wake", within_s=5)
+    until(lambda: inbox.wakes == 1, "the wake")
     far.go_away()
-    link = settled(far.transport, connected=False)
-    until(lambda: inbox.wakes == 2, "the wake", within_s=5)
-    assert link.detail
+    until(lambda: inbox.wakes == 2, "the wake")
     far.come_back()
-    assert settled(far.transport, connected=True).detail == ""
-    until(lambda: inbox.wakes == 3, "the wake", within_s=5)
+    until(lambda: inbox.wakes == 3, "the wake")
+    up, down, again = inbox.links
+    assert [link.connected for link in inbox.links] == [True, False, True]
+    assert (up.detail, bool(down.detail), again.detail) == ("", True, "")
 
 
 def test_close_ends_the_link_soon_and_may_be_called_again(far: FarSide) -> None:
     opened(far)
-    began = time.monotonic()
     far.transport.close()
-    assert time.monotonic() - began < 3
     assert not far.transport.link().connected
     with pytest.raises(LinkDown):
-        far.transport.send(Message("event/applied", REPORT), timeout_s=30)
+        far.transport.send(Message("event/applied", REPORT), timeout_s=LONGER_THAN_ANY_TEST_S)
     far.transport.close()
 
 
@@ -162,5 +158,5 @@ def test_close_during_the_attempt_to_connect_is_prompt(far: FarSide) -> None:
     inbox = Inbox()
     far.transport.open(inbox.accept, inbox.wake)
     closing, outcome = in_background(far.transport.close)
-    closing.join(5)
+    closing.join(60)
     assert outcome == [None]

@@ -83,17 +83,16 @@ def test_after_garbage_the_device_is_back_within_seconds_and_tried_no_more_often
         transport.open(lambda body: bool(taken.append(body)) or True, lambda: None)
         began = time.monotonic()
         try:
-            until(lambda: there.visits >= 2, "a second attempt", within_s=15, every_s=0.02)
-            visits, took = there.visits, time.monotonic() - began
-            assert (
-                visits <= 2 + took * 3
-            )  # pauses of 1, 2, 4 s at most, drawn from nothing on: it does not hammer
+            until(lambda: there.visits >= 2, "a second attempt", every_s=0.02)
+            threading.Event().wait(0.5)  # long enough to hammer
+            # pauses of 1, 2, 4, 8 s at most, drawn from nothing on: a few may be short
+            assert there.visits <= 6 + (time.monotonic() - began) * 3
             assert [body for body in taken if len(body) > 8] == []
             assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 32 * 1024  # KiB
             wire.target = broker.port
             wire.cut()
             wire.mend()
-            settled(transport, connected=True, within_s=15)
+            settled(transport, connected=True)
         finally:
             transport.close()
             there.close()
@@ -125,9 +124,9 @@ def test_what_is_retained_on_every_topic_of_a_device_neither_ends_the_link_nor_b
         transport.answer(lambda name, request, source, identity="": (200, {}))
         transport.open(lambda body: bool(taken.append(body)) or True, lambda: None)
         try:
-            until(lambda: taken, "what is retained", within_s=10)
+            until(lambda: taken, "what is retained")
             far.publish("desired", b'{"version":7}')
-            until(lambda: b'{"version":7}' in taken, "the next one", within_s=10)
+            until(lambda: b'{"version":7}' in taken, "the next one")
             assert transport.link().connected
             assert len(taken) == 2  # the first is refused where manifests are read; no other topic is one
         finally:

@@ -19,7 +19,7 @@ from tests.services.hub_side import MANIFEST, HubSide, hub_side
 def test_the_twin_s_version_is_reported_as_hubs_compare_it_and_ours_beside_it(iothub: HubSide) -> None:
     inbox = opened(iothub)
     version = iothub.hub.desire(iothub.device, {"deployment": MANIFEST})
-    until(lambda: inbox.taken, "the manifest", within_s=10)
+    until(lambda: inbox.taken, "the manifest")
     iothub.report(
         lastDesiredVersion=7,
         lastDesiredStatus={"code": 200, "description": "running", "problems": []},
@@ -27,7 +27,7 @@ def test_the_twin_s_version_is_reported_as_hubs_compare_it_and_ours_beside_it(io
     found = iothub.reported()
     assert (found["lastDesiredVersion"], found["deploymentVersion"]) == (version, 7)
     later = iothub.hub.desire(iothub.device, {"telemetryInterval": 5})
-    until(lambda: iothub.reported()["lastDesiredVersion"] == later, "acted on: nothing to do", within_s=10)
+    until(lambda: iothub.reported()["lastDesiredVersion"] == later, "acted on: nothing to do")
 
 
 def test_only_differences_are_written_and_nothing_after_a_reconnect(iothub: HubSide) -> None:
@@ -40,7 +40,7 @@ def test_only_differences_are_written_and_nothing_after_a_reconnect(iothub: HubS
     expected = {"health": "healthy", "modules": {"a": {"state": "running"}}, "$version": 3}
     assert iothub.reported() == expected
     iothub.hub.disconnect(iothub.device)
-    until(lambda: iothub.hub.counts(iothub.device)[0] == 2, "the reconnect", within_s=10)
+    until(lambda: iothub.hub.counts(iothub.device)[0] >= 2, "the reconnect")
     settled(iothub.transport, connected=True)
     iothub.report(health="healthy", modules={"a": {"state": "running"}})
     assert iothub.hub.counts(iothub.device)[2] == 2
@@ -52,7 +52,7 @@ def test_what_the_hub_lost_meanwhile_is_written_again(iothub: HubSide) -> None:
     iothub.report(health="healthy")
     iothub.hub.forget_reported(iothub.device)
     iothub.hub.disconnect(iothub.device)
-    until(lambda: iothub.hub.counts(iothub.device)[0] == 2, "the reconnect", within_s=10)
+    until(lambda: iothub.hub.counts(iothub.device)[0] >= 2, "the reconnect")
     settled(iothub.transport, connected=True)
     iothub.report(health="healthy")
     assert iothub.reported()["health"] == "healthy"
@@ -67,15 +67,18 @@ def test_what_others_report_is_left_alone(iothub: HubSide) -> None:
 
 
 def test_progress_is_collected_and_a_verdict_is_not(hub: TestHub) -> None:
-    side = hub_side(hub, quiet_s=0.5)
-    opened(side)
-    side.report(health="waiting", modules={"a": {"pullPercent": 0}})
-    began = time.monotonic()
-    for percent in range(10, 100, 10):
-        side.report(health="waiting", modules={"a": {"pullPercent": percent}})
-    assert hub.counts(side.device)[2] == 1
-    until(lambda: side.reported()["modules"]["a"]["pullPercent"] == 90, "the last of it", within_s=5)
-    assert time.monotonic() - began >= 0.4
+    for quiet_s in (0.5, 5, 30):  # a busy machine may take longer than the first to say all of it
+        side = hub_side(hub, quiet_s=quiet_s)
+        opened(side)
+        began = time.monotonic()
+        for percent in range(0, 100, 10):
+            side.report(health="waiting", modules={"a": {"pullPercent": percent}})
+        if (written := hub.counts(side.device)[2]) == 1:
+            break
+        side.transport.close()
+    assert written == 1
+    until(lambda: side.reported()["modules"]["a"]["pullPercent"] == 90, "the last of it")
+    assert time.monotonic() - began >= quiet_s
     assert hub.counts(side.device)[2] == 2
     side.report(health="healthy", modules={"a": {"pullPercent": 90}})
     assert hub.counts(side.device)[2] == 3
@@ -108,7 +111,7 @@ def test_64_modules_with_long_reasons_fit_a_twin(iothub: HubSide) -> None:
 @pytest.mark.parametrize("topic", ["telemetry/device", "telemetry/scorer/alarms"])
 def test_telemetry_goes_as_a_message_that_says_what_it_is(iothub: HubSide, topic: str) -> None:
     opened(iothub)
-    iothub.transport.send(Message(topic, b'{"load1": 0.2}'), timeout_s=5)
+    iothub.transport.send(Message(topic, b'{"load1": 0.2}'), timeout_s=60)
     [message] = iothub.hub.messages(iothub.device)
     assert message.body == b'{"load1": 0.2}'
     assert message.properties["kind"] == topic
@@ -123,7 +126,7 @@ def test_samples_that_went_together_say_how_many_they_are_and_fill_one_metered_u
     assert batching is not None
     samples = [Message("telemetry/modules", b'{"n":%d}' % number, id=number) for number in range(1000)]
     first, *_ = batches(samples, batching)
-    iothub.transport.send(first.joined(), timeout_s=5)
+    iothub.transport.send(first.joined(), timeout_s=60)
     [message] = iothub.hub.messages(iothub.device)
     assert json.loads(message.body) == [{"n": number} for number in range(len(first.messages))]
     assert message.properties["count"] == str(len(first.messages))
@@ -135,7 +138,7 @@ def test_samples_that_went_together_say_how_many_they_are_and_fill_one_metered_u
 def test_a_message_beyond_256_kib_is_refused_and_shows_on_the_link(iothub: HubSide) -> None:
     opened(iothub)
     with pytest.raises(LinkDown, match="at most 262144"):
-        iothub.transport.send(Message("event/x", b"x" * (256 * 1024 + 1)), timeout_s=5)
+        iothub.transport.send(Message("event/x", b"x" * (256 * 1024 + 1)), timeout_s=60)
     assert "262144" in iothub.transport.link().detail
 
 
@@ -145,8 +148,8 @@ def test_two_devices_of_one_hub_hear_only_their_own(iothub: HubSide) -> None:
     for side, version in ((iothub, 1), (other, 2)):
         side.publish(json.dumps(MANIFEST | {"version": version}).encode())
         side.report(health=side.device)
-        side.transport.send(Message("event/x", side.device.encode()), timeout_s=5)
-    until(lambda: mine.taken and theirs.taken, "both", within_s=10)
+        side.transport.send(Message("event/x", side.device.encode()), timeout_s=60)
+    until(lambda: mine.taken and theirs.taken, "both")
     assert [json.loads(one.taken[-1])["version"] for one in (mine, theirs)] == [1, 2]
     for side in (iothub, other):
         assert side.reported()["health"] == side.device

@@ -29,7 +29,7 @@ class Commands:
     def __call__(self, name: str, request: Any, source: str, identity: str = "") -> tuple[int, Any]:
         self.asked.append((name, request, source, identity))
         if name == "slow":
-            self.going_on.wait(20)
+            self.going_on.wait()
         return 200, {"asked": request}
 
 
@@ -44,7 +44,7 @@ def mqtt_device(request: pytest.FixtureRequest, broker: Any) -> Iterator[tuple[M
 
 
 def answers(side: MqttSide, count: int = 1) -> list[dict[str, Any]]:
-    until(lambda: len(side.heard("rsp/test")) >= count, f"{count} answers", within_s=10)
+    until(lambda: len(side.heard("rsp/test")) >= count, f"{count} answers")
     return [json.loads(body) for body in side.heard("rsp/test")]
 
 
@@ -63,7 +63,7 @@ def test_a_command_says_in_its_body_who_it_is_and_where_the_answer_goes(mqtt_dev
 def test_one_that_wants_no_answer_gets_none(mqtt_device: Any) -> None:
     side, commands = mqtt_device
     side.listener.publish("cmd/ping", b"")
-    until(lambda: commands.asked, "the command", within_s=10)
+    until(lambda: commands.asked, "the command")
     assert commands.asked == [("ping", None, "mqtt command", "")]
     say(side, "ping")
     assert len(answers(side)) == 1
@@ -71,7 +71,7 @@ def test_one_that_wants_no_answer_gets_none(mqtt_device: Any) -> None:
 
 def test_one_that_has_expired_or_cannot_be_read_is_not_carried_out(mqtt_device: Any) -> None:
     side, commands = mqtt_device
-    say(side, "ping", id="late", expires_at="2026-01-01T00:00:00Z")
+    say(side, "ping", id="late", expires_at="2020-01-01T00:00:00Z")
     assert answers(side)[0]["status"] == 408
     for body in (b"[]", b"{", b'{"id": 3}', b'{"expires_at": "tomorrow"}'):
         side.listener.publish("cmd/ping", body)
@@ -93,18 +93,18 @@ def test_a_flood_is_answered_with_busy(mqtt_device: Any) -> None:
     side, commands = mqtt_device
     for number in range(8):
         say(side, "slow", id=f"s{number}")
-    until(lambda: len(commands.asked) == 8, "eight at work", within_s=10)
+    until(lambda: len(commands.asked) == 8, "eight at work")
     side.listener.publish("cmd/ping", b"{}")
     commands.going_on.set()
     assert len(answers(side, 8)) == 8
     say(side, "ping", id="after")
-    until(lambda: any(one["id"] == "after" for one in answers(side)), "room again", within_s=10)
+    until(lambda: any(one["id"] == "after" for one in answers(side)), "room again")
 
 
 def test_a_retained_command_is_left_alone(mqtt_device: Any) -> None:
     side, commands = mqtt_device
     side.listener.publish("cmd/RestartModule", b'{"id": "old"}', retain=True)
-    until(lambda: commands.asked, "it arrives now, which counts", within_s=10)
+    until(lambda: commands.asked, "it arrives now, which counts")
     say(side, "ping", id="between")  # what came before it is acknowledged by now, so it will not come again
     answers(side)
     side.go_away()
@@ -112,7 +112,7 @@ def test_a_retained_command_is_left_alone(mqtt_device: Any) -> None:
     side.come_back()
     settled(side.transport, connected=True)
     say(side, "ping", id="new")
-    until(lambda: "new" in [identity for *_, identity in commands.asked], "the new one", within_s=10)
+    until(lambda: "new" in [identity for *_, identity in commands.asked], "the new one")
     assert [identity for *_, identity in commands.asked if identity != "between"] == ["old", "new"]
     side.listener.forget("cmd/RestartModule")
 
@@ -128,7 +128,7 @@ def test_mqtt_5_says_it_beside_the_body(broker: Any) -> None:
         topic = f"edgetender/v1/{side.device}/cmd/RestartModule"
         info = side.listener._client.publish(topic, b'{"id": "scorer"}', qos=1, properties=properties)
         assert isinstance(info, paho.MQTTMessageInfo)
-        answer = side.listener.wait("rsp/test", within_s=10)
+        answer = side.listener.wait("rsp/test")
         assert json.loads(answer.body) == {"id": "0102", "status": 200, "answer": {"asked": {"id": "scorer"}}}
         assert answer.properties["CorrelationData"] == "0102"
         assert ["status", "200"] in [list(pair) for pair in answer.properties["UserProperty"]]

@@ -54,7 +54,7 @@ def test_a_broker_that_hung_up_on_mqtt_5_is_asked_again_for_it_may_only_have_bee
         opened(far)
         far.wire.refuses_5 = ""
         far.wire.drop()  # a wire that stays down would hang up on MQTT 5, too
-        until(lambda: len(spoken(broker, far.device)) > 1, "another connection", within_s=10)
+        until(lambda: len(spoken(broker, far.device)) > 1, "another connection")
         assert spoken(broker, far.device) == ["p2", "p5"]
 
 
@@ -62,4 +62,4 @@ def test_mqtt_5_demanded_of_a_broker_without_it_is_an_error_that_says_so(broker:
     with mqtt_side(broker.port, "5") as far:
         far.wire.refuses_5 = "says no"
         far.transport.open(lambda _body: True, lambda: None)
-        until(lambda: "it speaks no MQTT 5" in far.transport.link().detail, "the reason", within_s=5)
+        until(lambda: "it speaks no MQTT 5" in far.transport.link().detail, "the reason")

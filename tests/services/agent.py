@@ -37,20 +37,20 @@ class Daemon:
             stdout=self._log,
         )
         self.client = Client(f"unix://{folder}/admin.sock")
-        until(self._answers, "the agent", within_s=30)
+        until(self._answers, "the agent")
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._process.send_signal(signal.SIGTERM)
-        self._process.wait(20)
+        self._process.wait(60)
         self._log.close()
 
     def kill(self) -> None:
         """As when the power goes."""
         self._process.kill()
-        self._process.wait(20)
+        self._process.wait(60)
 
     def why(self) -> dict[str, str]:
         return {one["name"]: one["code"] for one in self.client.status()["modules"]}
@@ -62,7 +62,7 @@ class Daemon:
         return done.stdout + done.stderr
 
     def over_http(self, path: str) -> bytes:
-        with urllib.request.urlopen(f"http://{self.page}{path}", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://{self.page}{path}", timeout=60) as answer:
             return bytes(answer.read())
 
     def _answers(self) -> bool:

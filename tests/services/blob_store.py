@@ -34,7 +34,7 @@ class Shelf(BaseHTTPRequestHandler):
 
     def do_PUT(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.open.wait(20)
+        self.server.open.wait(60)
         assert self.headers["x-ms-blob-type"] == "BlockBlob"
         self.server.kept[self.path] = body
         self.send_response(self.server.code)
@@ -52,4 +52,4 @@ def blob_store(authority: Authority) -> Iterator[BlobStore]:
         thread.start()
         yield server
         server.shutdown()
-        thread.join(5)
+        thread.join(60)

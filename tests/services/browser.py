@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from demo.parts.waiting import HANGS_S
+
 _FLAGS = (
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-default-apps",
@@ -69,8 +71,8 @@ class Browser:
             raise AssertionError(str(answer["exceptionDetails"])[:500])
         return answer["result"].get("value")
 
-    def until(self, expression: str, within_s: float = 20) -> Any:
-        deadline = time.monotonic() + within_s
+    def until(self, expression: str) -> Any:
+        deadline = time.monotonic() + HANGS_S
         while not (value := self.look(expression)):
             assert time.monotonic() < deadline, f"{expression} is still {value!r}: {self.text()[:2000]}"
             select.select([], [], [], 0.05)
@@ -105,7 +107,7 @@ class Browser:
     def close(self) -> None:
         self._process.terminate()
         try:
-            self._process.wait(10)
+            self._process.wait(60)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
@@ -127,7 +129,7 @@ class Browser:
             self._note(said)
 
     def _next(self) -> Any:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + HANGS_S
         while b"\0" not in self._buffer:
             assert time.monotonic() < deadline, "the browser is silent"
             if select.select([self._in], [], [], 1)[0]:

@@ -55,7 +55,7 @@ class Bench:
     def run(self, spec: ContainerSpec, version: int = 1) -> str:
         container = self.engine.create(spec, version)
         self.engine.start(container)
-        until(lambda: "started" in list(self.engine.logs(container)), "the start", within_s=10)
+        until(lambda: "started" in list(self.engine.logs(container)), "the start")
         return container
 
     def look(self, container: str) -> Container | None:
@@ -67,7 +67,7 @@ class Bench:
         return found
 
     def ended(self, container: str) -> Container:
-        until(lambda: self.seen(container).status is Status.EXITED, "the end", within_s=20)
+        until(lambda: self.seen(container).status is Status.EXITED, "the end")
         return self.seen(container)
 
 

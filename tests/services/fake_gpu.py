@@ -82,9 +82,7 @@ def nvidia_runtime(own_engine: Dockerd) -> Iterator[None]:
         assert own_engine.part.identity is not None
         os.kill(own_engine.part.identity.pid, signal.SIGHUP)
         with contextlib.closing(docker.APIClient(base_url=own_engine.socket, timeout=60)) as client:
-            until(
-                lambda: ("nvidia" in client.info()["Runtimes"]) is bool(runtimes), "the runtimes", within_s=20
-            )
+            until(lambda: ("nvidia" in client.info()["Runtimes"]) is bool(runtimes), "the runtimes")
 
     know({"nvidia": {"path": "runc"}})
     yield
@@ -110,7 +108,7 @@ class Agent:
             env=os.environ | {"PYTHONPATH": str(AGENT)}, stderr=self.log, stdout=self.log,
         )  # fmt: skip
         self.client = Client(f"unix://{self.socket}")
-        until(self._answers, "the agent", within_s=30)
+        until(self._answers, "the agent")
 
     def _answers(self) -> bool:
         try:
@@ -155,7 +153,7 @@ class Agent:
     def leave(self) -> None:
         """End it; its containers go on."""
         self.process.send_signal(signal.SIGTERM)
-        self.process.wait(20)
+        self.process.wait(60)
         self.log.close()
 
     def end(self, engine: str) -> None:

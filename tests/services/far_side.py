@@ -52,8 +52,8 @@ class Inbox:
     def wake(self) -> None:
         self.wakes += 1
 
-    def wait(self, body: bytes, *, within_s: float = 10) -> None:
-        until(lambda: body in self.taken, f"{body[:40]!r} taken", within_s=within_s, every_s=0.01)
+    def wait(self, body: bytes) -> None:
+        until(lambda: body in self.taken, f"{body[:40]!r} taken", every_s=0.01)
 
 
 class FarSide(Protocol):
@@ -94,15 +94,14 @@ def opened(far: FarSide, *verdicts: bool | Exception) -> Inbox:
     return inbox
 
 
-def settled(transport: Transport, *, connected: bool, within_s: float = 10) -> Link:
+def settled(transport: Transport, *, connected: bool) -> Link:
     """The link, once it is *connected* or is not."""
-    until(
-        lambda: transport.link().connected is connected,
-        f"{transport.link()} connected={connected}",
-        within_s=within_s,
-        every_s=0.01,
-    )
-    return transport.link()
+
+    def look() -> Link | None:
+        link = transport.link()
+        return link if link.connected is connected else None
+
+    return until(look, f"{transport.link()} connected={connected}", every_s=0.01)
 
 
 @dataclass
@@ -140,7 +139,9 @@ class FolderSide:
     def publish(self, body: bytes) -> None:
         inbox = self.path / "inbox"
         inbox.mkdir(exist_ok=True)
-        (inbox / f"{next(numbers):06}.json").write_bytes(body)
+        name = f"{next(numbers):06}.json"
+        (inbox / f".{name}").write_bytes(body)
+        (inbox / f".{name}").rename(inbox / name)  # at no moment half of it
 
     def until_it_hears(self) -> None:
         """It does."""
@@ -196,6 +197,11 @@ class MqttSide:
 
     def statuses(self) -> list[dict[str, Any]]:
         return [json.loads(body) for body in self.listener.bodies("status")]
+
+    def is_back(self, lost: str) -> bool:
+        """Whether the last word is online, in another session than *lost*."""
+        last = self.statuses()[-1]
+        return bool(last["state"] == "online" and last["session"] != lost)
 
     def go_away(self) -> None:
         self.wire.cut()

@@ -65,7 +65,7 @@ class Bench:
         )
         container = engine.create(wanted, 1)
         engine.start(container)
-        until(lambda: "started" in list(engine.logs(container)), "the start", within_s=10)
+        until(lambda: "started" in list(engine.logs(container)), "the start")
         (address,) = (one.address for one in engine.containers() if one.id == container)
         assert address
         return Member(container, address)
@@ -75,7 +75,7 @@ class Bench:
 
     def serving(self, member: Member) -> FrontState:
         """The front's state once it sends to *member* alone."""
-        until(lambda: (s := self.state()) is not None and s.target == member, "the switch", within_s=10)
+        until(lambda: (s := self.state()) is not None and s.target == member, "the switch")
         state = self.state()
         assert state is not None
         return state
@@ -86,7 +86,7 @@ class Bench:
         self.answered_by(member)
 
     def answered_by(self, member: Member) -> None:
-        until(lambda: self.who(self.port) == member.container, "the right answer", within_s=10)
+        until(lambda: self.who(self.port) == member.container, "the right answer")
 
 
 @pytest.fixture(params=MECHANISMS)

@@ -39,11 +39,11 @@ def running(folder: Path, *words: str) -> Iterator[Any]:
             yield json.loads(line)
         finally:
             process.send_signal(signal.SIGTERM)
-            assert process.wait(20) == 0
+            assert process.wait(60) == 0
 
 
 def ended(folder: Path, *words: str) -> tuple[int, str]:
     """How it ended by itself, and what it said of it."""
     command = [*COMMAND, "--directory", str(folder), *words]
-    done = subprocess.run(command, env=ENVIRON, capture_output=True, text=True, timeout=20, check=False)
+    done = subprocess.run(command, env=ENVIRON, capture_output=True, text=True, timeout=60, check=False)
     return done.returncode, done.stderr

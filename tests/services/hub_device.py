@@ -20,7 +20,7 @@ from edgetender.fleet.hub.hub import PORT
 from edgetender.fleet.hub.packets import framed
 from tests.services.hub import TestHub
 
-WAIT_S = 10.0
+WAIT_S = 60.0
 
 
 @dataclass(frozen=True)

@@ -59,7 +59,7 @@ class HubSide:
 
     def report(self, **document: Any) -> None:
         """Send *document* as the state of the device."""
-        self.transport.send(Message("reported", json.dumps(document).encode(), retain=True), timeout_s=5)
+        self.transport.send(Message("reported", json.dumps(document).encode(), retain=True), timeout_s=60)
 
     def reported(self) -> dict[str, Any]:
         """The reported properties, as the back end sees them."""
@@ -68,7 +68,7 @@ class HubSide:
 
     def detail(self, words: str) -> str:
         """What the link says of itself, once it says *words*."""
-        until(lambda: words in self.transport.link().detail, words, within_s=15)
+        until(lambda: words in self.transport.link().detail, words)
         return self.transport.link().detail
 
     def go_away(self) -> None:

@@ -21,7 +21,9 @@ STREAMS = (("alarms", "durable"), ("figures", "standard"))
 class Site:
     """The doors of a device, open; *outbox* is what they fill."""
 
-    def __init__(self, root: Path, *, outbox: FakeOutbox | SqliteOutbox | None = None) -> None:
+    def __init__(
+        self, root: Path, *, outbox: FakeOutbox | SqliteOutbox | None = None, patience_s: float = 60
+    ) -> None:
         self.clock, self.root = FakeClock(), root
         self.outbox = outbox or FakeOutbox()
         self.refused: list[tuple[str, str]] = []
@@ -31,7 +33,7 @@ class Site:
             root,
             self.outbox,
             self.clock,
-            Limits(per_second=10.0, max_bytes=1024, patience_s=1.0),
+            Limits(per_second=10.0, max_bytes=1024, patience_s=patience_s),
             lambda *what: self.refused.append(what),
             lambda *wish: self.wishes.append(wish),
             lambda *said: self.heard.append(said),
@@ -44,7 +46,7 @@ class Site:
 
     def stop(self) -> None:
         self.doors.stop()
-        self.thread.join(10)
+        self.thread.join(60)
         assert not self.thread.is_alive()
 
     @property
@@ -63,8 +65,10 @@ def short_place() -> Iterator[Path]:
 
 
 @contextmanager
-def serving(root: Path, *, outbox: FakeOutbox | SqliteOutbox | None = None) -> Iterator[Site]:
-    site = Site(root, outbox=outbox)
+def serving(
+    root: Path, *, outbox: FakeOutbox | SqliteOutbox | None = None, patience_s: float = 60
+) -> Iterator[Site]:
+    site = Site(root, outbox=outbox, patience_s=patience_s)
     try:
         yield site
     finally:

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import paho.mqtt.client as paho
 
-from demo.parts.waiting import until
+from demo.parts.waiting import HANGS_S, until
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Listener:
         self._client.on_message = self._remember
         self._client.connect(host, port)
         self._client.loop_start()
-        assert self._subscribed.wait(5)
+        assert self._subscribed.wait(HANGS_S)
 
     def __enter__(self) -> Self:
         return self
@@ -49,12 +49,12 @@ class Listener:
 
     def hears(self) -> None:
         """Return when it is subscribed; the broker may have been away."""
-        assert self._subscribed.wait(10)
+        assert self._subscribed.wait(HANGS_S)
 
     def publish(self, topic: str, body: bytes, *, retain: bool = False) -> None:
         self.hears()
         info = self._client.publish(self._root + topic, body, qos=1, retain=retain)
-        info.wait_for_publish(5)
+        info.wait_for_publish(HANGS_S)
         assert info.is_published()
 
     def forget(self, *topics: str) -> None:
@@ -65,14 +65,13 @@ class Listener:
     def bodies(self, topic: str) -> list[bytes]:
         return [one.body for one in self.heard if one.topic == topic and one.body]
 
-    def wait(self, topic: str, holds: bytes = b"", *, within_s: float = 5, after: int = 0) -> Heard:
+    def wait(self, topic: str, holds: bytes = b"", *, after: int = 0) -> Heard:
         """The first message on *topic* whose body holds *holds*, leaving out the first *after* heard."""
         return until(
             lambda: next(
                 (h for h in self.heard[after:] if h.topic == topic and h.body and holds in h.body), None
             ),
             f"{holds!r} on {topic}",
-            within_s=within_s,
         )
 
     def _remember(self, _client: object, _userdata: object, message: Any) -> None:

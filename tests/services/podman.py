@@ -38,7 +38,7 @@ def podman_socket() -> Iterator[str]:
     part = Part("podman", [*own, "system", "service", "--time=0", f"unix://{socket}"], home, env=env)
     try:
         part.start()
-        part.wait_until_ready(socket.exists, within_s=30)
+        part.wait_until_ready(socket.exists)
         yield f"unix://{socket}"
     finally:
         part.stop()

@@ -39,15 +39,15 @@ class Prometheus:
         """The samples of an instant query; fails where the expression is none."""
         target = f"http://127.0.0.1:{self.port}/api/v1/query?{urllib.parse.urlencode({'query': expression})}"
         try:
-            with urllib.request.urlopen(target, timeout=10) as answer:
+            with urllib.request.urlopen(target, timeout=60) as answer:
                 document = json.load(answer)
         except urllib.error.HTTPError as error:
             raise AssertionError(f"{expression}: {error.read().decode()}") from error
         assert document["status"] == "success", document
         return document["data"]["result"]
 
-    def until(self, expression: str, within_s: float = 60) -> list[dict[str, Any]]:
-        return until(lambda: self.query(expression), f"a sample for {expression}", within_s=within_s)
+    def until(self, expression: str) -> list[dict[str, Any]]:
+        return until(lambda: self.query(expression), f"a sample for {expression}")
 
 
 @contextlib.contextmanager
@@ -85,4 +85,4 @@ def _await(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
         assert process.poll() is None, log.read_text()
         return False
 
-    until(ready, "its readiness", within_s=30, every_s=0.1)
+    until(ready, "its readiness", every_s=0.1)

@@ -39,7 +39,7 @@ class _Connection(http.client.HTTPConnection):
 
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(15)
+        self.sock.settimeout(60)
         self.sock.connect(str(self._path))
 
 
@@ -66,7 +66,7 @@ def post(
 def exchange(path: Path, words: bytes) -> bytes:
     """Whatever is answered to *words*, as they are."""
     with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(15)
+        connection.settimeout(60)
         connection.connect(str(path))
         connection.sendall(words)
         connection.shutdown(socket.SHUT_WR)

@@ -13,6 +13,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from demo.parts.waiting import HANGS_S
+
 AGENT = Path(__file__).parents[2] / "agent"
 
 
@@ -46,8 +48,8 @@ class Terminal:
         os.close(theirs)
         self.said = ""
 
-    def until(self, words: str, within_s: float = 30) -> None:
-        deadline = time.monotonic() + within_s
+    def until(self, words: str) -> None:
+        deadline = time.monotonic() + HANGS_S
         while words not in self.said:
             assert time.monotonic() < deadline, f"{words!r} is not in {self.said!r}"
             if select.select([self.ours], [], [], 0.2)[0]:
@@ -58,7 +60,7 @@ class Terminal:
 
     def end(self) -> int:
         """Wait for its end, and read on meanwhile: a terminal that shows nothing more would hold it up."""
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + HANGS_S
         try:
             while self.process.poll() is None:
                 assert time.monotonic() < deadline, f"it does not end: {self.said!r}"

@@ -46,7 +46,7 @@ class Wire:
         self._flows.set()
         self._end_all()
         for thread in list(self._threads):
-            thread.join(10)
+            thread.join(60)
 
     def cut(self) -> None:
         """End every connection without a word, and let nobody through until `mend`."""
