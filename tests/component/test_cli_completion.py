@@ -41,7 +41,7 @@ def completed(words: str, host: str, kind: str = "bash") -> list[str]:
         "PYTHONPATH": str(AGENT),
     }
     done = subprocess.run(
-        start, capture_output=True, text=True, check=False, timeout=30, env=os.environ | asked
+        start, capture_output=True, text=True, check=False, timeout=60, env=os.environ | asked
     )
     return [line.partition(",")[2] for line in done.stdout.splitlines() if line]
 
@@ -99,6 +99,6 @@ def test_fish_is_offered_the_same(front_door, house, program, typed, whole):
     asked = {"EDGETENDER_HOST": front_door[0].host, "PATH": f"{program}:{os.environ['PATH']}"}
     words = f"edgetender completion fish | source; complete -C '{typed}'"
     done = subprocess.run(
-        ["fish", "--no-config", "-c", words], capture_output=True, text=True, check=False, timeout=30, env=os.environ | asked,
+        ["fish", "--no-config", "-c", words], capture_output=True, text=True, check=False, timeout=60, env=os.environ | asked,
     )  # fmt: skip
     assert [line.split("\t")[0] for line in done.stdout.splitlines()] == [whole], done.stderr

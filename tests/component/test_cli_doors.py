@@ -40,7 +40,7 @@ def process(*words: str, **environment: str) -> subprocess.CompletedProcess[str]
     start = [sys.executable, "-c", "from edgetender.cli import main; main()", *words]
     environ = os.environ | {"PYTHONPATH": str(AGENT)} | environment
     return subprocess.run(
-        start, capture_output=True, text=True, check=False, timeout=30, env=environ, errors="replace"
+        start, capture_output=True, text=True, check=False, timeout=60, env=environ, errors="replace"
     )
 
 
@@ -156,7 +156,7 @@ def test_who_may_not_open_the_socket_is_told_which_group_to_join(lonely, tmp_pat
         words = ["-H", f"unix://{tmp_path}/admin.sock", "status"]
         early = f"import click, difflib, edgetender.api.client, edgetender.cli, edgetender.config, edgetender.cli.status, sys; {ask}"
         done = subprocess.run(
-            [sys.executable, "-c", early, *words], capture_output=True, text=True, check=False, timeout=30,
+            [sys.executable, "-c", early, *words], capture_output=True, text=True, check=False, timeout=60,
             env=os.environ | {"PYTHONPATH": str(AGENT)},
         )  # fmt: skip
     assert (done.returncode, done.stdout) == (5, "")
@@ -274,14 +274,14 @@ def test_a_reader_that_has_seen_enough_is_no_error(front_door, house):
         assert running.stderr is not None
         running.stdout.readline()
         running.stdout.close()
-        assert (running.wait(20), running.stderr.read()) == (0, b"")
+        assert (running.wait(60), running.stderr.read()) == (0, b"")
 
 
 def test_status_imports_nothing_heavy(front_door, house):
     look = "from edgetender.cli import run; from edgetender.cli.output import Session; import sys; run(['status'], Session()); "
     look += "print(*sorted(set(sys.argv[1:]) & set(sys.modules)), file=sys.stderr)"
     done = subprocess.run(
-        [sys.executable, "-c", look, *HEAVY], capture_output=True, text=True, check=True, timeout=30,
+        [sys.executable, "-c", look, *HEAVY], capture_output=True, text=True, check=True, timeout=60,
         env=os.environ | {"PYTHONPATH": str(AGENT), "EDGETENDER_HOST": front_door[0].host},
     )  # fmt: skip
     assert "scorer" in done.stdout

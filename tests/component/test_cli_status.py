@@ -160,7 +160,7 @@ def test_on_a_terminal_it_is_coloured_unless_the_terminal_is_dumb(front_door, ho
     environ |= {"TERM": kind, "PYTHONPATH": agent, "EDGETENDER_HOST": front_door[0].host}
     with os.fdopen(mine, "rb", buffering=0) as terminal:
         try:
-            assert subprocess.run(start, stdout=theirs, env=environ, check=False, timeout=30).returncode == 0
+            assert subprocess.run(start, stdout=theirs, env=environ, check=False, timeout=60).returncode == 0
             said = terminal.read(65536)
         finally:
             os.close(theirs)

@@ -72,7 +72,7 @@ def test_a_disk_that_fills_up_on_the_way_is_said_in_words():
     start = [sys.executable, "-c", "from edgetender.cli import main; main()", "completion", "bash"]
     with Path("/dev/full").open("wb") as full:
         said = subprocess.run(
-            start, stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=30,
+            start, stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=60,
             env=os.environ | {"PYTHONPATH": str(AGENT)},
         )  # fmt: skip
     assert said.returncode != 0

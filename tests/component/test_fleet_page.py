@@ -87,7 +87,7 @@ def test_anybody_can_read_it(page: Browser, scheme: str, width: int) -> None:
 
 
 def ask(serving: FleetServer, path: str, **headers: str) -> http.client.HTTPResponse:
-    connection = http.client.HTTPConnection("127.0.0.1", serving.server_port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", serving.server_port, timeout=60)
     connection.request("GET", path, headers=headers)
     answer = connection.getresponse()
     answer.read()

@@ -58,7 +58,7 @@ class Zygote:
         assert self._process.stdout is not None
         self._process.stdin.close()
         self._process.stdout.close()
-        self._process.wait(10)
+        self._process.wait(60)
 
     def fork(self, wish: dict[str, Any]) -> int:
         """The pid of a new daemon."""

@@ -55,8 +55,8 @@ class Disk:
     def unmount(self) -> None:
         """Return when nobody has it any more: who unpacks a layer does so in a mount namespace of his own."""
         unmount_below(self._place)
-        until(lambda: not self._place.is_mount() or self._unmounted(), "the unmounting", within_s=10)
-        until(lambda: not self._held(), "the end of the loop device", within_s=10)
+        until(lambda: not self._place.is_mount() or self._unmounted(), "the unmounting")
+        until(lambda: not self._held(), "the end of the loop device")
 
     def _unmounted(self) -> bool:
         return subprocess.run(["umount", self._place], check=False, capture_output=True).returncode == 0

@@ -128,14 +128,12 @@ def test_no_secret_is_found_where_people_and_programs_look(
     with Daemon(
         tmp_path, DEVICE, engine_socket, f'{plain}username = "user"\npassword_credential = "broker"\n'
     ) as daemon:
-        until(
-            lambda: "refused" in str(daemon.client.status()["upstream"]).lower(), "the refusal", within_s=20
-        )
+        until(lambda: "refused" in str(daemon.client.status()["upstream"]).lower(), "the refusal")
         seen["status, refused"] = json.dumps(daemon.client.status()).encode()
     tls = f'[transport]\nkind = "mqtt"\nhost = "localhost"\nport = {broker.tls_port}\nca = "{broker.ca}"\n'
     tls += f'certificate = "{broker.client_cert}"\nkey = "{tmp_path}/key.pem"\n'
     with Daemon(tmp_path, DEVICE, engine_socket, tls) as daemon:
-        until(lambda: daemon.client.status()["upstream"]["detail"], "what is wrong with the key", within_s=20)
+        until(lambda: daemon.client.status()["upstream"]["detail"], "what is wrong with the key")
         seen["status, no key"] = json.dumps(daemon.client.status()).encode()
 
     registries = f'[registries."{registry.host}"]\nca = "{registry.ca}"\n'
@@ -152,11 +150,11 @@ def test_no_secret_is_found_where_people_and_programs_look(
             (5, "token", "registry.unauthorized"),
         ):
             hub.publish("desired", manifest(version, image, name, registry.host), retain=True)
-            until(lambda code=code: daemon.why().get("scorer") == code, f"{name}: {code}", within_s=30)
+            until(lambda code=code: daemon.why().get("scorer") == code, f"{name}: {code}")
         last = manifest(6, image, "right", registry.host, secrets=["camera"])
         assert set(tokens.paths()) == {f"POST /{TENANT}/oauth2/v2.0/token", "POST /oauth/token"}
         hub.publish("desired", last, retain=True)
-        until(lambda: daemon.client.status()["version"] == 6, "the right one", within_s=60)
+        until(lambda: daemon.client.status()["version"] == 6, "the right one")
         seen["status"] = json.dumps(daemon.client.status()).encode()
         for words in (
             ("status", "-o", "json"),

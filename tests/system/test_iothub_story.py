@@ -104,7 +104,7 @@ class Agent:
     def end(self) -> None:
         if self.process is not None:
             self.process.send_signal(signal.SIGTERM)
-            assert self.process.wait(30) == 0, (self.folder / "log").read_text()
+            assert self.process.wait(60) == 0, (self.folder / "log").read_text()
 
     def until(self, look: Any, what: str) -> Any:
         def alive() -> Any:

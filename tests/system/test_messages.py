@@ -102,7 +102,7 @@ def test_what_a_module_was_told_is_kept_reaches_the_broker_through_an_outage_and
     with Listener(broker.port, DEVICE) as hub:
         with Daemon(folder, DEVICE, engine_socket, more) as daemon:
             hub.publish("desired", document(image, streams={"alarms": "durable"}), retain=True)
-            until(lambda: daemon.client.status()["version"] == 1, "the module", within_s=60)
+            until(lambda: daemon.client.status()["version"] == 1, "the module")
             assert module.send(1) == "HTTP/1.1 202 Accepted"
             hub.wait(TOPIC, b'"data":1')
             assert module.post("delay", '{"for_s": 60, "reason": "a batch"}') == "HTTP/1.1 202 Accepted"
@@ -116,9 +116,9 @@ def test_what_a_module_was_told_is_kept_reaches_the_broker_through_an_outage_and
         broker.start()
         hub.hears()  # before the agent does: what it sends is kept for nobody
         with Daemon(folder, DEVICE, engine_socket, more) as daemon:
-            until(lambda: module.send(4) == "HTTP/1.1 202 Accepted", "the agent's socket", within_s=20)
-            until(lambda: numbers(hub)[-1:] == [4], "the last message", within_s=40)
+            until(lambda: module.send(4) == "HTTP/1.1 202 Accepted", "the agent's socket")
+            until(lambda: numbers(hub)[-1:] == [4], "the last message")
             assert numbers(hub) == [1, 2, 3, 4]
             rest = b'edgetender_outbox_messages{stream="scorer/alarms"} 0.0'
-            until(lambda: rest in daemon.over_http("/metrics"), "an empty outbox", within_s=30)
+            until(lambda: rest in daemon.over_http("/metrics"), "an empty outbox")
         hub.forget("desired", "reported", "birth", "status")

@@ -46,11 +46,11 @@ def test_a_private_engine_serves_published_ports_survives_a_kill_and_leaves_no_t
             asked.containers.run(
                 image, detach=True, ports={"5001/tcp": ("127.0.0.1", port)}, restart_policy={"Name": "always"}
             )
-        assert until(lambda: get(f"http://127.0.0.1:{port}/"), "the answer", within_s=10).text == "ok\n"
+        assert until(lambda: get(f"http://127.0.0.1:{port}/"), "the answer").text == "ok\n"
         engine.kill()
         assert not answers(engine.socket)
         engine.start()
-        assert until(lambda: get(f"http://127.0.0.1:{port}/"), "the answer", within_s=20).text == "ok\n"
+        assert until(lambda: get(f"http://127.0.0.1:{port}/"), "the answer").text == "ok\n"
     finally:
         engine.remove()
     traces = Path("/proc/self/mounts").read_text() + Path("/proc/net/route").read_text()
@@ -67,7 +67,7 @@ def test_the_probe_image_crashes_with_the_code_it_is_asked_for(engine_socket: st
             engine_image, detach=True, environment={"LINES": "3"}, ports={"5001/tcp": ("127.0.0.1", port)}
         )
         try:
-            until(lambda: get(f"http://127.0.0.1:{port}/"), "the answer", within_s=10)
+            until(lambda: get(f"http://127.0.0.1:{port}/"), "the answer")
             assert "LINES=3" in requests.get(f"http://127.0.0.1:{port}/cgi-bin/env", timeout=2).text
             get(f"http://127.0.0.1:{port}/cgi-bin/crash?code=7")
             assert container.wait(timeout=10)["StatusCode"] == 7
@@ -94,15 +94,15 @@ def test_the_broker_keeps_retained_messages_over_a_restart_and_refuses_strangers
     seen: list[bytes] = []
     reader = connect(broker.client_cert, broker.client_key)
     reader.on_message = lambda _c, _u, message: seen.append(bytes(message.payload))
-    until(reader.is_connected, "the connection", within_s=5)
+    until(reader.is_connected, "the connection")
     reader.subscribe("t/1", qos=1)
-    until(lambda: seen, "the retained message", within_s=5)
+    until(lambda: seen, "the retained message")
     reader.disconnect()
     reader.loop_stop()
     assert seen == [b"kept"]
 
     stranger = connect(broker.stranger.certificate, broker.stranger.key)
-    until(lambda: "certificate verify failed" in broker.log, "the broker's no", within_s=5)
+    until(lambda: "certificate verify failed" in broker.log, "the broker's no")
     assert not stranger.is_connected()
     stranger.loop_stop()
 
@@ -111,7 +111,7 @@ def test_the_broker_keeps_retained_messages_over_a_restart_and_refuses_strangers
 def test_the_registry_lets_in_whom_it_knows_and_nobody_else(registry: Registry) -> None:
     url, ca = f"https://{registry.host}/v2/", str(registry.ca)
     ((user, password),) = registry.users.items()
-    assert requests.get(url, verify=ca, timeout=5).status_code == 401
+    assert requests.get(url, verify=ca, timeout=60).status_code == 401
     assert requests.get(url, verify=ca, timeout=5, auth=(user, "wrong")).status_code == 401
     assert requests.get(url, verify=ca, timeout=5, auth=(user, password)).status_code == 200
 

@@ -194,7 +194,7 @@ def _answering(home: Path, answer: bytes) -> Iterator[str]:
         thread = threading.Thread(target=serve)
         thread.start()
         yield f"unix://{path}"
-        thread.join(5)
+        thread.join(60)
 
 
 def _head(status: str, body: str) -> bytes:

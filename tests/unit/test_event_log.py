@@ -60,9 +60,9 @@ def test_who_follows_gets_what_was_and_then_what_happens_until_it_is_closed(log:
     reader = threading.Thread(target=read)
     reader.start()
     log.tell("a", {"number": 3}, NOON)
-    assert has_two.wait(10)
+    assert has_two.wait(60)
     following.close()
-    reader.join(10)
+    reader.join(60)
     assert (got, reader.is_alive()) == ([2, 3], False)
 
 

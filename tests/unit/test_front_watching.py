@@ -23,7 +23,7 @@ def watched(home: Path) -> Iterator[threading.Event]:
         yield woken
     finally:
         stopping.set()
-        thread.join(10)
+        thread.join(60)
 
 
 @pytest.fixture
@@ -38,11 +38,11 @@ def listening(tmp_path: Path) -> Iterator[socket.socket]:
 @pytest.mark.usefixtures("listening")
 def test_one_that_accepts_nothing_wakes_it(tmp_path: Path) -> None:
     with watched(tmp_path) as woken:
-        assert woken.wait(10)
+        assert woken.wait(60)
 
 
 def test_one_that_answers_or_is_gone_does_not(tmp_path: Path, listening: socket.socket) -> None:
-    listening.settimeout(10)
+    listening.settimeout(60)
     with watched(tmp_path) as woken:
         for _ in range(3):
             wire, _ = listening.accept()

@@ -81,7 +81,7 @@ def test_without_the_sdk_the_link_says_how_to_get_it() -> None:
     transport = transport_of(settings(HUB), FakeCredentials({"hub": Credential("", Secret(secret))}))
     transport.open(lambda _body: True, lambda: None)
     try:
-        until(lambda: "pip install" in transport.link().detail, "what helps", within_s=10)
+        until(lambda: "pip install" in transport.link().detail, "what helps")
     finally:
         transport.close()
 

@@ -49,7 +49,7 @@ def test_a_holder_that_was_killed_holds_nothing(tmp_path: Path) -> None:
         with pytest.raises(AlreadyRunning, match=f"pid {other.pid}"), StateLock(path):
             pass
         other.send_signal(signal.SIGKILL)
-        other.wait(10)
+        other.wait(60)
         with StateLock(path):
             assert path.read_text() == f"{os.getpid()}\n"
 
@@ -102,7 +102,7 @@ def test_a_second_daemon_for_the_same_device_on_one_engine_is_refused(tmp_path: 
         with EngineLock(f"unix://{tmp_path}/docker.sock", "other"):
             pass
         other.send_signal(signal.SIGKILL)
-        other.wait(10)
+        other.wait(60)
         with EngineLock(f"unix://{tmp_path}/docker.sock", "cam"):
             pass
 

@@ -211,7 +211,7 @@ def test_no_thread_is_left_when_the_package_is_there(ws, model, inference_config
     Model.package(ws, [model], inference_config).wait_for_creation()
     for thread in threading.enumerate():
         if thread.name.startswith("package "):
-            thread.join(5)
+            thread.join(60)
             assert not thread.is_alive()
 
 

@@ -71,7 +71,7 @@ class Slow(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         if "/containers/json" in self.path and not self.pinged.is_set():
-            self.pinged.wait(20)
+            self.pinged.wait(60)
             return
         if self.path == "/_ping":
             self.pinged.set()
@@ -98,4 +98,4 @@ def test_an_engine_that_is_only_slow_is_asked_once_more(tmp_path: Path):
         connection.close()
         server.shutdown()
         server.server_close()
-        serving.join(5)
+        serving.join(60)

@@ -157,5 +157,5 @@ def test_the_thread_ends_promptly_when_it_is_stopped():
     thread.start()
     one.stopping.set()
     one.uplink.wake()
-    thread.join(5)
+    thread.join(60)
     assert not thread.is_alive()

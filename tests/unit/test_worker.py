@@ -11,7 +11,7 @@ def test_a_worker_runs_on_a_thread_of_its_name() -> None:
     names: list[str] = []
     worker = Worker("puller-1", lambda: names.append(threading.current_thread().name), lambda _error: None)
     worker.start()
-    assert worker.join(5)
+    assert worker.join(60)
     assert names == [worker.name] == ["puller-1"]
 
 
@@ -23,17 +23,17 @@ def test_an_exception_is_handed_over_whatever_it_is() -> None:
 
     worker = Worker("sampler", fail, crashes.append)
     worker.start()
-    assert worker.join(5)
+    assert worker.join(60)
     assert [type(crash) for crash in crashes] == [SystemExit]
 
 
 def test_one_that_does_not_end_in_time_is_told_from_one_that_did() -> None:
     release = threading.Event()
-    worker = Worker("api", lambda: release.wait(10) and None, lambda _error: None)
+    worker = Worker("api", lambda: release.wait(60) and None, lambda _error: None)
     worker.start()
     assert not worker.join(0.01)
     release.set()
-    assert worker.join(5)
+    assert worker.join(60)
 
 
 def test_one_that_was_never_started_has_ended() -> None:
