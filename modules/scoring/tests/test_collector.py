@@ -27,7 +27,7 @@ def test_requests_and_answers_are_written(serving, tmp_path):
         server.score(b"\xff")
         server.ask("GET", "/")
         server.terminate()
-        assert server.process.wait(10) == 0
+        assert server.process.wait(60) == 0
         first, second, third = records(folder)
 
     assert first["input"] == {"a": 1}
@@ -46,7 +46,7 @@ def test_the_agent_s_own_questions_are_no_production_data(serving, tmp_path):
         server.score(b"proof", User_Agent="edgetender")
         server.score(b"asked", User_Agent="edgetender-shop/1.0")
         server.terminate()
-        assert server.process.wait(10) == 0
+        assert server.process.wait(60) == 0
         assert [one["input"] for one in records(folder)] == ["asked"]
 
 
@@ -56,7 +56,7 @@ def test_the_originals_switches_turn_it_on_and_answers_can_be_left_out(serving, 
     with serving(SCRIPT, **names) as server:
         server.score(b"x")
         server.terminate()
-        server.process.wait(10)
+        server.process.wait(60)
         (one,) = records(tmp_path / "modeldata")
 
     assert one["input"] == "x"

@@ -243,7 +243,7 @@ def test_the_log_is_as_logging_json_says(serving, tmp_path):
         server.score()
         server.ask("GET", "/")
         server.terminate()
-        assert server.process.wait(10) == 0
+        assert server.process.wait(60) == 0
     said = server.log.read_text()
 
     assert "OWN POST /score 200 " in said

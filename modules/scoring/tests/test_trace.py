@@ -31,7 +31,7 @@ def test_the_line_of_a_request_says_its_trace(serving):
         server.score(b"1", traceparent=f"00-{TRACE}-00f067aa0ba902b7-01")
         server.score(b"2")
         server.terminate()
-        server.process.wait(20)
+        server.process.wait(60)
         lines = [line for line in server.log.read_text().splitlines() if "POST /score 200" in line]
     assert [line.partition(" trace=")[2] for line in lines] == [TRACE, ""]
 

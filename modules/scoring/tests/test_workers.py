@@ -24,7 +24,7 @@ class Handler:
 
     def call(self, request):
         if request.body == b"wait":
-            assert self.gate.wait(20)
+            assert self.gate.wait(60)
         return Outcome(200, request.body)
 
     def call_many(self, requests):
