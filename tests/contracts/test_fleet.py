@@ -123,7 +123,7 @@ class Devices:
             5,
             Party("devices", keeps_session=False),
             on_up=lambda _: self._up.set(),
-            on_message=lambda _: True,
+            on_message=lambda *_: True,
         )
         self._thread = threading.Thread(target=self._connection.run)
 

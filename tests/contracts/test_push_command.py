@@ -82,7 +82,7 @@ def test_the_trace_that_a_push_begins_arrives_with_the_manifest(broker, protocol
     with DeviceLink(
         MqttSettings("127.0.0.1", broker.port, tls=False, protocol=protocol), "traced", listens=False
     ) as link:
-        link.push(canonical(MANIFEST), timeout_s=5, traceparent=PARENT)
+        link.push(canonical(MANIFEST), timeout_s=60, traceparent=PARENT)
     inbox = Inbox()
     transport = MqttTransport(MqttSettings("127.0.0.1", broker.port, tls=False), "traced")
     transport.open(inbox.accept, inbox.wake)
@@ -122,7 +122,7 @@ def test_the_devices_verdict_is_the_exit_code(push, broker, last, code, told, re
     name = f"device-{request.node.callspec.id}"
     with Listener(broker.port, name) as device:
         answer = answering(device, verdict(406, "being applied"), last)
-        said = push(name, "--follow", "--timeout", "20s")
+        said = push(name, "--follow", "--timeout", "60s")
         answer.join()
     assert said.code == code
     assert f"{name}  version 15 applying: being applied (scorer starting)\n" in said.out
@@ -133,7 +133,7 @@ def test_a_device_that_waits_for_its_window_says_so_and_until_then_it_is_11(push
     with Listener(broker.port, "waiting") as device:
         shut = {"apply": {"code": "window.apply", "why": "apply is for 0 2 * * sat for 4h", "until": None}}
         answer = answering(device, verdict(406, "being applied"), waits=shut)
-        said = push("waiting", "--follow", "--timeout", "20s", "--now")
+        said = push("waiting", "--follow", "--timeout", "60s", "--now")
         answer.join()
         kept = device.wait("desired")
     assert said.code == 11
@@ -148,14 +148,17 @@ def test_without_a_verdict_in_time_it_is_9_and_the_manifest_stays(push, broker):
 
 
 def test_what_keeps_a_verdict_from_coming_is_said(push, broker):
-    with Listener(broker.port, "stuck") as device:
-        stuck = {"modules": {"scorer": {"state": "blocked", "why": "no variant fits this device"}}}
-        answer = answering(device, verdict(406, "being applied"), **stuck)
-        said = push("stuck", "--follow", "--timeout", "3s")
-        answer.join()
+    stuck = {"modules": {"scorer": {"state": "blocked", "why": "no variant fits this device"}}}
+    for within_s in (3, 40):  # to answer may take a busy machine longer than the first
+        with Listener(broker.port, f"stuck-{within_s}") as device:
+            answer = answering(device, verdict(406, "being applied"), **stuck)
+            said = push(f"stuck-{within_s}", "--follow", "--timeout", f"{within_s}s")
+            answer.join()
+        if "being applied" in said.out:
+            break
     assert said.code == 9
     assert said.err.splitlines()[-2:] == [
-        "no verdict from stuck within 3 s; it has the manifest, and goes on",
+        f"no verdict from stuck-{within_s} within {within_s} s; it has the manifest, and goes on",
         "  scorer: no variant fits this device",
     ]
 
@@ -174,7 +177,7 @@ def test_several_devices_get_it_one_after_the_other_with_one_trace(push, broker)
             "device:first",
             "--follow",
             "--timeout",
-            "20s",
+            "60s",
             "-o",
             "json",
         )
@@ -206,7 +209,7 @@ def test_a_group_is_its_devices_each_once(push, broker, tmp_path):
 def test_for_scripts_stdout_is_one_document(push, broker):
     with Listener(broker.port, "scripted") as device:
         answer = answering(device, verdict(409, "lower", REFUSAL))
-        said = push("scripted", "--follow", "--timeout", "20s", "-o", "json")
+        said = push("scripted", "--follow", "--timeout", "60s", "-o", "json")
         answer.join()
     assert said.code == 1
     document = json.loads(said.out)
@@ -234,7 +237,7 @@ def test_the_next_trust_root_is_pushed_and_waited_for(push, tmp_path, capsys, br
 
         thread = threading.Thread(target=answer)
         thread.start()
-        said = push("cam-root", "--follow", "--timeout", "20s")
+        said = push("cam-root", "--follow", "--timeout", "60s")
         thread.join()
         assert (said.code, said.out) == (0, "cam-root  trust root version 2 counts\n")
         assert device.wait("desired").body == (keys / "root.2.json").read_bytes()
@@ -253,13 +256,13 @@ def test_a_root_that_the_device_refuses_is_told_with_its_reason(push, tmp_path, 
         device.publish("reported", json.dumps(before).encode(), retain=True)
 
         def answer():
-            device.wait("desired", b'"payloadType"', within_s=20)
+            device.wait("desired", b'"payloadType"')
             refused = {"lastDesiredVersion": None, "lastDesiredStatus": verdict(403, "no", why)}
             device.publish("reported", json.dumps(before | refused).encode(), retain=True)
 
         thread = threading.Thread(target=answer)
         thread.start()
-        said = push("cam-behind", "--follow", "--timeout", "20s")
+        said = push("cam-behind", "--follow", "--timeout", "60s")
         thread.join()
     assert (said.code, said.out) == (1, "cam-behind  trust root version 2 refused\n")
     assert "version: version 2 does not follow 0; bring version 1 [root.not_next]" in said.err

@@ -67,14 +67,9 @@ class Listener:
             self._level,
             party,
             on_up=self._is_up,
-            on_message=_unused,
-            on_topic=self._fleet.take,
+            on_message=lambda topic, body, _kept: self._fleet.take(topic, body),
         ).run()
 
     def _is_up(self, connection: Connection) -> None:
         self._connection = connection
         self._fleet.connected = True
-
-
-def _unused(_: bytes) -> bool:
-    return True

@@ -121,6 +121,7 @@ class DeviceLink:
             f"{self._root}/reported" if listens else None,
             keeps_session=False,
         )
+        self._kept: list[bytes] = []  # what the broker had of the device before it said anything to us
         self._heard: queue.SimpleQueue[bytes] = queue.SimpleQueue()
         self._settled = threading.Event()
         self._connection: Connection | None = None
@@ -165,14 +166,11 @@ class DeviceLink:
         Raises LinkDown when the connection is lost.
         """
         deadline = time.monotonic() + timeout_s
-        before = list(self._waiting())
-        old = [
-            report for report in map(report_of, before) if report is not None and report.version == version
-        ]
-        stale = old[-1] if old else None
         stale_until = min(deadline, time.monotonic() + STALE_S)
         last: Report | None = None
-        while (left_s := (stale_until if stale else deadline) - time.monotonic()) > 0:
+        while (
+            left_s := (stale_until if last is None and self._stale(version) else deadline) - time.monotonic()
+        ) > 0:
             try:
                 report = report_of(self._heard.get(timeout=min(left_s, 0.5)))
             except queue.Empty:
@@ -181,11 +179,11 @@ class DeviceLink:
                 continue
             if report is None or report.version != version or report == last:
                 continue
-            stale, last = None, report
+            last = report
             yield report
             if report.outcome is not Outcome.APPLYING:
                 return
-        if stale is not None:
+        if last is None and (stale := self._stale(version)) is not None:
             yield stale
 
     def root_refusal(self, version: int, *, timeout_s: float) -> tuple[Problem, ...] | None:
@@ -194,7 +192,6 @@ class DeviceLink:
         None where it says neither within *timeout_s* seconds. Raises LinkDown when the connection is lost.
         """
         deadline = time.monotonic() + timeout_s
-        before = [report_of(body) for body in self._waiting()]
         while (left_s := deadline - time.monotonic()) > 0:
             try:
                 body = self._heard.get(timeout=min(left_s, 0.5))
@@ -205,13 +202,14 @@ class DeviceLink:
             if root_version(body) >= version:
                 return ()
             report = report_of(body)
-            if report is not None and report.refuses_root and report not in before:
+            if report is not None and report.refuses_root and report not in map(report_of, self._kept):
                 return report.problems
         return None
 
-    def _waiting(self) -> Iterator[bytes]:
-        while not self._heard.empty():
-            yield self._heard.get()
+    def _stale(self, version: int) -> Report | None:
+        """The report on *version* that the broker had kept."""
+        reports = [report for report in map(report_of, self._kept) if report is not None]
+        return next((report for report in reports if report.version == version), None)
 
     def _run(self) -> None:
         try:
@@ -237,6 +235,9 @@ class DeviceLink:
         self._connection = connection
         self._settled.set()
 
-    def _remember(self, body: bytes) -> bool:
-        self._heard.put(body)
+    def _remember(self, _topic: str, body: bytes, kept: bool) -> bool:
+        if kept:
+            self._kept.append(body)
+        else:
+            self._heard.put(body)
         return True

@@ -110,7 +110,7 @@ class MqttTransport:
             level,
             party,
             on_up=self._is_up,
-            on_message=self._take,
+            on_message=lambda _topic, body, _kept: self._take(body),
             on_command=self._asking.take if self._asking is not None else None,
         )
         with self._changing:

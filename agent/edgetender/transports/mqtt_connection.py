@@ -33,8 +33,8 @@ _NAMES = {5: "5", 4: "3.1.1"}
 
 
 class Connection:
-    """*level* 5 is MQTT 5, 4 is 3.1.1. *on_message* returns whether the message may be acknowledged; *on_topic*,
-    for who listens to more than one topic, is called instead of it, *on_command* for what is asked of the party.
+    """*level* 5 is MQTT 5, 4 is 3.1.1. *on_message*, given topic, body and whether the broker had kept it, returns
+    whether it may be acknowledged; *on_command* is called for what is asked of the party.
 
     Threads: `run` blocks, and calls *on_up* and *on_message*; the rest may be called from any thread.
     """
@@ -46,12 +46,11 @@ class Connection:
         party: Party,
         *,
         on_up: Callable[[Connection], None],
-        on_message: Callable[[bytes], bool],
-        on_topic: Callable[[str, bytes], bool] | None = None,
+        on_message: Callable[[str, bytes, bool], bool],
         on_command: Callable[[Asked], None] | None = None,
     ) -> None:
         self._settings, self._level, self._party = settings, level, party
-        self._on_up, self._on_message = on_up, on_topic or (lambda _, body: on_message(body))
+        self._on_up, self._on_message = on_up, on_message
         self._client = self._new_client()
         self._context: ClientContext | None = None
         self._identity = Identity(settings.ca, settings.certificate, settings.key)
@@ -271,7 +270,7 @@ class Connection:
         root = self._party.commands[:-1]
         if self._on_command is not None and root and message.topic.startswith(root):
             self._on_command(asked_of(message, root))
-        elif not self._on_message(message.topic, body_of(message)):
+        elif not self._on_message(message.topic, body_of(message), message.retain):
             # paho 1.6 acknowledges whatever comes back from here; only a dead socket keeps it from doing so
             self._why = "what came could not be written down; is the disk full? edgetender check says so"
             self._hang_up()
