@@ -27,7 +27,7 @@ def topics() -> str:
         "## What became of a manifest\n\n`lastDesiredStatus.code` in `reported`, of the newest manifest.",
         table(("code", "meaning"), codes),
         "## Events\n\nEach change once, with `id`, `type`, `device` and `at`. Those that a push has caused "
-        "carry its `traceparent`.",
+        "carry its `traceparent`, what became of a signed version its `epoch` beside `version`.",
         table(("type", "what"), events),
         "## When a sample goes up\n\nOne in which a figure is so far from what was told of it last, by the end of "
         "its name; where two are said, the larger counts. Anything else is news when it changes at all.",

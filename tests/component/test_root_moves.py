@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,8 @@ def test_after_a_new_epoch_the_way_back_leads_to_what_ran_before_it(
     assert site.loop.store.decision(asked).code == 200
     accepted = site.loop.last.ledger.accepted
     assert (accepted.epoch, accepted.version, site.loop.last.ledger.candidate) == (1, 7, None)
+    desired = site.loop.last.ledger.desired
+    assert (desired.code, desired.epoch, desired.version) == (417, 2, number)
     assert [(one.epoch, one.result) for one in site.loop.store.history()] == [
         (2, "superseded"),
         (1, "running"),
@@ -281,4 +284,4 @@ def test_a_floor_is_a_version(site: Site, floor: object):
     site.lose(*ALL)
 
     assert reset(site, floor) == 400
-    assert site.loop.last.ledger == Ledger(desired=None)
+    assert replace(site.loop.last.ledger, ticking=None) == Ledger(desired=None)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
+from edgetender.clock import rfc3339
+from tests.fakes.clock import NOON
 from tests.fakes.house import HISTORY, FakeHouse
 from tests.services.api import served
 
@@ -62,6 +65,24 @@ def test_a_number_that_two_epochs_have_is_told_apart_by_its_name(api, house):
     assert api.ask("/v1/history?limit=1").document["versions"] == told[:1]
     for name, epoch in (("14", 2), ("2:14", 2), ("1:14", 1)):
         assert api.ask(f"/v1/history/{name}").document["epoch"] == epoch
+
+
+def test_of_a_number_that_two_epochs_have_each_is_told_with_its_own_events(api, house):
+    newer = replace(HISTORY[0], version=14, epoch=2, received_at=NOON)
+    house.entries = (newer, replace(HISTORY[1], epoch=1, received_at=NOON - timedelta(hours=2)))
+    early, late = rfc3339(NOON - timedelta(hours=1)), rfc3339(NOON + timedelta(hours=1))
+    house.happened = [
+        {"type": "deployment.applied", "version": 14, "epoch": 1, "at": early},
+        {"type": "module.state", "version": 14, "at": early},
+        {"type": "deployment.applied", "version": 14, "epoch": 2, "at": late},
+        {"type": "module.state", "version": 14, "at": late},
+        {"type": "deployment.rolled_back", "version": 14, "epoch": 1, "at": late},
+    ]
+    told = {
+        name: [house.happened.index(one) for one in api.ask(f"/v1/history/{name}").document["events"]]
+        for name in ("14", "1:14")
+    }
+    assert told == {"14": [2, 3], "1:14": [0, 1, 4]}
 
 
 @pytest.mark.parametrize("version", ["13", "0", "x", "015", "9" * 300])

@@ -21,6 +21,16 @@ def told(before, after_, old=None, new=None) -> list[str]:
     return [kind for kind, _ in events_between(before, after_, old or Ledger(), new or Ledger())]
 
 
+def test_what_became_of_a_signed_version_names_its_epoch():
+    def said(epoch: int) -> dict[str, object]:
+        new = replace(holding(ONE), desired=Desired(1, 200, "running", NOON, epoch=epoch))
+        ((_, found),) = events_between((), (), Ledger(), new)
+        return found
+
+    assert said(2)["epoch"] == 2
+    assert "epoch" not in said(0)
+
+
 def test_a_change_of_state_or_version_is_an_event_and_nothing_else_is():
     was = ModuleReport("a", ModuleState.STARTING, version=1)
     assert told((was,), (replace(was, why="other words"),)) == []

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from edgetender.checks.finding import Result
-from edgetender.clock import rfc3339
+from edgetender.clock import parse_rfc3339, rfc3339
 from edgetender.errors import (
     AgentError,
     Fault,
@@ -41,17 +41,30 @@ def history(entries: Iterable[HistoryEntry], known: Collection[Edition]) -> dict
 
 
 def version(
-    entry: HistoryEntry, known: Collection[Edition], events: Iterable[Mapping[str, Any]]
+    entry: HistoryEntry, known: Mapping[Edition, HistoryEntry], events: Iterable[Mapping[str, Any]]
 ) -> dict[str, Any]:
     """All of one version; of *events* those that are about it, or that its push began."""
     mine = [
         dict(one)
         for one in events
-        if one.get("version") == entry.version or (entry.trace and one.get(MEMBER) == entry.trace)
+        if _is_about(entry, one, known) or (entry.trace and one.get(MEMBER) == entry.trace)
     ]
     return envelope(
         "Version", **_version(entry, known), kept=bool(entry.body), signed=entry.epoch > 0, events=mine
     )
+
+
+def _is_about(entry: HistoryEntry, event: Mapping[str, Any], known: Mapping[Edition, HistoryEntry]) -> bool:
+    """One that says a number and no epoch is about the newest that had come here by then."""
+    if event.get("version") != entry.version:
+        return False
+    if "epoch" in event:
+        return bool(event["epoch"] == entry.epoch)
+    same = sorted(
+        (one for one in known.values() if one.version == entry.version), key=lambda one: one.edition
+    )
+    there = [one for one in same if "at" not in event or one.received_at <= parse_rfc3339(event["at"])]
+    return entry == (there or same[:1])[-1]
 
 
 def _version(entry: HistoryEntry, known: Collection[Edition]) -> dict[str, Any]:

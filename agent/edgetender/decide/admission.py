@@ -125,7 +125,8 @@ def _taken(
     slot = Slot(
         manifest.deployment, version, sha256_hex(body), body.decode(), delivery.source, at, epoch=epoch
     )
-    return Admission(Desired(version, DesiredCode.APPLYING, "being applied", at), slot, trusted_at=sure)
+    desired = Desired(version, DesiredCode.APPLYING, "being applied", at, epoch=epoch)
+    return Admission(desired, slot, trusted_at=sure)
 
 
 def _epoch(examined: Examined, ledger: Ledger) -> int:

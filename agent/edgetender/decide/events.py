@@ -43,6 +43,8 @@ def events_between(
     if new.desired is not None and new.desired != old.desired:
         kind = _became(new.desired)
         verdict: dict[str, object] = {"version": new.desired.version, "code": new.desired.code}
+        if new.desired.epoch:
+            verdict["epoch"] = new.desired.epoch
         reasons = {"reasons": list(refusals(old, new))} if kind is EventKind.REFUSED else {}
         told = verdict | {"description": new.desired.description} | reasons | _traced(new.desired.trace)
         events.append((kind, told))

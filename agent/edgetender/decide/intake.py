@@ -172,9 +172,9 @@ def _rollback(
         condemned=condemned,
         settling_since=None,
         passage=Passage(slot.sha256, hurry=True),  # a person who goes back does not mean tonight
-        desired=Desired(
-            left.version if left else None, DesiredCode.ROLLED_BACK, by, now, trace=left.trace if left else ""
-        ),
+        desired=Desired(left.version, DesiredCode.ROLLED_BACK, by, now, trace=left.trace, epoch=left.epoch)
+        if left
+        else Desired(None, DesiredCode.ROLLED_BACK, by, now),
     )
     return Intake(after, Decision(delivery.id, 200, by, entry.version, epoch=entry.epoch), tuple(history))
 

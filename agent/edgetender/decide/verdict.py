@@ -128,7 +128,7 @@ def settle(ledger: Ledger, verdict: Verdict, now: datetime) -> Ledger:
                 accepted=slot,
                 candidate=None,
                 settling_since=None,
-                desired=_desired(ledger, slot.version, *_accepted(slot, shown), now),
+                desired=_desired(ledger, slot, *_accepted(slot, shown), now),
             )
         case Demote(module, variant, image, reason, code):
             fallen = Demotion(module, variant, image, reason, now, code)
@@ -141,15 +141,13 @@ def settle(ledger: Ledger, verdict: Verdict, now: datetime) -> Ledger:
                 said = f"being applied without what is no good: {reason}"
                 return replace(
                     condemn(rest, slot, reason, now),
-                    desired=_desired(ledger, slot.version, DesiredCode.APPLYING, said, now),
+                    desired=_desired(ledger, slot, DesiredCode.APPLYING, said, now),
                 )
             return replace(
                 condemn(ledger, slot, reason, now),
                 candidate=None,
                 settling_since=None,
-                desired=_desired(
-                    ledger, slot.version, DesiredCode.ROLLED_BACK, f"rolled back: {reason}", now
-                ),
+                desired=_desired(ledger, slot, DesiredCode.ROLLED_BACK, f"rolled back: {reason}", now),
             )
 
 
@@ -214,16 +212,14 @@ def _unreachable(spec: ContainerSpec, ledger: Ledger) -> str | None:
     return attempt.reason if attempt is not None and attempt.failures >= TRIES else None
 
 
-def _desired(ledger: Ledger, version: int, code: int, description: str, now: datetime) -> Desired | None:
-    """What is reported changes only while it speaks of *version*: a refused newer one stays visible."""
-    if ledger.desired is not None and ledger.desired.version not in (version, None):
-        return ledger.desired
-    return Desired(version, code, description, now, trace=_trace(ledger, version))
-
-
-def _trace(ledger: Ledger, version: int) -> str:
-    slots = (ledger.candidate, ledger.accepted)
-    return next((slot.trace for slot in slots if slot is not None and slot.version == version), "")
+def _desired(ledger: Ledger, slot: Slot, code: int, description: str, now: datetime) -> Desired | None:
+    """What is reported changes only while it speaks of *slot*: a refused newer one stays visible."""
+    desired = ledger.desired
+    if desired is not None and (
+        desired.version not in (slot.version, None) or desired.epoch not in (slot.epoch, 0)
+    ):
+        return desired
+    return Desired(slot.version, code, description, now, trace=slot.trace, epoch=slot.epoch)
 
 
 def _failed_for_good(spec: ContainerSpec, container: Container, ledger: Ledger) -> bool:

@@ -122,6 +122,7 @@ class Desired:
     at: datetime
     problems: tuple[tuple[str, str, str], ...] = ()  # path, code, message
     trace: str = ""  # as the slot's
+    epoch: int = 0  # as the slot's; 0 also where it came to no slot
 
 
 @dataclass(frozen=True, slots=True)
