@@ -69,7 +69,7 @@ from edgetender.trust.credentials import CredentialFiles
 from edgetender.trust.device import DeviceTrust
 from edgetender.trust.received import ReceivedCredentials
 from edgetender.uplink import Uplink
-from edgetender.waking import Flags, accepting, asking, watch
+from edgetender.waking import Flags, accepting, asking, stop_by, watch
 from edgetender.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -84,8 +84,7 @@ def run(settings: Settings, config: Path | None = None) -> int:
     os.umask(0o077)
     log_kept = configure(settings.log.level, cast(Format, settings.log.format))
     flags = Flags()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: flags.stop())
+    stop_by((signal.SIGTERM, signal.SIGINT), flags)
     durable.make_directory(settings.state_dir)
     with StateLock(settings.state_dir / "lock"), EngineLock(settings.engine.socket, settings.device):
         return build(settings, flags, log_kept, config).run()
