@@ -9,7 +9,6 @@ from typing import Any, Protocol
 from edgetender.model.examined import Examined, Floor
 from edgetender.model.figures import ContainerFigures, EngineFacts
 from edgetender.model.front import FrontSpec, FrontState, Member, Shadow
-from edgetender.model.hardware import Fact
 from edgetender.model.image import Credential, ImageFacts, ImageReference
 from edgetender.model.ledger import Decision, Delivery, HistoryEntry, Ledger
 from edgetender.model.observed import Container, PullProgress
@@ -207,12 +206,6 @@ class Transport(Protocol):
     def link(self) -> Link: ...
 
     def close(self) -> None: ...
-
-
-class Probe(Protocol):
-    """One kind of hardware to look for. Never raises; costs at most some seconds, and only once when it hangs."""
-
-    def __call__(self) -> Iterator[Fact]: ...
 
 
 class Sink(Protocol):

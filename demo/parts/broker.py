@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from demo.parts.process import Part, free_port, listens, run_to_end
+from demo.parts.process import Part, listens, run_to_end
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -89,7 +89,3 @@ class Broker:
             "use_identity_as_username true",
         ]
         return "\n".join(line for line in lines if line != "user") + "\n"
-
-
-def broker_on_free_ports(home: Path, authority: Authority) -> Broker:
-    return Broker(home, authority, tls_port=free_port(), plain_port=free_port())

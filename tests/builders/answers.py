@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-NOON_Z = "2026-11-24T12:00:00.000Z"
-
 
 def module(name: str = "scorer", **more: Any) -> dict[str, Any]:
     """A module of the status document: running for two hours, and well."""

@@ -19,7 +19,6 @@ VARIANTS = [
 REFUSED = EngineRefused(
     'could not select device driver "" with capabilities: [[gpu]]', code="engine.toolkit_missing"
 )
-MINUTE = 60.0
 
 
 def loop(hardware: Hardware, **module: Any) -> Loop:

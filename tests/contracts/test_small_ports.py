@@ -1,4 +1,4 @@
-"""The ports of one method, each on its fake and on the real thing: Credentials, Sink, Probe."""
+"""The ports of one method, each on its fake and on the real thing: Credentials, Sink; and each probe."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from edgetender.errors import CredentialUnusable
 from edgetender.metrics import Metrics
 from edgetender.model.hardware import Fact
 from edgetender.model.image import Credential
-from edgetender.ports import Credentials, Probe, Sink
+from edgetender.ports import Credentials, Sink
 from edgetender.probes import PROBES
 from edgetender.secret import Secret
 from edgetender.sinks.prometheus import PrometheusSink
@@ -91,14 +91,10 @@ def probe(request: pytest.FixtureRequest) -> Callable[[Path], Iterator[Fact]]:
     return nothing if request.param == "fake" else import_module(f"edgetender.probes.{request.param}").probe
 
 
-def bound(probe: Callable[[Path], Iterator[Fact]], root: Path) -> Probe:
-    return lambda: probe(root)
-
-
 def test_a_probe_of_an_empty_machine_raises_nothing_and_says_why_it_does_not_know(
     probe: Callable[[Path], Iterator[Fact]], tmp_path: Path
 ) -> None:
-    facts = list(bound(probe, tmp_path)())
+    facts = list(probe(tmp_path))
     assert facts
     assert all(fact.detail for fact in facts if fact.value is None)
     assert all(fact.source for fact in facts)
@@ -113,9 +109,9 @@ def test_a_probe_of_a_machine_full_of_garbage_raises_nothing(
     (tmp_path / "sys/bus/pci/devices/0000:00:00.0/vendor").mkdir(
         parents=True
     )  # a directory where a file is meant
-    assert list(bound(probe, tmp_path)())
+    assert list(probe(tmp_path))
 
 
 def test_a_probe_of_this_machine_names_each_fact_once(probe: Callable[[Path], Iterator[Fact]]) -> None:
-    names = [fact.name for fact in bound(probe, Path("/"))()]
+    names = [fact.name for fact in probe(Path("/"))]
     assert len(names) == len(set(names))

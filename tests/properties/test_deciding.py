@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from edgetender.codec import MAX_DEPTH, canonical, decode
 from edgetender.decide.backoff import CAP_S, delay_s, due_at, is_due
 from edgetender.decide.readiness import Asked, fold, pause_s
-from edgetender.decide.variants import choose, misfit
+from edgetender.decide.variants import choose
 from edgetender.errors import ManifestInvalid
 from edgetender.model.hardware import Fact, Hardware
 from edgetender.model.ledger import Attempt, Demotion
-from edgetender.model.manifest import Module
+from edgetender.model.manifest import Module, Variant
 from edgetender.model.observed import Readiness
 from edgetender.model.target import HealthSpec
 from tests.builders.effort import examples
@@ -62,6 +62,11 @@ def fallen(module: Module, which: set[int]) -> list[Demotion]:
     ]
 
 
+def fits(one: Variant, hardware: Hardware) -> bool:
+    """Whether it would be chosen if there were no other."""
+    return choose("m", Module(variants=[one]), hardware, ())[0] is not None
+
+
 @examples(200)
 @given(modules, facts, st.sets(st.integers(0, 4)))
 def test_every_variant_gets_one_verdict_and_the_first_that_fits_and_holds_is_chosen(module, known, which):
@@ -69,7 +74,7 @@ def test_every_variant_gets_one_verdict_and_the_first_that_fits_and_holds_is_cho
     chosen, considered = choose("m", module, hardware, fallen(module, which))
     assert [one.variant for one in considered] == [one.name for one in module.variants]
     assert all(one.because for one in considered)
-    fitting = [v for n, v in enumerate(module.variants) if misfit(v, hardware) is None and n not in which]
+    fitting = [v for n, v in enumerate(module.variants) if fits(v, hardware) and n not in which]
     assert chosen == (fitting[0] if fitting else None)
     verdicts = [one.verdict for one in considered]
     assert verdicts.count("chosen") == (1 if fitting else 0)
@@ -90,7 +95,7 @@ def test_the_order_of_facts_and_of_demotions_changes_nothing(module, known, whic
 @given(modules, facts, st.integers(0, 5))
 def test_a_variant_that_does_not_fit_changes_nothing_wherever_it_stands(module, known, place):
     hardware = Hardware(tuple(known))
-    assume(misfit(Module.model_validate({"variants": [variant(9, {"npu": "new"})]}).variants[0], hardware))
+    assume(not fits(Module.model_validate({"variants": [variant(9, {"npu": "new"})]}).variants[0], hardware))
     dumped = [v.model_dump() for v in module.variants]
     dumped.insert(place, variant(9, {"npu": "new"}))
     chosen, considered = choose("m", Module.model_validate({"variants": dumped}), hardware, ())

@@ -216,13 +216,6 @@ def considered(name: str, found: Iterable[Judged]) -> tuple[Considered, ...]:
     )
 
 
-def misfit(variant: Variant, hardware: Hardware) -> str | None:
-    """Return why *variant* cannot run here, None when it can. What is unknown does not count as there."""
-    checks, _ = checked(variant, look_at(hardware), None)
-    failed = _deciding(checks, variant.allow_unknown)
-    return None if failed is None else _because(failed)
-
-
 # The engine said that it cannot hand a device over: that holds for every variant that needs one.
 NO_INJECTION = frozenset(
     {"toolkit_missing", "cdi_not_enabled_in_daemon", "cdi_spec_missing", "runtime_not_registered"}

@@ -26,7 +26,6 @@ class Layer(StrEnum):
     CONSISTENT = "consistent"  # the user-space library fits the kernel's module
     HEALTHY = "healthy"  # it answers now
     INJECTABLE = "injectable"  # the engine can hand it to a container
-    PROVEN = "proven"  # a container has computed on it
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ a path below the server's own prefix. Steps run as root in a shell, so a determi
 server's layer goes on after them, so what they wrote there would be replaced at best.
 """
 
-import json
 import re
 from collections.abc import Iterator
 
@@ -96,8 +95,3 @@ def _touches_server(rest: str) -> bool:
 def _set_of_ours(rest: str) -> str | None:
     words = re.findall(r'([A-Za-z_]\w*)=(?:"(?:[^"\\]|\\.)*"|\S*)', rest) or rest.split(" ", 1)[:1]
     return next((name for name in words if name in _SERVERS_OWN), None)
-
-
-def exec_form(words: list[str]) -> str:
-    """An ENTRYPOINT's words as Docker reads them: JSON."""
-    return json.dumps(words)

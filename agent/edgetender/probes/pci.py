@@ -9,7 +9,7 @@ from edgetender.model.hardware import Fact, Layer
 from edgetender.probes.tree import Tree
 
 FOLDER = "sys/bus/pci/devices"
-NVIDIA, AMD, INTEL, HAILO = "0x10de", "0x1002", "0x8086", "0x1e60"
+NVIDIA, AMD, INTEL = "0x10de", "0x1002", "0x8086"
 _DISPLAY, _ACCELERATOR = "0x03", "0x12"  # class codes: display controllers, processing accelerators
 
 

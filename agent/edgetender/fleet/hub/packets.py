@@ -7,7 +7,7 @@ import struct
 from dataclasses import dataclass
 
 CONNECT, PUBLISH, PUBACK, SUBSCRIBE, UNSUBSCRIBE, PINGREQ, DISCONNECT = 1, 3, 4, 8, 10, 12, 14
-ACCEPTED, BAD_PROTOCOL, UNAVAILABLE, UNAUTHORIZED = 0, 1, 3, 5
+ACCEPTED, UNAVAILABLE, UNAUTHORIZED = 0, 3, 5
 _MAX_BYTES = 512 * 1024  # more than any message may have
 
 
