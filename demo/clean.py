@@ -36,11 +36,11 @@ def _clear_foreign_engine(note: Path) -> None:
         print(f"left alone: containers with the label {LABEL}={DEVICE} in {engine}; .venv is gone")
 
 
-def remove_containers(engine: str, device: str = DEVICE) -> None:
+def remove_containers(engine: str) -> None:
     """Remove the containers and the network that the demo's daemon made there, and no other."""
     from docker.errors import APIError  # the environment may be gone
 
-    ours = {"label": f"{LABEL}={device}"}
+    ours: dict[str, str | list[str] | bool] = {"label": f"{LABEL}={DEVICE}"}
 
     def removed() -> bool:
         """Whether none is left. An engine whose file system is busy for a moment says 500, and then removes it."""
@@ -50,7 +50,7 @@ def remove_containers(engine: str, device: str = DEVICE) -> None:
         return not opened.containers.list(all=True, filters=ours, ignore_removed=True)
 
     with client(engine) as opened:
-        until(removed, f"the removal of {device}'s containers", within_s=30, every_s=0.5)
+        until(removed, f"the removal of {DEVICE}'s containers", within_s=30, every_s=0.5)
         for network in opened.networks.list(filters=ours):
             network.remove()
 

@@ -63,7 +63,7 @@ class Device:
         self._upstream = upstream
         self._registries = registries
         self._front = front
-        command = [EDGETENDER, "daemon", "--config", self.config]
+        command: list[str | Path] = [EDGETENDER, "daemon", "--config", self.config]
         self.part = Part("edgetender", command, home, upstream.environment)
 
     def configure(self, registry: Registry) -> None:

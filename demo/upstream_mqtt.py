@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 import paho.mqtt.client as paho
+from paho.mqtt.enums import CallbackAPIVersion
 
 from demo.clean import DEVICE
 from demo.narrator import StoryFailed
@@ -37,7 +38,7 @@ class MqttUpstream(Upstream):
         self._operator = authority.issue("operator")
         self._identity = authority.issue(DEVICE)
         self._client = paho.Client(
-            paho.CallbackAPIVersion.VERSION2, client_id="demo-operator", protocol=paho.MQTTv5
+            CallbackAPIVersion.VERSION2, client_id="demo-operator", protocol=paho.MQTTv5
         )
         operator = self._operator
         self._client.tls_set(str(authority.certificate), str(operator.certificate), str(operator.key))

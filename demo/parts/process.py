@@ -174,17 +174,17 @@ def end_recorded(home: Path) -> list[str]:
     return ended
 
 
-def free_port(address: str = "127.0.0.1") -> int:
+def free_port() -> int:
     """A TCP port nobody listens on now. No client is given it, and no other caller while this process lives."""
     lowest = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
     below = random.sample(range(10_000, lowest), 100) if lowest > 10_100 else []
     for port in (*below, 0):  # 0: whatever the kernel gives
         with contextlib.suppress(OSError), socket.socket() as probe:
-            probe.bind((address, port))
+            probe.bind(("127.0.0.1", port))
             found = int(probe.getsockname()[1])
             claim(found)
             return found
-    raise PartFailed(f"cannot find a free port on {address}")
+    raise PartFailed("cannot find a free port on 127.0.0.1")
 
 
 def claim(port: int) -> None:
@@ -204,8 +204,9 @@ def free_alias(port: int) -> str:
             return address
 
 
-def listens(port: int, address: str = "127.0.0.1") -> bool:
-    with contextlib.suppress(OSError), socket.create_connection((address, port), timeout=1):
+def listens(port: int) -> bool:
+    """On 127.0.0.1."""
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
         return True
     return False
 

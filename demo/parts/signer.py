@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from demo.clean import DEVICE
@@ -31,14 +31,14 @@ class Signer:
     def key(self) -> Path:
         return self.keyring.folder / "manifest-1.key"
 
-    def unchecked(self, manifest: Any, *, validity: timedelta = DEFAULT_VALIDITY) -> bytes:
+    def unchecked(self, manifest: Any) -> bytes:
         """*manifest* signed by an author who skips edgetender's own checks."""
         now = datetime.now(UTC)
         document = {
             "schema": DEPLOYMENT_SCHEMA,
             "epoch": 1,
             "issued_at": rfc3339(now),
-            "not_after": rfc3339(now + validity),
+            "not_after": rfc3339(now + DEFAULT_VALIDITY),
             "targets": {"devices": [DEVICE]},
             "manifest": manifest,
         }

@@ -14,6 +14,8 @@ from demo.steps.deploying import push, wait_until_applied
 from demo.world import HOST_PORT
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from demo.world import World
 
 
@@ -69,7 +71,7 @@ def _refuse_what_nobody_signed(world: World) -> None:
         heard = world.upstream.wait(
             "reported",
             f"a manifest that is {how}, refused",
-            lambda body, code=code: code in str(body["lastDesiredStatus"]),
+            _refused_for(code),
             within_s=5,
             since=sent,
         )
@@ -77,6 +79,10 @@ def _refuse_what_nobody_signed(world: World) -> None:
         expect(took <= 2, f"the refusal took {took:.1f} s, 2 s is the promise")
         world.say.check(f"version 3, {how}, is refused: {code}", f"{took:.2f} s")
     expect(running(world) == before, "a manifest that nobody signed touched a running container")
+
+
+def _refused_for(code: str) -> Callable[[Any], bool]:
+    return lambda body: code in str(body["lastDesiredStatus"])
 
 
 def _refuse_five_faults_at_once(world: World) -> None:

@@ -17,6 +17,7 @@ from demo.parts.waiting import TimedOut, until
 from demo.world import HOST_PORT
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from demo.world import World
@@ -95,7 +96,7 @@ def look_upstream(world: World) -> None:
         sample = world.upstream.wait(
             topic,
             f"sample with {', '.join(wanted)}",
-            lambda body, wanted=wanted: all(word in json.dumps(body).lower() for word in wanted),
+            _saying(wanted),
             within_s=3 * INTERVAL_S,
             since=since,
         ).body
@@ -175,6 +176,10 @@ def wait_for_messages(world: World, topic: str, count: int, *, since: float) -> 
         if time.monotonic() > deadline:
             raise StoryFailed(f"`{topic}` did not come {count} times within its interval of {INTERVAL_S} s")
         enough.wait(0.1)
+
+
+def _saying(words: Iterable[str]) -> Callable[[Any], bool]:
+    return lambda body: all(word in json.dumps(body).lower() for word in words)
 
 
 def _mentions_modules(body: Any) -> bool:

@@ -20,7 +20,7 @@ import docker
 import docker.errors
 import requests
 
-from edgetender.clock import Clock, SystemClock
+from edgetender.clock import SystemClock
 from edgetender.engine import logs, network, pull, readings
 from edgetender.engine.connection import Connection
 from edgetender.engine.create_args import create_body
@@ -56,7 +56,6 @@ class DockerEngine:
         device: str,
         *,
         timeout_s: float = 30.0,
-        clock: Clock | None = None,
         secrets: Secrets | None = None,
         doors: Doors | None = None,
     ) -> None:
@@ -64,7 +63,7 @@ class DockerEngine:
         self._connection = Connection(socket, timeout_s)
         self._asking = self._connection.asking
         self._address, self._device, self._timeout_s = socket, device, timeout_s
-        self._clock, self._secrets, self._doors = clock or SystemClock(), secrets, doors
+        self._clock, self._secrets, self._doors = SystemClock(), secrets, doors
         self._memory_bytes: int | None = None
 
     def close(self) -> None:

@@ -22,6 +22,7 @@ from edgetender.engine.outcomes import refusal, unreachable
 from edgetender.errors import EngineDown
 
 _RECEIVE_BYTES = 64 * 1024
+_TICK_S = 0.5
 _MOST_HEAD_BYTES = 64 * 1024
 _HTTP_OK = 200
 
@@ -41,7 +42,6 @@ class Stream:
         what: str,
         headers: dict[str, str] | None = None,
         timeout_s: float = 30.0,
-        tick_s: float = 0.5,
     ) -> None:
         self._what = what
         self.status: int | None = None
@@ -53,7 +53,7 @@ class Stream:
             raise unreachable(what, error) from error
         try:
             self._socket.sendall("\r\n".join([*lines, "", ""]).encode())
-            self._socket.settimeout(tick_s)
+            self._socket.settimeout(_TICK_S)
         except OSError as error:
             self._socket.close()
             raise unreachable(what, error) from error

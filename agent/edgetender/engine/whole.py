@@ -15,14 +15,15 @@ from edgetender.engine.stream import Stream, message_in
 from edgetender.errors import EngineDown, EngineRefused, NotFound, Transient
 
 _CHUNK = 1 << 20
+_TIMEOUT_S = 30.0
 _QUIET_TICKS = 240  # half a second each: a slow card needs long before the first byte of a large layer
 
 
 class DockerImages:
     """What an engine's images are made of, and whether that is on its disk. From any thread."""
 
-    def __init__(self, socket: str, *, timeout_s: float = 30.0) -> None:
-        self._connection, self._address, self._timeout_s = Connection(socket, timeout_s), socket, timeout_s
+    def __init__(self, socket: str) -> None:
+        self._connection, self._address = Connection(socket, _TIMEOUT_S), socket
 
     def close(self) -> None:
         self._connection.close()
@@ -63,7 +64,7 @@ class DockerImages:
             if _by_containerd(client.info()):
                 layers = ()  # it hands out what it fetched, compressed: that has other digests
         path = f"/v{self._connection.api_version()}/images/{quote(image, safe='')}/get"
-        with Stream(self._address, "GET", path, what=what, timeout_s=self._timeout_s) as stream:
+        with Stream(self._address, "GET", path, what=what, timeout_s=_TIMEOUT_S) as stream:
             body = _Body(stream.chunks(), what)
             begun = body.wait()
             if stream.refused():

@@ -34,7 +34,7 @@ class Mount:
 
 @dataclass(frozen=True, slots=True)
 class Proving:
-    """What a started variant has to show before it counts as ready. *golden* are JSON texts, empty for none."""
+    """What a started variant has to show before it counts as ready. *golden_…* are JSON, empty for none."""
 
     provider: str | None = None
     min_share: float = 0.0

@@ -26,6 +26,7 @@ from edgetender.errors import ConfigInvalid, Problem
 EPOCH = 315532800  # 1980-01-01: the earliest time a zip file (a wheel made from the tree) can hold
 GZIP = "application/vnd.oci.image.layer.v1.tar+gzip"
 _CHUNK = 1 << 20
+_LEVEL_OF_STREAMS = 3  # of gzip: gigabytes come this way
 _PYC_HEADER = 16
 _AS_OPEN_DOES = os.access in os.supports_effective_ids
 _SKIPPED = frozenset(
@@ -106,9 +107,9 @@ def pack(entries: Iterable[Entry], blobs: Path, *, level: int = 6, in_order: boo
         return packing.kept()
 
 
-def pack_stream(tar: BinaryIO, blobs: Path, *, level: int = 3) -> Layer:
+def pack_stream(tar: BinaryIO, blobs: Path) -> Layer:
     """Write a tar as it is as a layer into *blobs*; return it."""
-    with _packing(blobs, level) as packing:
+    with _packing(blobs, _LEVEL_OF_STREAMS) as packing:
         while chunk := tar.read(_CHUNK):
             packing.write(chunk)
         return packing.kept()

@@ -19,7 +19,7 @@ from edgetender.packaging.writer import writer
 class Environment:
     """What a script needs, by name: the text of a conda file or of pip requirements, and a base image.
 
-    Without either text it is a reference: `found_in` fills it from the store.
+    Without either text it is a reference: `EnvironmentStore.found` fills it.
     """
 
     name: str

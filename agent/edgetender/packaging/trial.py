@@ -13,6 +13,7 @@ from http import HTTPStatus
 
 from edgetender.packaging.engine_api import Engine
 
+_WITHIN_S = 60.0
 _STEP_S, _ANSWER_S = 0.2, 2.0
 
 
@@ -29,28 +30,19 @@ class Tried:
         return self.scheme is not None
 
 
-def attempt(
-    engine: Engine, reference: str, *, within_s: float = 60, stopping: threading.Event | None = None
-) -> Tried:
+def attempt(engine: Engine, reference: str) -> Tried:
     """Start the image the engine has under *reference* and wait for its health. Raises EngineDown, EngineRefused."""
     port = _free_port()
     identity = engine.run(reference, name=None, ports={5001: ("127.0.0.1", port)}, env=[])
     try:
-        return followed(engine, identity, ("127.0.0.1", port), within_s=within_s, stopping=stopping)
+        return followed(engine, identity, ("127.0.0.1", port), within_s=_WITHIN_S)
     finally:
         engine.remove(identity)
 
 
-def followed(
-    engine: Engine,
-    identity: str,
-    address: tuple[str, int],
-    *,
-    within_s: float,
-    stopping: threading.Event | None = None,
-) -> Tried:
+def followed(engine: Engine, identity: str, address: tuple[str, int], *, within_s: float) -> Tried:
     """Wait until the container answers at *address*, or ends. Raises EngineDown, EngineRefused."""
-    stop = stopping or threading.Event()
+    pause = threading.Event()
     deadline = time.monotonic() + within_s
     while time.monotonic() < deadline:
         state = engine.state(identity)
@@ -59,8 +51,7 @@ def followed(
             return Tried(why=why, ended=True)
         if scheme := _scheme(*address):
             return Tried(scheme)
-        if stop.wait(_STEP_S):
-            break
+        pause.wait(_STEP_S)
     why = f"no answer on port 5001 within {within_s:g} s: {_end(engine, identity)}"
     return Tried(why=why)
 

@@ -46,6 +46,7 @@ from edgetender.secret import Secret
 _LOGS = {"Type": "json-file", "Config": {"max-size": "1m", "max-file": "2"}}
 _GIVE_UP_RESTARTS = 3  # a front that was restarted so often and is not up cannot do what it is told
 _GRACE_S = 5
+_TIMEOUT_S = 30.0
 
 
 class DockerFronts:
@@ -64,9 +65,8 @@ class DockerFronts:
         home: Path,
         archive: Path | None,
         keys: Keys | None = None,
-        timeout_s: float = 30.0,
     ) -> None:
-        self._connection = Connection(socket, timeout_s)
+        self._connection = Connection(socket, _TIMEOUT_S)
         self._asking = self._connection.asking
         self._device, self._home, self._image = device, home.absolute(), FrontImage(archive)
         self._certificates = Certificates(keys)
