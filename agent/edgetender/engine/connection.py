@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import math
 import threading
-from collections.abc import Callable, Iterator
-from typing import TypeVar
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar
 
 import docker
 import docker.errors
@@ -112,6 +112,15 @@ class Connection:
             client.close()
             with self._lock, contextlib.suppress(ValueError):
                 self._clients.remove(client)
+
+
+def inspected(client: docker.APIClient, container: str) -> Mapping[str, Any] | None:
+    """What the engine says of it; None where there is none."""
+    try:
+        found: Mapping[str, Any] = client.inspect_container(container)
+    except docker.errors.NotFound:
+        return None
+    return found
 
 
 def _number(version: str) -> tuple[int, ...]:

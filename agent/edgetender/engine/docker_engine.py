@@ -22,7 +22,7 @@ import requests
 
 from edgetender.clock import SystemClock
 from edgetender.engine import logs, network, pull, readings
-from edgetender.engine.connection import Connection
+from edgetender.engine.connection import Connection, inspected
 from edgetender.engine.create_args import create_body
 from edgetender.engine.handing import Doors, Secrets
 from edgetender.engine.labels import DEVICE, MODULE, ROLE, SECRETS, SPEC, STREAMS, container_name, streams_of
@@ -78,7 +78,7 @@ class DockerEngine:
         def look(client: docker.APIClient) -> tuple[Container, ...]:
             listed = client.containers(all=True, filters={"label": f"{DEVICE}={self._device}"})
             modules = [entry["Id"] for entry in listed if ROLE not in entry["Labels"]]
-            found = (self._inspected(client, container) for container in modules)
+            found = (inspected(client, container) for container in modules)
             return tuple(readings.container(one) for one in found if one is not None)
 
         return self._connection.looking("list containers", look)
@@ -99,7 +99,7 @@ class DockerEngine:
                 except docker.errors.APIError as error:
                     if error.status_code != requests.codes.conflict:
                         raise
-                holder = self._inspected(client, name)
+                holder = inspected(client, name)
                 if holder is None:
                     continue
                 marks = holder["Config"].get("Labels") or {}
@@ -244,7 +244,7 @@ class DockerEngine:
         """A fixed address that none of our containers has, whatever state it is in."""
         with self._asking(what) as client:
             listed = client.containers(all=True, filters={"label": f"{DEVICE}={self._device}"})
-            ours = [self._inspected(client, entry["Id"]) for entry in listed]
+            ours = [inspected(client, entry["Id"]) for entry in listed]
             return network.place(client, self._device, [one for one in ours if one is not None])
 
     def _figures(self, container: Container, host_memory: int) -> ContainerFigures | None:
@@ -259,14 +259,6 @@ class DockerEngine:
             with self._asking("ask for the host's memory") as client:
                 self._memory_bytes = int(client.info()["MemTotal"])
         return self._memory_bytes
-
-    @staticmethod
-    def _inspected(client: docker.APIClient, container: str) -> Mapping[str, Any] | None:
-        try:
-            inspected: Mapping[str, Any] = client.inspect_container(container)
-        except docker.errors.NotFound:
-            return None
-        return inspected
 
     def _handed(self, folder: str, names: Sequence[str]) -> Path | None:
         """Where the secrets of these names lie for the container that is called like *folder*."""
@@ -285,7 +277,7 @@ class DockerEngine:
         return self._doors.open(name, module, streams)
 
     def _require_ours(self, client: docker.APIClient, container: str) -> Mapping[str, Any]:
-        inspected = self._inspected(client, container)
-        if inspected is None or (inspected["Config"].get("Labels") or {}).get(DEVICE) != self._device:
+        found = inspected(client, container)
+        if found is None or (found["Config"].get("Labels") or {}).get(DEVICE) != self._device:
             raise NotFound(f"cannot find container {container[:12]}: this device has none of that id")
-        return inspected
+        return found

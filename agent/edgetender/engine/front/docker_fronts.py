@@ -17,7 +17,7 @@ import docker.errors
 import requests
 
 from edgetender.engine import network
-from edgetender.engine.connection import Connection
+from edgetender.engine.connection import Connection, inspected
 from edgetender.engine.front import directory
 from edgetender.engine.front.certificates import Certificates, Keys
 from edgetender.engine.front.haproxy_config import CERTIFICATES, INSIDE
@@ -83,7 +83,7 @@ class DockerFronts:
         def look(client: docker.APIClient) -> tuple[FrontState, ...]:
             marks = [f"{DEVICE}={self._device}", f"{ROLE}={ROLE_FRONT}"]
             listed = client.containers(all=True, filters={"label": marks})
-            found = [_inspected(client, entry["Id"]) for entry in listed]
+            found = [inspected(client, entry["Id"]) for entry in listed]
             return tuple(self._state(client, front) for front in found if front is not None)
 
         return self._connection.looking("list the fronts", look)
@@ -94,7 +94,7 @@ class DockerFronts:
         shown = self._certificates.read(spec.certificates)  # before anything changes
         with self._asking(what) as client:
             image = self._image.ensure(client)
-            there = _inspected(client, name)
+            there = inspected(client, name)
             if there is not None and there["Config"]["Labels"].get(DEVICE) != self._device:
                 raise EngineRefused(
                     f"cannot {what}: the name {name} is taken by a container that is not this device's; "
@@ -116,7 +116,7 @@ class DockerFronts:
 
     def point(self, spec: FrontSpec, member: Member) -> None:
         with self._asking(f"switch the traffic of {spec.module}") as client:
-            front = _inspected(client, front_name(spec.module))
+            front = inspected(client, front_name(spec.module))
             if front is None or front["Config"]["Labels"].get(DEVICE) != self._device:
                 raise FrontDown(
                     f"cannot switch the traffic of {spec.module}: this device has no front for it"
@@ -129,7 +129,7 @@ class DockerFronts:
 
     def forget(self, module: str, container: str) -> None:
         with self._asking(f"forget a container of {module}") as client:
-            front = _inspected(client, front_name(module))
+            front = inspected(client, front_name(module))
             if front is None or front["Config"]["Labels"].get(DEVICE) != self._device:
                 return
             mechanism = self._mechanisms[front["Config"]["Labels"][MECHANISM]]
@@ -138,7 +138,7 @@ class DockerFronts:
 
     def lower(self, module: str) -> None:
         with self._asking(f"take down the front of {module}") as client:
-            front = _inspected(client, front_name(module))
+            front = inspected(client, front_name(module))
             if front is not None and front["Config"]["Labels"].get(DEVICE) == self._device:
                 client.stop(front["Id"], timeout=_GRACE_S)
                 client.remove_container(front["Id"], v=True, force=True)
@@ -265,18 +265,10 @@ class _FrontEngine:
         return said
 
     def pid(self, container: str) -> int:
-        inspected = _inspected(self.client, container)
-        if inspected is None or (inspected["Config"].get("Labels") or {}).get(DEVICE) != self.device:
+        found = inspected(self.client, container)
+        if found is None or (found["Config"].get("Labels") or {}).get(DEVICE) != self.device:
             return 0
-        return int(inspected["State"].get("Pid") or 0)
-
-
-def _inspected(client: docker.APIClient, container: str) -> Mapping[str, Any] | None:
-    try:
-        inspected: Mapping[str, Any] = client.inspect_container(container)
-    except docker.errors.NotFound:
-        return None
-    return inspected
+        return int(found["State"].get("Pid") or 0)
 
 
 def _is(front: Mapping[str, Any], spec: FrontSpec, image: str) -> bool:
