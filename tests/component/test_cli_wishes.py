@@ -109,7 +109,7 @@ def test_a_version_overtaken_by_a_newer_one_is_a_failure(shell, house):
 
 
 def test_a_version_that_does_not_come_in_time_is_9_and_the_agent_goes_on(shell, house):
-    words = ("apply", "-f", "line3.yaml", "--wait", "--timeout", "5")
+    words = ("apply", "-f", "line3.yaml", "--wait", "5")
     same("apply-timed_out", applied(shell, house, BEFORE, STARTING, words=words).transcript())
 
 
@@ -291,3 +291,10 @@ def test_a_wait_is_a_span_or_seconds(shell, house, span, seconds):
 def test_what_is_no_span_is_a_matter_of_usage(shell, span):
     said = shell.run("restart", "scorer", "--timeout", span)
     assert (said.code, "is no span; write it like 90s" in said.err) == (2, True)
+
+
+def test_how_long_to_wait_may_stand_behind_wait(shell, house):
+    words = ("apply", "-f", "line3.yaml", "--wait", "0s")
+    assert applied(shell, house, BEFORE, STARTING, words=words).code == 9
+    assert applied(shell, house, BEFORE, STARTING, words=(*words, "--no-wait")).code == 0
+    assert "'soon' is no span" in shell.run("apply", "-f", "line3.yaml", "--wait", "soon").err

@@ -8,7 +8,7 @@ import click
 
 from edgetender.cli.manifest_file import FILE, ManifestFile
 from edgetender.cli.output import Exit, Session, options
-from edgetender.cli.waiting import accepted, decided, finish, followed, following, span
+from edgetender.cli.waiting import accepted, decided, finish, followed, following, waits
 from edgetender.errors import Problem
 
 
@@ -18,12 +18,9 @@ from edgetender.errors import Problem
 @click.option(
     "--now", is_flag=True, help="Wait for no maintenance window, and for no module that asks for time."
 )
-@click.option("--wait/--no-wait", default=True, help="Whether to wait until the version is accepted.")
-@click.option(
-    "--timeout", metavar="SPAN", callback=span, default="10m", show_default=True, help="How long to wait."
-)
+@waits
 @click.pass_obj
-def apply(session: Session, file: Path, now: bool, wait: bool, timeout: float) -> Exit:
+def apply(session: Session, file: Path, now: bool, timeout: float | None) -> Exit:
     """Apply a manifest, signed or not, or an Azure IoT Edge deployment as the version after the device's newest."""
     client, manifest = session.client(), ManifestFile(file)
     with manifest.faults_located():
@@ -40,10 +37,10 @@ def apply(session: Session, file: Path, now: bool, wait: bool, timeout: float) -
         decided(session, client, client.post("/v1/now")["delivery"])
 
     def follow() -> tuple[Exit, str]:
-        return followed(session, client, accepted(decision, before, now=now), before, timeout)
+        return followed(session, client, accepted(decision, before, now=now), before, timeout or 0.0)
 
     versioned = (
         decision is None or decision["version"] is not None
     )  # a root document has none: it counts, or not
-    awaited = follow if wait and versioned else None
+    awaited = follow if timeout is not None and versioned else None
     return finish(session, "Applied", delivery, decision, awaited, told=bool(faults))

@@ -10,7 +10,7 @@ from edgetender.cli.completion import versions
 from edgetender.cli.edition import edition
 from edgetender.cli.output import Exit, Session, options
 from edgetender.cli.plan import show_plan
-from edgetender.cli.waiting import accepted, decided, finish, followed, span
+from edgetender.cli.waiting import accepted, decided, finish, followed, waits
 
 
 @click.command()
@@ -23,12 +23,9 @@ from edgetender.cli.waiting import accepted, decided, finish, followed, span
     help="Default: the one before.",
 )
 @click.option("--dry-run", is_flag=True, help="Show what would change, and change nothing.")
-@click.option("--wait/--no-wait", default=True, help="Whether to wait until the version is accepted.")
-@click.option(
-    "--timeout", metavar="SPAN", callback=span, default="10m", show_default=True, help="How long to wait."
-)
+@waits
 @click.pass_obj
-def rollback(session: Session, to: int | str | None, dry_run: bool, wait: bool, timeout: float) -> Exit:
+def rollback(session: Session, to: int | str | None, dry_run: bool, timeout: float | None) -> Exit:
     """Return to an earlier version; needs no network."""
     client = session.client()
     if dry_run:
@@ -39,6 +36,6 @@ def rollback(session: Session, to: int | str | None, dry_run: bool, wait: bool, 
     decision = decided(session, client, delivery)
 
     def follow() -> tuple[Exit, str]:
-        return followed(session, client, accepted(decision, before), before, timeout)
+        return followed(session, client, accepted(decision, before), before, timeout or 0.0)
 
-    return finish(session, "RolledBack", delivery, decision, follow if wait else None)
+    return finish(session, "RolledBack", delivery, decision, follow if timeout is not None else None)

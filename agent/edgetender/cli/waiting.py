@@ -9,13 +9,15 @@ from typing import Any
 import click
 
 from edgetender.api.client import Client
-from edgetender.cli.output import Exit, Session, say
+from edgetender.cli.output import Command, Exit, Session, say
 from edgetender.cli.progress import modules
 from edgetender.cli.words import waiting_words
 from edgetender.model.topics import DesiredCode
 
 _DECIDED_WITHIN_S = 15.0
 _ASK_EVERY_S = 0.2
+_LONGEST = "10m"
+_NO_WAIT = "edgetender.no_wait"
 _SPAN = re.compile(
     r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?"
 )  # what quantity.py reads, without pydantic
@@ -36,6 +38,36 @@ def span(_context: click.Context, _option: click.Parameter, value: str) -> float
         raise click.BadParameter(f"{value!r} is no span; write it like 90s, 5m or 1h30m")
     hours, minutes, seconds = (float(part or 0) for part in parts.groups())
     return hours * 3600 + minutes * 60 + seconds
+
+
+def waits(command: Command) -> Command:
+    """Give *command* `--wait [SPAN]` and `--no-wait`: both arrive as *timeout*, None for no wait at all."""
+    wait = click.option(
+        "--wait",
+        "--timeout",
+        "timeout",
+        metavar="[SPAN]",
+        is_flag=False,
+        flag_value=_LONGEST,
+        default=_LONGEST,
+        callback=_unless_no_wait,
+        show_default=True,
+        help="How long to wait until the version is accepted.",
+    )
+    no_wait = click.option(
+        "--no-wait", is_flag=True, expose_value=False, is_eager=True, callback=_no_wait,
+        help="Do not wait.",
+    )  # fmt: skip
+    return wait(no_wait(command))
+
+
+def _no_wait(context: click.Context, _option: click.Parameter, value: bool) -> None:
+    context.meta[_NO_WAIT] = value
+
+
+def _unless_no_wait(context: click.Context, option: click.Parameter, value: str) -> float | None:
+    seconds = span(context, option, value)
+    return None if context.meta.get(_NO_WAIT) else seconds
 
 
 Judge = Callable[[Any], tuple[Exit, str] | None]
