@@ -108,6 +108,9 @@ NOT_RUN = {
         "systemctl": "needs systemd as the first process; tests/system/test_systemd.py runs the unit",
     },
     "look-at-a-device.md": {"ssh": "needs a second machine"},
+    "look-at-a-fleet.md": {
+        "--hub": "needs an Azure IoT Hub; tests/contracts/test_fleet_hub.py asks a stand-in"
+    },
     "package-a-model.md": {
         "--base python": "fetches a base image from the network; the tutorial packages on a base that is here",
         "model deploy": "goes on with that package",

@@ -60,7 +60,7 @@ SECTIONS = {
     },
     "Fleets and trust": {
         "push": ("push:push", "Publish a manifest to a device."),
-        "fleet": ("fleet:fleet", "Look at all devices of a broker at once."),
+        "fleet": ("fleet:fleet", "Look at all devices of a broker or a hub at once."),
         "hub": ("hub:hub", "Stand in for an Azure IoT Hub, to try things with."),
         "init": ("trust:init", "Make this device take signed manifests only."),
         "trust": ("trust:trust", "Show or renew whose word this device takes."),

@@ -1,4 +1,4 @@
-"""`edgetender fleet`: all devices of a broker at once."""
+"""`edgetender fleet`: all devices of a broker, or of a hub, at once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from typing import Any
 
 import click
 
-from edgetender.cli.broker import broker_options, broker_settings, duration
+from edgetender.cli.broker import broker_options, duration
+from edgetender.cli.fleet_source import heard, hub_option
 from edgetender.cli.output import Exit, Session, Style, options, say, table
 from edgetender.cli.words import ago
 from edgetender.clock import SystemClock
@@ -31,12 +32,13 @@ _QUIET_S = 0.5  # what a broker keeps comes at once; after this long a silence t
 @click.group()
 @options
 def fleet() -> None:
-    """Look at all devices of a broker at once."""
+    """Look at all devices of a broker or of an Azure IoT Hub at once."""
 
 
 @fleet.command()
 @options
-@broker_options()
+@broker_options(required=False)
+@hub_option
 @click.option(
     "--wait",
     "wait_s",
@@ -46,44 +48,64 @@ def fleet() -> None:
     help="At most, for all to be heard.",
 )
 @click.option("--exit-code", is_flag=True, help="Exit 7 unless every device is healthy.")
+@click.option(
+    "--group", metavar="NAME", help="Only its devices; the groups are those of `edgetender model deploy`."
+)
+@click.option("--store", type=click.Path(path_type=Path), help="Where the list of groups is kept.")
 @click.pass_obj
 def status(
     session: Session,
-    broker: str,
+    broker: str | None,
     ca: Path | None,
     certificate: Path | None,
     key: Path | None,
     username: str | None,
+    hub: str | None,
     wait_s: float,
     exit_code: bool,
+    group: str | None,
+    store: Path | None,
 ) -> Exit:
     """Show how all devices are, those to look at first.
 
-    Reads what the broker keeps of them; needs the right to read edgetender/v1/+/+.
+    Reads what the broker keeps of them; needs the right to read edgetender/v1/+/+. Or what is in the twins of a hub.
     """
     from edgetender.fleet.devices import Fleet
-    from edgetender.fleet.listening import Listener
     from edgetender.fleet.overview import overview
 
-    settings = broker_settings(broker, ca, certificate, key, username)
+    members = _members(group, store)
     found = Fleet(SystemClock())
     words: list[str] = []
-    with Listener(settings, found, words.append):
+    hearing, endpoint = heard(broker, ca, certificate, key, username, hub, found, words.append)
+    with hearing:
         deadline = session.monotonic() + wait_s
-        heard = -1
-        while session.monotonic() < deadline and not (found.connected and found.heard == heard):
-            heard = found.heard if found.connected else -1
+        before = -1
+        while session.monotonic() < deadline and not (found.connected and found.heard == before):
+            before = found.heard if found.connected else -1
             session.pause(_QUIET_S)
         if not found.connected:
-            say(words[-1] if words else f"cannot hear {settings.endpoint}: no answer within {wait_s:g} s")
+            say(words[-1] if words else f"cannot hear {endpoint}: no answer within {wait_s:g} s")
             return Exit.UNREACHABLE
-        document = overview(found.devices(), connected=True)
+        devices = found.devices()
+        document = overview(
+            {name: one for name, one in devices.items() if members is None or name in members}, connected=True
+        )
     if session.for_people:
         session.print_lines(fleet_lines(document, session.now(), session.style()))
     else:
         session.print_document(document)
     unwell = any(health != "healthy" for health in document["health"])
     return Exit.DEGRADED if exit_code and unwell else Exit.OK
+
+
+def _members(group: str | None, store: Path | None) -> frozenset[str] | None:
+    """The devices of *group*; None for all there are. Raises NotFound."""
+    if group is None:
+        return None
+    from edgetender.packaging.deployment import Deployments
+    from edgetender.packaging.layer_store import default_store
+
+    return frozenset(Deployments((store or default_store()) / "deployments").devices(f"group:{group}"))
 
 
 def fleet_lines(document: Any, now: datetime, style: Style) -> Iterator[str]:
@@ -94,7 +116,8 @@ def fleet_lines(document: Any, now: datetime, style: Style) -> Iterator[str]:
         return
     counts = ", ".join(f"{count} {health}" for health, count in document["health"].items())
     versions = ", ".join(f"{version} on {count}" for version, count in document["versions"].items())
-    yield style.words(f"{len(devices)} devices: {counts}  ·  version {versions}")
+    many = "device" if len(devices) == 1 else "devices"
+    yield style.words(f"{len(devices)} {many}: {counts}  ·  version {versions}")
     yield ""
     yield from table([_row(one, now, style) for one in devices], _HEADS)
 
@@ -117,7 +140,8 @@ def _row(one: Any, now: datetime, style: Style) -> tuple[str, ...]:
 
 
 @fleet.command()
-@broker_options()
+@broker_options(required=False)
+@hub_option
 @click.option(
     "--listen",
     default="127.0.0.1:9787",
@@ -125,28 +149,29 @@ def _row(one: Any, now: datetime, style: Style) -> tuple[str, ...]:
     help="Where people look, and Prometheus asks for /metrics.",
 )
 def serve(
-    broker: str,
+    broker: str | None,
     ca: Path | None,
     certificate: Path | None,
     key: Path | None,
     username: str | None,
+    hub: str | None,
     listen: str,
 ) -> Exit:
     """Show the whole fleet as a page, and to Prometheus (/metrics) and scripts (/v1/fleet), until it is ended.
 
-    Listens to what devices report; needs the right to read edgetender/v1/+/+. Read-only.
+    Listens to what devices report; needs the right to read edgetender/v1/+/+. Or asks a hub for its twins, twice a
+    minute. Read-only.
     """
     from edgetender.fleet.devices import Fleet
-    from edgetender.fleet.listening import Listener
     from edgetender.fleet.server import FleetServer
 
-    settings = broker_settings(broker, ca, certificate, key, username)
     host, _, port = listen.rpartition(":")
     if not port.isdigit() or int(port) > _LAST_PORT:
         raise click.BadParameter(
             f"{listen!r} is no address; write it like 127.0.0.1:9787", param_hint="--listen"
         )
     found = Fleet(SystemClock())
+    hearing, endpoint = heard(broker, ca, certificate, key, username, hub, found, say)
     try:
         answering = FleetServer(found, host.strip("[]") or "127.0.0.1", int(port))
     except OSError as error:
@@ -155,9 +180,9 @@ def serve(
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
-    with answering, Listener(settings, found, say) as listener:
+    with answering, hearing as listener:
         threading.Thread(target=answering.serve_forever, daemon=True).start()
-        say(f"the fleet of {settings.endpoint} is at http://{host}:{answering.server_port}/")
+        say(f"the fleet of {endpoint} is at http://{host}:{answering.server_port}/")
         while not stopping.wait(1.0):
             if not listener.works:
                 say("the listener ended unexpectedly")

@@ -24,6 +24,7 @@ def answer(hub: LocalHub, method: str, target: str, body: bytes) -> Answer:
     | request | body, or answer |
     |---|---|
     | `GET /devices` | every device and module |
+    | `POST /devices/query` | the twin of every device, whatever is asked |
     | `GET /twins/{device}[/modules/{module}]` | its twin |
     | `PATCH` or `PUT` there | `{"properties": {"desired": {…}}}`, merged or instead of what is there |
     | `POST …/methods` | `{"methodName", "payload", "responseTimeoutInSeconds"}` → `{"status", "payload"}` |
@@ -50,6 +51,8 @@ def _answer(hub: LocalHub, method: str, target: str, body: bytes) -> Answer:
         case "GET", "devices":
             rows = hub.devices().items()
             return 200, [{"deviceId": name, "connectionState": _state(connected=up)} for name, up in rows]
+        case "POST", "devices", "query":
+            return 200, [_twin(hub, name) for name in hub.devices() if "/" not in name]
         case "GET", "twins", *names if who := _client(names):
             return 200, _twin(hub, who)
         case ("PATCH" | "PUT") as how, "twins", *names if who := _client(names):

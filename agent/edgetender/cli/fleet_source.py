@@ -1,0 +1,55 @@
+"""Who says how the fleet is: a broker, or an Azure IoT Hub?"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import click
+
+from edgetender.cli.broker import broker_settings
+
+if TYPE_CHECKING:
+    from edgetender.fleet.devices import Fleet
+
+CONNECTION = "EDGETENDER_HUB_CONNECTION"
+hub_option = click.option(
+    "--hub", envvar="EDGETENDER_HUB", show_envvar=True, metavar="ADDRESS",
+    help=f"Instead of a broker: https://NAME.azure-devices.net; {CONNECTION} holds the connection string of a policy.",
+)  # fmt: skip
+
+
+class Hearing(Protocol):
+    """*works* is False once it ended by a fault of its own."""
+
+    @property
+    def works(self) -> bool: ...
+
+
+def heard(
+    broker: str | None,
+    ca: Path | None,
+    certificate: Path | None,
+    key: Path | None,
+    username: str | None,
+    hub: str | None,
+    fleet: Fleet,
+    say: Callable[[str], None],
+) -> tuple[AbstractContextManager[Hearing], str]:
+    """What keeps *fleet* up to date within a `with` block, and its address. Raises ConfigInvalid."""
+    if broker is None and hub is None:
+        raise click.UsageError("name where devices report: a --broker, or a --hub")
+    if hub is not None:
+        from edgetender.fleet.hub_service import HubService, policy_in
+        from edgetender.fleet.polling import Poller
+
+        connection = os.environ.get(CONNECTION)
+        service = HubService(hub, policy_in(connection) if connection else None)
+        return Poller(service, fleet, say), service.endpoint
+    from edgetender.fleet.listening import Listener
+
+    settings = broker_settings(str(broker), ca, certificate, key, username)
+    return Listener(settings, fleet, say), settings.endpoint
