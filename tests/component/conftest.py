@@ -27,7 +27,7 @@ def house(front_door):
 @pytest.fixture
 def lonely(capsys, tmp_path, monkeypatch):
     """A shell on a device where no agent runs, in a terminal of no special kind."""
-    for name in ("NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE", "EDGETENDER_HOST"):
+    for name in ("LC_ALL", "NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE", "EDGETENDER_HOST"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.setenv("EDGETENDER_CONFIG", str(tmp_path / "config.toml"))

@@ -77,8 +77,9 @@ def test_wide_adds_images_and_ports(shell, house):
     same("status-wide", shell.run("status", "-o", "wide").transcript())
 
 
-def test_a_dumb_terminal_sees_only_ascii(shell, house, monkeypatch):
-    monkeypatch.setenv("TERM", "dumb")
+@pytest.mark.parametrize(("name", "value"), [("TERM", "dumb"), ("LC_ALL", "C"), ("LC_ALL", "POSIX")])
+def test_a_dumb_terminal_and_a_locale_without_utf_8_see_only_ascii(shell, house, monkeypatch, name, value):
+    monkeypatch.setenv(name, value)
     house.statuses = [CASES["pulling"]]
     said = shell.run("status")
     assert said.out.isascii()

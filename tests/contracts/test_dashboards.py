@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -204,6 +205,35 @@ def test_a_dashboard_is_what_its_table_says_and_ties_itself_to_no_data_source(bo
         assert panel["fieldConfig"]["defaults"]["unit"]
         assert panel["datasource"]["uid"] == "${datasource}"
         assert all(target["datasource"]["uid"] == "${datasource}" for target in panel["targets"])
+
+
+@pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.stem)
+def test_a_dashboard_has_what_grafana_s_schema_asks_for_and_no_panel_lies_on_another(board: Path) -> None:
+    document = json.loads(board.read_text())
+    assert document.keys() >= {"uid", "title", "schemaVersion", "version", "time", "templating", "panels"}
+    assert re.fullmatch(r"[a-z0-9-]{1,40}", document["uid"])
+    source, choice = document["templating"]["list"]
+    assert (source["name"], source["type"], source["query"]) == ("datasource", "datasource", "prometheus")
+    assert (choice["type"], choice["datasource"]["uid"]) == ("query", "${datasource}")
+    panels = document["panels"]
+    assert len({panel["id"] for panel in panels}) == len(panels)
+    taken: set[tuple[int, int]] = set()
+    for panel in panels:
+        assert panel["type"] in ("stat", "timeseries", "table")
+        assert panel["fieldConfig"].keys() == {"defaults", "overrides"}
+        names = [target["refId"] for target in panel["targets"]]
+        assert names
+        assert len(set(names)) == len(names)
+        place = panel["gridPos"]
+        assert (min(place.values()) >= 0, place["x"] + place["w"] <= 24) == (True, True), panel["title"]
+        mine = set(
+            product(range(place["x"], place["x"] + place["w"]), range(place["y"], place["y"] + place["h"]))
+        )
+        assert mine, panel["title"]
+        assert not mine & taken, panel["title"]
+        taken |= mine
+        variables = set(re.findall(r"\$(\w+)", json.dumps(panel["targets"]))) - {"__rate_interval", "__range"}
+        assert variables <= {one["name"] for one in document["templating"]["list"]}, panel["title"]
 
 
 def test_what_grafana_and_compose_are_given_can_be_read() -> None:

@@ -110,9 +110,7 @@ def test_who_follows_a_push_is_told_its_trace(push, broker):
 @pytest.mark.parametrize(
     ("last", "code", "told"),
     [
-        pytest.param(
-            verdict(200, "running"), 0, "version 15 running: running (scorer starting)", id="running"
-        ),
+        pytest.param(verdict(200, "running"), 0, "version 15 running (scorer starting)", id="running"),
         pytest.param(verdict(417, "rolled back: not ready"), 10, "version 15 rolled back:", id="rolled_back"),
         pytest.param(verdict(400, "invalid", ("a", "b", "c")), 6, "a: c [b]", id="invalid"),
         pytest.param(verdict(409, "lower", REFUSAL), 1, "version: version 15 is lower than 16", id="refused"),

@@ -260,4 +260,9 @@ def _plain_text_only() -> bool:
 
 
 def _utf8() -> bool:
+    if os.environ.get("LC_ALL") in (
+        "C",
+        "POSIX",
+    ):  # Python speaks UTF-8 then all the same, the terminal may not
+        return False
     return (sys.stdout.encoding or "ascii").lower().replace("-", "") == "utf8"

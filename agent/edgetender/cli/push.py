@@ -219,8 +219,9 @@ def _verdict(last: Report | None, device: str, timeout_s: float) -> Exit:
 
 def _line(report: Report) -> str:
     states = ", ".join(f"{name} {state}" for name, state in sorted(report.modules.items()))
+    why = report.waits or report.description
     return (
-        f"version {report.version} {report.outcome}: {report.waits or report.description}"
+        f"version {report.version} {report.outcome}{f': {why}' if why != report.outcome else ''}"
         f"{f' ({states})' if states else ''}"
     )
 

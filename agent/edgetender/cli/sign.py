@@ -42,7 +42,7 @@ def _duration(_context: click.Context, _option: click.Parameter, value: str) -> 
 @click.option("--device", "devices", multiple=True, metavar="NAME", help="A device that may take it.")
 @click.option("--group", "groups", multiple=True, metavar="NAME", help="A group of devices that may.")
 @click.option(
-    "--architecture", "architectures", multiple=True, metavar="NAME", help="Amd64, arm64 …: only on these."
+    "--architecture", "architectures", multiple=True, metavar="NAME", help="Only on these: amd64, arm64 …"
 )
 @click.option(
     "--valid",
