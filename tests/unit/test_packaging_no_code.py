@@ -11,6 +11,7 @@ from edgetender.packaging import DirectBuilder, InferenceConfig, Model, PackageE
 from edgetender.packaging.base_image import from_rootfs
 from edgetender.packaging.model_store import from_path
 from edgetender.packaging.no_code import NoCode, plan, sklearn_version
+from edgetender_scoring import azureml_names
 from tests.builders import packages
 
 
@@ -106,6 +107,7 @@ def test_the_generated_script_answers_with_the_models_predictions(ridge, tmp_pat
     (tmp_path / "models").mkdir()
     model.path.rename(tmp_path / "models" / "model.pkl")
     monkeypatch.setenv("AZUREML_MODEL_DIR", str(tmp_path / "models"))
+    azureml_names.install()
     scope = {}
     exec(compile(found.script, "score.py", "exec"), scope)
     scope["init"]()
@@ -114,5 +116,13 @@ def test_the_generated_script_answers_with_the_models_predictions(ridge, tmp_pat
     wanted = scope["model"].predict(rows).tolist()
     assert scope["run"](json.dumps({"data": rows})) == wanted
     assert scope["run"](json.dumps(rows)) == wanted
-    with pytest.raises(ValueError, match="is none of"):
-        scope["run"](json.dumps({"data": rows, "method": "__init__"}))
+    for asked, why in (
+        (json.dumps({"data": rows, "method": "__init__"}), "'__init__' is none of predict"),
+        (json.dumps({"data": rows, "method": "predict_proba"}), "'predict_proba' is none of predict"),
+        (json.dumps({"data": [[1.0, 2.0]]}), "X has 2 features"),
+        (json.dumps({"rows": rows}), 'expected as {"data"'),
+        ('{"data": [["a"]]}', "strings"),
+        ("{", "Expecting property name"),
+    ):
+        answer = scope["run"](asked)
+        assert (answer.status_code, why in json.loads(answer.get_data())["message"]) == (400, True), asked

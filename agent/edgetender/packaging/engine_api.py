@@ -88,7 +88,7 @@ class Engine:
             with tarfile.open(fileobj=archive, mode="w") as tar:
                 tar.add(context, ".", filter=_taken(context, file))
             for line in self._stream("POST", "/build", query, archive, "application/x-tar"):
-                _raise_if_error(line, f"build {context}")
+                _raise_if_error(line, f"build {tag}")
                 built = (line.get("aux") or {}).get("ID", built)
                 if text := str(line.get("stream") or line.get("status") or "").rstrip():
                     say(text)

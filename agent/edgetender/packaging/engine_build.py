@@ -129,4 +129,4 @@ def _by_program(
             running.terminate()
             raise
     if running.returncode:
-        raise EngineRefused(f"cannot build {context}: BuildKit says: {last}")
+        raise EngineRefused(f"cannot build {tag}: BuildKit says: {last}")

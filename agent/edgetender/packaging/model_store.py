@@ -105,7 +105,7 @@ def _is_pointer(path: Path) -> bool:
 
 def framework_named(text: str) -> str:
     """Return the framework as it is spelled, whatever the case of *text*. Raises ConfigInvalid."""
-    known = {one.lower(): one for one in _FRAMEWORKS}
+    known = {one.lower(): one for one in _FRAMEWORKS} | {"sklearn": "ScikitLearn"}  # as it is imported
     found = known.get(text.lower().replace("-", "").replace("_", ""))
     if found is None:
         why = f"{text!r} is not one of {', '.join(_FRAMEWORKS)}"

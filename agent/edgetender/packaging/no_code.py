@@ -23,6 +23,7 @@ from pathlib import Path
 
 import joblib
 import numpy as np
+from azureml_inference_server_http.api.aml_response import AMLResponse
 
 METHODS = ("predict", "predict_proba", "predict_log_proba", "decision_function", "transform", "score_samples")
 
@@ -34,12 +35,18 @@ def init():
 
 
 def run(raw_data):
-    content = json.loads(raw_data)
-    asked = content if isinstance(content, dict) else {"data": content}
-    method = asked.get("method", "predict")
-    if method not in METHODS:
-        raise ValueError(f"method {method!r} is none of {', '.join(METHODS)}")
-    return np.asarray(getattr(model, method)(np.asarray(asked["data"]))).tolist()
+    try:
+        content = json.loads(raw_data)
+        asked = content if isinstance(content, dict) else {"data": content}
+        method = asked.get("method", "predict")
+        if method not in METHODS or not hasattr(model, method):
+            known = ", ".join(one for one in METHODS if hasattr(model, one))
+            raise ValueError(f"method {method!r} is none of {known}")
+        if "data" not in asked:
+            raise ValueError('the rows are expected as {"data": [row, ...]}')
+        return np.asarray(getattr(model, method)(np.asarray(asked["data"]))).tolist()
+    except (ValueError, TypeError) as error:  # what no JSON, and what the model says of rows it cannot take
+        return AMLResponse({"message": str(error)}, 400, json_str=True)
 '''
 # Pickled estimators carry the version that made them: `_sklearn_version`, a memo mark, then a short text.
 _SKLEARN = re.compile(
