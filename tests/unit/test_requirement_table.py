@@ -247,10 +247,19 @@ TABLE = {
         component("telling", "what_changed_is_told_upstream_once_and_the_headline_feeds_the_watchdog")
         + unit("event_log", "an_event_goes_up_once_with_its_time_its_device_and_an_id_of_its_own")
         + contract("dashboards", "the_rules_are_sound_and_each_fires_when_it_should_and_only_then"),
-        "events go out by MQTT and Azure IoT Hub, alerts by Prometheus' Alertmanager; there is no webhook of our own",
+        "events go out by MQTT and Azure IoT Hub, alerts by Prometheus' Alertmanager, which has webhooks; ours is a pipe: "
+        "edgetender events --follow -o json",
     ),
-    "C35: AKS": Row(
-        "a Kubernetes cluster", (), "not a device: the image is a plain OCI image with health routes and may run there"
+    "C35: custom container": Row("an image of one's own in place of the packaged one",
+        contract("packaging_registry", "a_package_goes_to_the_workspaces_registry_on_a_base_that_came_from_it")
+        + component("deploying", "a_pushed_manifest_is_pulled_started_settled_and_accepted"),
+    ),
+    "C35: AKS": Row("a Kubernetes cluster: what its probes, its end and its containerd ask of an image",
+        scoring("contract", "readiness_and_liveness_are_answered")
+        + scoring("nocode", "readiness_waits_for_the_warm_up_and_liveness_does_not")
+        + scoring("connections", "sigterm_under_load_loses_nothing")
+        + contract("containerd", "pull_gives_it_to_containerd_by_its_full_name_and_digest"),
+        "a cluster is no device, and none was at hand: no command deploys to one, the how-to says what to write",
     ),
 }  # fmt: skip
 
