@@ -239,6 +239,8 @@ def test_the_next_trust_root_is_pushed_and_waited_for(push, tmp_path, capsys, br
         thread.join()
         assert (said.code, said.out) == (0, "cam-root  trust root version 2 counts\n")
         assert device.wait("desired").body == (keys / "root.2.json").read_bytes()
+        said = push("cam-root", "--follow", "--timeout", "5s")  # it counts already: nothing new is reported
+        assert (said.code, said.out) == (0, "cam-root  trust root version 2 counts\n")
     said = push("cam-silent-root", "--follow", "--timeout", "1s", "-o", "json")
     assert (said.code, json.loads(said.out)["rootVersion"]) == (9, 2)
 

@@ -193,6 +193,8 @@ class DeviceLink:
         """
         deadline = time.monotonic() + timeout_s
         while (left_s := deadline - time.monotonic()) > 0:
+            if any(root_version(body) >= version for body in self._kept):
+                return ()  # it did so already, and has no news
             try:
                 body = self._heard.get(timeout=min(left_s, 0.5))
             except queue.Empty:
