@@ -126,6 +126,8 @@ def _remarks(document: Any, now: datetime) -> Iterator[str]:
         happened = "" if last["code"] == DesiredCode.ROLLED_BACK else " was not taken"
         said = "" if last["problems"] else f" {last['description']}"
         yield f"{which}{happened} ({last['code']}):{said}"
+        if last["description"].startswith("rolled back: "):  # by the agent: the last words say more
+            yield f"  what became of it: edgetender history {version} --events"
         for problem in last["problems"]:
             yield (
                 f"  {problem['path']}: {problem['message']}" if problem["path"] else f"  {problem['message']}"
