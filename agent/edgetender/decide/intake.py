@@ -129,35 +129,10 @@ def _rollback(
 ) -> Intake:
     """Make an earlier accepted version the candidate. The floor stays: what was left does not come back alone."""
     now, current = delivery.received_at, ledger.accepted
-    asked = wish.get("to")
-    if asked is not None and not is_edition(asked):
-        return _refused(delivery, ledger, 400, "cannot roll back: 'to' is a version, like 13 or 1:13")
-    entry = wanted(asked, ledger, versions)
-    if entry is None or not entry.body:
-        known = ", ".join(named(one, versions) for one in sorted(versions) if versions[one].body) or "none"
-        why = (
-            f"cannot roll back: no version before this one was accepted here (kept: {known}); name one by --to"
-            if asked is None
-            else f"cannot roll back to version {asked}: not kept here (kept: {known})"
-        )
-        return _refused(delivery, ledger, 404, why)
-    if current is not None and entry.sha256 == current.sha256 and ledger.candidate is None:
-        return _refused(delivery, ledger, 409, f"version {entry.version} is what runs already")
-    if ledger.candidate is not None and entry.sha256 == ledger.candidate.sha256:
-        return _refused(delivery, ledger, 409, f"version {entry.version} is being applied already")
+    entry = _way_back(delivery, wish.get("to"), ledger, versions, manifest_of, examined)
+    if isinstance(entry, Intake):
+        return entry
     slot = replace(slot_of(entry), source=delivery.source, received_at=now)
-    try:
-        manifest = manifest_of(slot)
-    except ManifestInvalid as error:  # a release that reads less than the one that took it
-        why = f"cannot roll back to version {entry.version}: {error.problems[0]}"
-        return _refused(delivery, ledger, 409, why)
-    if current is None or entry.sha256 != current.sha256:  # what runs goes on, whatever is allowed by now
-        forbidden = examined.refused
-        if examined.policy is not None:
-            forbidden += violations(manifest, examined.policy, signed=entry.epoch > 0)
-        if forbidden:
-            why = f"cannot roll back to version {entry.version}: {'; '.join(map(str, forbidden))}"
-            return _refused(delivery, ledger, DesiredCode.FORBIDDEN, why)
     left = ledger.candidate or current
     by = f"rolled back to version {entry.version} by {delivery.source}"
     history = []
@@ -177,6 +152,46 @@ def _rollback(
         else Desired(None, DesiredCode.ROLLED_BACK, by, now),
     )
     return Intake(after, Decision(delivery.id, 200, by, entry.version, epoch=entry.epoch), tuple(history))
+
+
+def _way_back(
+    delivery: Delivery,
+    asked: Any,
+    ledger: Ledger,
+    versions: Mapping[Edition, HistoryEntry],
+    manifest_of: Callable[[Slot], Manifest],
+    examined: Examined,
+) -> HistoryEntry | Intake:
+    """The version that a rollback to *asked* leads to, or why it leads nowhere."""
+    current = ledger.accepted
+    if asked is not None and not is_edition(asked):
+        return _refused(delivery, ledger, 400, "cannot roll back: 'to' is a version, like 13 or 1:13")
+    entry = wanted(asked, ledger, versions)
+    if entry is None or not entry.body:
+        known = ", ".join(named(one, versions) for one in sorted(versions) if versions[one].body) or "none"
+        why = (
+            f"cannot roll back: no version before this one was accepted here (kept: {known}); name one by --to"
+            if asked is None
+            else f"cannot roll back to version {asked}: not kept here (kept: {known})"
+        )
+        return _refused(delivery, ledger, 404, why)
+    if current is not None and entry.sha256 == current.sha256 and ledger.candidate is None:
+        return _refused(delivery, ledger, 409, f"version {entry.version} is what runs already")
+    if ledger.candidate is not None and entry.sha256 == ledger.candidate.sha256:
+        return _refused(delivery, ledger, 409, f"version {entry.version} is being applied already")
+    try:
+        manifest = manifest_of(slot_of(entry))
+    except ManifestInvalid as error:  # a release that reads less than the one that took it
+        why = f"cannot roll back to version {entry.version}: {error.problems[0]}"
+        return _refused(delivery, ledger, 409, why)
+    if current is None or entry.sha256 != current.sha256:  # what runs goes on, whatever is allowed by now
+        forbidden = examined.refused
+        if examined.policy is not None:
+            forbidden += violations(manifest, examined.policy, signed=entry.epoch > 0)
+        if forbidden:
+            why = f"cannot roll back to version {entry.version}: {'; '.join(map(str, forbidden))}"
+            return _refused(delivery, ledger, DesiredCode.FORBIDDEN, why)
+    return entry
 
 
 def wanted(
