@@ -21,12 +21,11 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 # a machine that others use as well is slow at times, and that is no fault of what is tested
-settings.register_profile(
-    "shared", deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
-)
+settings.register_profile("shared", database=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("shared")
 
 PROJECT = Path(__file__).resolve().parents[1]
+QUIET_S = 0.25  # a server that ends closes connections that are quiet for longer
 HANGS_S = 60.0  # longer than anything that still comes takes on a busy machine
 _STARTED = re.compile(r"ready on \S+:(\d+)")
 
@@ -251,6 +250,27 @@ def exit_of(tmp_path: Path) -> Callable[..., tuple[int, str]]:
             command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60, check=False
         )
         return done.returncode, done.stderr + done.stdout
+
+    return call
+
+
+@pytest.fixture
+def ask_on() -> Callable[[Callable[[], Answer]], Iterator[Answer]]:
+    """`ask_on(ask)`: what *ask* is answered, one after the other, up to the last before the server ends.
+
+    On a busy machine a client may be quiet for so long that a server that ends closes its connection.
+    """
+
+    def call(ask: Callable[[], Answer]) -> Iterator[Answer]:
+        quiet_since, last = time.monotonic(), False
+        while not last:
+            try:
+                answer = ask()
+            except (EOFError, ConnectionError):
+                assert time.monotonic() - quiet_since > QUIET_S
+                return
+            quiet_since, last = time.monotonic(), answer.header("connection") == "close"
+            yield answer
 
     return call
 

@@ -128,18 +128,16 @@ def test_the_port_is_encrypted_and_answers_as_ever(serving, authority, tmp_path,
 
 def test_idle_encrypted_connections_do_not_hold_the_end(serving, authority, tmp_path, secure):
     """Clients that read nothing answer no farewell either; the end comes long before the grace time is over."""
-    with serving(SCRIPT, EDGETENDER_SCORING_GRACE_S="30", **issue(authority, tmp_path)) as server:
+    with serving(SCRIPT, EDGETENDER_SCORING_GRACE_S="3600", **issue(authority, tmp_path)) as server:
         idle = [secure(server) for _ in range(3)]
         assert idle[0].ask("GET", "/").status == 200
-        begun = time.monotonic()
         server.terminate()
         assert server.process.wait(60) == 0
-        assert time.monotonic() - begun < 5
         assert idle[0].at_end()
 
 
 def test_a_renewed_certificate_counts_without_a_restart(serving, authority, tmp_path, secure):
-    with serving(SCRIPT, EDGETENDER_SCORING_IDLE_S="0.4", **issue(authority, tmp_path)) as server:
+    with serving(SCRIPT, EDGETENDER_SCORING_IDLE_S="2", **issue(authority, tmp_path)) as server:
         first = secure(server).socket.getpeercert()["serialNumber"]
         issue(authority, tmp_path)
         until(
@@ -172,9 +170,9 @@ def test_a_certificate_that_cannot_be_used_exits_with_3(exit_of, tmp_path):
 
 
 def test_a_handshake_that_never_comes_does_not_hold_the_end(serving, authority, tmp_path):
-    with serving(SCRIPT, **issue(authority, tmp_path)) as server:
-        with socket.create_connection(("127.0.0.1", server.port)):
-            begun = time.monotonic()
-            server.terminate()
-            assert server.process.wait(60) == 0
-        assert time.monotonic() - begun < 5
+    with (
+        serving(SCRIPT, EDGETENDER_SCORING_GRACE_S="3600", **issue(authority, tmp_path)) as server,
+        socket.create_connection(("127.0.0.1", server.port)),
+    ):
+        server.terminate()
+        assert server.process.wait(60) == 0

@@ -59,7 +59,7 @@ def same(one, other):
     )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(values=st.lists(ROWS | WRONG, min_size=1, max_size=12))
 def test_batched_equals_unbatched(mlp, values):
     handler = ModelHandler(mlp, ScoreCodec())
@@ -76,7 +76,7 @@ OUTPUTS = st.sampled_from([None, ["sum"], ["difference"], ["difference", "sum"]]
 PAIRS = st.lists(st.tuples(st.integers(-9, 9), st.integers(-9, 9)), min_size=1, max_size=5)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(asked=st.lists(st.tuples(PAIRS, OUTPUTS, st.booleans()), min_size=1, max_size=12))
 def test_each_gets_its_own_rows_and_the_outputs_it_asked_for(sums, asked):
     handler = ModelHandler(sums, V2Codec())

@@ -180,7 +180,7 @@ def test_the_baseline_of_the_image_is_found_and_the_figures_are_in_the_metrics(s
     (tmp_path / "edgetender-baseline.json").write_text(json.dumps({"features": features}))
     with serving(SCRIPT) as server:
         server.score(json.dumps({"data": [{"x": 5.0, "y": 1}] * 200}).encode())
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 60
         while b'feature_psi{feature="x"}' not in (found := server.ask("GET", "/metrics").body):
             assert time.monotonic() < deadline, found
     figures = dict(line.rsplit(" ", 1) for line in found.decode().splitlines() if line[0] != "#")

@@ -113,7 +113,7 @@ def test_every_documented_key_of_the_file_counts(running, tmp_path):
     (root / "source" / "beside.py").write_text("WORD = 'found'")
     (root / "entry.py").write_text(
         "import os, time, beside\ndef init(): ...\n"
-        "def run(d):\n    time.sleep(0.2 if d == 'slow' else 0)\n"
+        "def run(d):\n    time.sleep(5 if d == 'slow' else 0)\n"
         "    return [beside.WORD, os.environ['AML_APP_ROOT'], os.environ['AZUREML_MODEL_DIR']]"
     )
     config = {
@@ -126,7 +126,7 @@ def test_every_documented_key_of_the_file_counts(running, tmp_path):
         "SERVICE_PATH_PREFIX": "p",
         "WORKSPACE_NAME": "w",
         "HOSTNAME": "h",
-        "SCORING_TIMEOUT_MS": 100,
+        "SCORING_TIMEOUT_MS": 2000,
         "AZUREML_LOG_LEVEL": "debug",
         "AML_APP_INSIGHTS_ENABLED": True,
         "AML_APP_INSIGHTS_KEY": "00000000-0000-0000-0000-000000000000",
@@ -151,7 +151,7 @@ def test_every_documented_key_of_the_file_counts(running, tmp_path):
     assert answer.json == ["found", str(root), "models"]
     assert answer.header("access-control-allow-origin") == "https://a.example"
     assert answer.header("x-ms-server-version") is None
-    assert late.json == {"message": "Scoring timeout after 100 ms"}
+    assert late.json == {"message": "Scoring timeout after 2000 ms"}
     assert (paths["info"]["title"], paths["info"]["version"], next(iter(paths["paths"]))) == (
         "named",
         "9",

@@ -291,7 +291,7 @@ REQUEST = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=150, deadline=1500, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(value=REQUEST | JSONS, cut=st.none() | st.integers(-5, 400), tail=st.binary(max_size=50))
 def test_no_request_crashes_or_hangs_an_inference(server, value, cut, tail):
     headers = {} if cut is None else {"Inference_Header_Content_Length": str(cut)}
