@@ -67,6 +67,11 @@ class Load:
         return max((b - a for a, b in itertools.pairwise(moments)), default=0.0)
 
     @property
+    def slowest_s(self) -> float:
+        """Of the answered requests."""
+        return max(self._took, default=0.0)
+
+    @property
     def p99_s(self) -> float:
         """Of the answered requests' times."""
         return _p99(sorted(self._took))

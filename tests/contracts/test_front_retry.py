@@ -14,7 +14,7 @@ from tests.services.front_stand import BODY, Stand, site, stand, state
 
 __all__ = ["site", "stand"]
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.engine
 
 
 def ask(port: int, method: str) -> tuple[int, str]:
@@ -50,5 +50,5 @@ def test_what_was_begun_by_a_container_that_dies_is_asked_again_as_its_port_says
         until(lambda: stand.held(dying) == 1, "the request")
         assert state(stand).target == dying
         stand.client.containers.get(dying.container).kill()
-        status, said = asked.result(20)
+        status, said = asked.result(60)
     assert (status, said) == (200, "number 1") if again else status == http.client.BAD_GATEWAY

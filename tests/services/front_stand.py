@@ -55,7 +55,7 @@ class Stand:
         self.engine.start(container)
         (address,) = (one.address for one in self.engine.containers() if one.id == container)
         assert address
-        until(lambda: http_probe(address, 5001, "/", 1 + work_ms / 1e3) is None, "readiness", within_s=20)
+        until(lambda: http_probe(address, 5001, "/", 1 + work_ms / 1e3) is None, "readiness")
         return Member(container, address)
 
     def held(self, member: Member) -> int:
@@ -106,7 +106,7 @@ def stand(
 def serving(stand: Stand, live: Member) -> Iterator[Load]:
     stand.front.ensure(stand.spec, live)
     port = stand.spec.ports[0].host
-    until(lambda: http_probe("127.0.0.1", port, "/", 1) is None, "the front", within_s=10)
+    until(lambda: http_probe("127.0.0.1", port, "/", 1) is None, "the front")
     with Load(port, body=BODY, per_s=150) as load:
         load.go_on(20)
         yield load
