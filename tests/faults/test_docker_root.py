@@ -9,7 +9,7 @@ from tests.faults.__main__ import SEED, SLICE
 
 
 @pytest.mark.engine
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 def test_after_a_power_cut_no_hollow_image_is_used_and_each_is_repaired() -> None:
     if reason := docker_root.why_not():
         pytest.skip(reason)

@@ -57,7 +57,7 @@ def reported(device: Device) -> Any:
         return None
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 def test_an_engine_that_hangs_in_a_stop_or_a_create_is_told_within_ten_seconds(
     zygote: Zygote, short: Path
 ) -> None:

@@ -12,7 +12,7 @@ from tests.faults.device import Zygote
 from tests.faults.mutants import MUTANTS
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 def test_no_power_cut_costs_what_was_promised(zygote: Zygote, short: Path) -> None:
     recording = power.record(zygote, short)
     cuts = recording.cuts(SLICE["power"], SEED)
@@ -22,7 +22,7 @@ def test_no_power_cut_costs_what_was_promised(zygote: Zygote, short: Path) -> No
     assert losses == []
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 def test_without_its_syncs_the_same_cuts_would_cost_promises(short: Path, zygote: Zygote) -> None:
     with Zygote(MUTANTS["no-sync"].made(short / "agent")) as mutant:
         recording = power.record(mutant, short / "device")

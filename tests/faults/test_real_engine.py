@@ -23,7 +23,7 @@ from tests.faults.real import RealDevice, pushed, real_device
 from tests.services import probe_image
 from tests.services.engine import CACHE
 
-pytestmark = [pytest.mark.engine, pytest.mark.registry, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.engine, pytest.mark.registry, pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="module")

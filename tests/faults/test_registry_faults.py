@@ -18,7 +18,7 @@ from edgetender.engine.docker_engine import DockerEngine
 from edgetender.errors import RegistryUnreachable
 from edgetender.model.image import parse_reference
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
 _DOCKER = "application/vnd.docker"
 
 

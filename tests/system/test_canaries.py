@@ -23,7 +23,7 @@ from tests.services.broker import TestBroker
 from tests.services.mqtt_listener import Listener
 from tests.services.token_server import CLIENT, SECRET, TENANT, TokenServer
 
-pytestmark = [pytest.mark.engine, pytest.mark.registry, pytest.mark.broker, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.engine, pytest.mark.registry, pytest.mark.broker, pytest.mark.timeout(600)]
 DEVICE = f"canary-{os.getpid()}"
 WRONG, BROKEN, BROKER, KEY, CAMERA, CLIENT_SECRET = (
     f"canary/{name}+7f3a9c51e8d2&=" for name in ("wrong", "broken", "broker", "key", "camera", "client")

@@ -32,7 +32,7 @@ from tests.services.fake_gpu import (
 
 __all__ = ["agent", "nvidia_runtime", "pinned", "stack"]
 
-pytestmark = [pytest.mark.engine, pytest.mark.registry, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.engine, pytest.mark.registry, pytest.mark.timeout(600)]
 
 
 def test_a_card_is_chosen_its_injection_refused_and_the_cpu_serves(agent: Agent, pinned: str) -> None:

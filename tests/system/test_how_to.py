@@ -24,7 +24,7 @@ from tests.services.engine import REPOSITORY
 from tests.services.own_machine import own_machine, why_not
 from tests.system.console import Command, File, Shell, steps
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 
 FOLDER = REPOSITORY / "docs/how-to"
 PAGES = sorted(page.name for page in FOLDER.glob("*.md") if page.name != "README.md")

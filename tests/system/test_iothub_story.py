@@ -33,7 +33,7 @@ AZURE = ROOT / ".venv" / "azure"
 pytestmark = [
     pytest.mark.engine,
     pytest.mark.registry,
-    pytest.mark.timeout(240),
+    pytest.mark.timeout(600),
     pytest.mark.skipif(not AZURE.is_dir(), reason="the SDK is not in .venv/azure; ./run test puts it there"),
 ]
 

@@ -24,7 +24,7 @@ from tests.services.engine import CACHE
 from tests.services.mqtt_listener import Listener
 from tests.services.sending import static_sender
 
-pytestmark = [pytest.mark.engine, pytest.mark.registry, pytest.mark.broker, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.engine, pytest.mark.registry, pytest.mark.broker, pytest.mark.timeout(600)]
 DEVICE = f"messages-{os.getpid()}"
 TOPIC = "telemetry/scorer/alarms"
 

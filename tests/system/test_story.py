@@ -36,7 +36,7 @@ def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         yield everything
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("step", STEPS, ids=lambda step: f"{step.number}-{step.act.__name__}")
 def test_the_story_is_true(world: World, step: Step) -> None:
     if failed := world.facts.get("failed"):

@@ -37,7 +37,7 @@ pytestmark = [
     pytest.mark.engine,
     pytest.mark.broker,
     pytest.mark.registry,
-    pytest.mark.timeout(240),
+    pytest.mark.timeout(600),
 ]
 
 

@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.system, pytest.mark.engine, pytest.mark.broker, pytest
 TUTORIAL = REPOSITORY / "docs/tutorials/first-deployment.md"
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_every_command_of_the_tutorial_says_what_the_page_says(tmp_path: Path) -> None:
     if reason := why_no_engine():
         pytest.skip(reason)

@@ -27,7 +27,7 @@ pytestmark = [
     pytest.mark.engine,
     pytest.mark.broker,
     pytest.mark.registry,
-    pytest.mark.timeout(240),
+    pytest.mark.timeout(600),
 ]
 
 BODY = json.dumps({"data": [list(range(1, 11))]}).encode()
