@@ -112,7 +112,7 @@ class Memory:
             elif self._trust is not None and delivery.kind == "rollback":
                 examined = self._trust.today()
             return digest(delivery, ledger, observed, versions, self.manifest_of, examined)
-        except Exhausted:  # which says nothing of the delivery: it waits for the next start
+        except (Exhausted, MemoryError):  # which says nothing of the delivery: it waits for the next start
             raise
         except Exception as error:  # it waits on the disk: ending the daemon now would end it at every start
             log.exception("a delivery could not be judged", extra={"fields": {"delivery": delivery.id}})

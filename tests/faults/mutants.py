@@ -63,6 +63,12 @@ MUTANTS = {
         "        try:\n            self._store.commit(ledger,",
         "        self._keep_floor(ledger)\n        try:\n            self._store.commit(ledger,",
     ),
+    "waits-by-the-wall": Mutant(
+        "decide/clock_set.py",
+        "return ledger if abs(by) < SLEW else replace(_moved(ledger, by), ticking=ticking)",
+        "return ledger",
+    ),
+    "refused-for-want": Mutant("trust/owned.py", "        unless_exhausted(error, path)\n", ""),
     "no-label-check": Mutant(
         "engine/docker_engine.py",
         """listed = client.containers(all=True, filters={"label": f"{DEVICE}={self._device}"})

@@ -181,13 +181,18 @@ class RunsShort(Point):
         with contextlib.suppress(OSError):  # it may be dead of it
             place = Path(f"/proc/{pid}")
             has = (
-                int((place / "statm").read_text().split()[0]) * resource.getpagesize()
+                int((place / "statm").read_text().split()[5]) * resource.getpagesize()
                 if memory
                 else max(int(one.name) for one in (place / "fd").iterdir())
             )
-            which = resource.RLIMIT_AS if memory else resource.RLIMIT_NOFILE
+            which = resource.RLIMIT_DATA if memory else resource.RLIMIT_NOFILE
             _, hard = resource.prlimit(pid, which)
             resource.prlimit(pid, which, (hard if more is None else has + more, hard))
+
+    def reached(self, device: Device) -> bool:
+        """Whether anybody was refused any."""
+        said = b"MemoryError" if self.what == "memory" else b"Too many open files"
+        return said in device.log.read_bytes()
 
     def over(self, device: Device) -> bool:
         return self._timer is None or not self._timer.is_alive()

@@ -91,7 +91,7 @@ def clock_tasks() -> list[Task]:
 def short_tasks() -> list[Task]:
     """On a device that has no memory left to give, or few file descriptors."""
     limits = (
-        *(RunsShort("memory", n * 2**20) for n in range(2)),
+        *(RunsShort("memory", n * 2**16) for n in range(4)),
         *(RunsShort("descriptors", n) for n in range(6)),
     )
     return [(story, dataclasses.replace(limit)) for story in STORIES for limit in limits]

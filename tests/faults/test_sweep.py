@@ -71,7 +71,8 @@ def test_a_clock_that_jumps_by_years_forward_or_back_breaks_no_promise(zygote: Z
 def test_a_daemon_that_runs_short_of_memory_or_descriptors_breaks_no_promise(zygote: Zygote) -> None:
     tasks = sweep.short_tasks()
     random.Random(SEED).shuffle(tasks)
-    judged(tasks[: SLICE["short"]], zygote)
+    lives = judged(tasks[: SLICE["short"]], zygote)
+    assert any(one.reached for one in lives)
 
 
 # --- the controls: an agent without the safeguard is caught
@@ -80,6 +81,11 @@ CAUGHT = {
     "acknowledged-early": ("I3", [("update", points.AtAnswer())]),
     "intent-after-effect": ("I5", [("rolled-back", points.AtChange(3, after=True))]),
     "no-label-check": ("I8", [("first", Point())]),
+    "waits-by-the-wall": ("I1", [("update", points.ClockJumps(0.1, range(0, -40 * 3600, -3600)))]),
+    "refused-for-want": (
+        "I1",
+        [(name, points.RunsShort("descriptors", 0)) for name in ("first", "shrink", "missing-image")],
+    ),
 }
 
 

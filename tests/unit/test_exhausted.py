@@ -1,4 +1,4 @@
-"""No file descriptor is left: nobody is refused for it, and what cannot be looked at does not count as gone."""
+"""No file descriptor is left, or no memory: nobody is refused for it, and what cannot be looked at does not count as gone."""
 
 from __future__ import annotations
 
@@ -12,10 +12,13 @@ from pathlib import Path
 import pytest
 
 from edgetender.errors import Exhausted
-from edgetender.model.examined import Floor, Identity
+from edgetender.model.examined import AS_IT_IS, Examined, Floor, Identity
+from edgetender.model.topics import DesiredCode
 from edgetender.trust.device import DeviceTrust
 from edgetender.trust.floor import FloorFiles
 from edgetender.trust.marks import Marks
+from tests.builders.loops import Loop
+from tests.builders.manifests import manifest
 
 NOON = datetime(2026, 11, 26, 12, tzinfo=UTC)
 
@@ -38,6 +41,36 @@ def test_a_manifest_is_not_refused_because_the_policy_cannot_be_opened_just_now(
         trust.examine(b"{}", NOON)
 
     assert trust.examine(b"{}", NOON).refused == ()
+
+
+class Short:
+    """A trust that has no memory to look with, for as long as the test says."""
+
+    short = True
+
+    def floor(self) -> None:
+        return None
+
+    def keep(self, _floor: Floor) -> bool:
+        return True
+
+    def examine(self, _body: bytes, _now: datetime) -> Examined:
+        if self.short:
+            raise MemoryError
+        return AS_IT_IS
+
+
+def test_a_manifest_for_which_there_is_no_memory_just_now_is_decided_by_the_next_start():
+    trust = Short()
+    loop = Loop(trust=trust)
+    loop.push(manifest(1))
+    with pytest.raises(MemoryError):
+        loop.cycle()
+    trust.short = False
+    loop.boot()
+    loop.cycle()
+    assert loop.last.ledger.desired is not None
+    assert loop.last.ledger.desired.code == DesiredCode.APPLYING
 
 
 def test_a_floor_that_cannot_be_read_just_now_is_not_taken_for_none(tmp_path: Path):

@@ -58,12 +58,6 @@ def test_settling_begins_anew_after_readiness_was_lost():
     assert settle(ledger, Wait(), after(5)).settling_since is None
 
 
-def test_settling_outlives_a_clock_that_was_set_back():
-    ledger = settle(holding(ONE, TWO), Wait(ready=True), after(1000))
-    ledger = settle(ledger, judged(TWO, looked(container(spec_of(TWO))), ledger), NOON)
-    assert ledger.settling_since == NOON
-
-
 def test_a_candidate_that_lost_its_readiness_is_rolled_back_at_once():
     broken = looked(container(spec_of(TWO), health=failing("answered 503")))
     assert judged(TWO, broken, holding(ONE, TWO)) == RollBack(

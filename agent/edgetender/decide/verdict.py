@@ -83,7 +83,7 @@ def judge(
     if not all(is_good(spec, observed) for spec in target.containers):
         return Wait()
     since = ledger.settling_since
-    until = (now if since is None or now < since else since) + timedelta(seconds=settle_s)
+    until = (since or now) + timedelta(seconds=settle_s)
     if since is not None and now >= until and not in_doubt(ledger, now):
         return Accept(said_of(target, ledger))
     watched = bool(ledger.weighed) or any(spec.front_spec for spec in target.containers)
@@ -116,8 +116,6 @@ def settle(ledger: Ledger, verdict: Verdict, now: datetime) -> Ledger:
     match verdict:
         case Wait(ready):
             since = (ledger.settling_since or now) if ready else None
-            if since is not None and now < since:
-                since = now
             return ledger if since == ledger.settling_since else replace(ledger, settling_since=since)
         case Accept(shown):
             slot = ledger.candidate
