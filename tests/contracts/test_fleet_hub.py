@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -15,19 +18,38 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from demo.parts.waiting import until
 from edgetender.clock import rfc3339
+from edgetender.codec import canonical
 from edgetender.errors import ConfigInvalid, LinkDown
 from edgetender.fleet.devices import Fleet
 from edgetender.fleet.hub.access import new_key, signed
 from edgetender.fleet.hub.admin import server
+from edgetender.fleet.hub_link import HubLink
 from edgetender.fleet.hub_service import HubService, policy_in
 from edgetender.fleet.overview import overview
 from edgetender.fleet.polling import Poller, words_of
+from edgetender.fleet.push import Outcome, new_traceparent
 from edgetender.transports.iothub_report import Reports
-from tests.contracts.test_fleet import REPORTED, ended, shell, until
+from tests.contracts.test_fleet import AGENT, REPORTED, ended, shell
 from tests.fakes.clock import NOON, FakeClock
 from tests.services.hub import TestHub
 from tests.services.hub_device import HubDevice
+
+TRACE = new_traceparent()
+MANIFEST = f"""\
+schema: edgetender/v1
+deployment: line3
+version: 14
+modules:
+  scorer: {{image: "registry.example/scorer@sha256:{"ab" * 32}"}}
+"""
+
+
+def command(*words: str) -> subprocess.Popen[str]:
+    start = [sys.executable, "-c", "from edgetender.cli import main; main()", *words]
+    environ = os.environ | {"PYTHONPATH": str(AGENT)}
+    return subprocess.Popen(start, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environ)
 
 
 @contextmanager
@@ -96,16 +118,16 @@ def test_it_follows_the_twins_and_says_when_it_is_deaf(hub: TestHub, cam: HubDev
     with asked_over_http(hub) as address:
         cam.report(reporting(REPORTED))
         with Poller(HubService(address, None), fleet, said.append, every_s=0.05) as poller:
-            until(fleet.devices)
+            until(fleet.devices, "a device")
             assert {name: one.status["state"] for name, one in fleet.devices().items()} == {"cam7": "online"}
             assert poller.works
             cam.report({"health": "healthy"})
-            until(lambda: fleet.devices()["cam7"].reported["health"] == "healthy")
+            until(lambda: fleet.devices()["cam7"].reported["health"] == "healthy", "its health")
             cam.report({"agent": None})
-            until(lambda: not fleet.devices())
+            until(lambda: not fleet.devices(), "its end")
             assert (fleet.connected, said) == (True, [])
     with Poller(HubService(address, None), fleet, said.append, every_s=0.05):
-        until(lambda: said)
+        until(lambda: said, "a complaint")
     assert "Connection refused" in said[0]
     assert not fleet.connected
 
@@ -130,6 +152,44 @@ def test_of_a_group_only_its_devices_are_shown(hub: TestHub, cam: HubDevice, tmp
         assert ended(shell(*words, "--group", "line3"))[1] == "no device has said anything here yet\n"
         code, _, err = ended(shell(*words, "--group", "line4"))
         assert (code, "known are line3" in err) == (4, True)
+
+
+def test_a_manifest_is_pushed_into_the_twin_and_the_verdict_heard_from_it(
+    hub: TestHub, cam: HubDevice
+) -> None:
+    hub.desire("cam7", {"deployment": {"schema": "edgetender/v1", "modules": {"old": {}}}, "others": 1})
+    manifest = canonical({"schema": "edgetender/v1", "deployment": "line3", "version": 15, "modules": {}})
+    old = reporting(REPORTED | {"lastDesiredVersion": 14})
+    cam.report(old)
+    with (
+        asked_over_http(hub) as address,
+        HubLink(HubService(address, None), "cam7", listens=True, every_s=0.05) as link,
+    ):
+        link.push(manifest, timeout_s=10, traceparent=TRACE)
+        desired = hub.twin("cam7")["desired"]
+        assert (desired["deployment"].keys(), desired["others"]) == ({"chunks", "sha256"}, 1)
+        assert json.loads("".join(desired["deployment"]["chunks"])) == json.loads(manifest) | {
+            "traceparent": TRACE
+        }
+        told = link.reports(15, timeout_s=10)
+        cam.report(reporting(REPORTED))
+        assert next(told).outcome is Outcome.APPLYING
+        cam.report({"lastDesiredStatus": {"code": 200, "description": "running"}})
+        assert [(one.version, one.outcome) for one in told] == [(15, Outcome.RUNNING)]
+
+
+def test_the_command_pushes_to_a_hub_and_says_when_it_knows_no_such_device(
+    hub: TestHub, tmp_path: Path
+) -> None:
+    hub.register("cam7")
+    (tmp_path / "line3.yaml").write_text(MANIFEST)
+    with asked_over_http(hub) as address:
+        words = ("push", str(tmp_path / "line3.yaml"), "--hub", address, "--to")
+        code, out, err = ended(command(*words, "device:cam7"))
+        assert (code, out) == (0, "cam7  line3 version 14 pushed\n"), err
+        code, _, err = ended(command(*words, "device:stranger"))
+        assert (code, "no such device" in err) == (1, True), err
+    assert "chunks" in hub.twin("cam7")["desired"]["deployment"]
 
 
 class _Paged(BaseHTTPRequestHandler):

@@ -97,6 +97,7 @@ NOT_RUN = {
         "/media/stick/store": "needs two registries; tests/contracts/test_packaging_registry.py pulls and pushes",
     },
     "azure-iot-hub.md": {
+        "--hub": "needs an Azure IoT Hub; tests/contracts/test_fleet_hub.py pushes to a stand-in",
         "/methods": "no device is connected; tests/system/test_iothub_story.py asks one",
     },
     "choose-when-to-update.md": {

@@ -14,6 +14,7 @@ from edgetender.cli.broker import broker_settings
 
 if TYPE_CHECKING:
     from edgetender.fleet.devices import Fleet
+    from edgetender.fleet.hub_service import HubService
 
 CONNECTION = "EDGETENDER_HUB_CONNECTION"
 hub_option = click.option(
@@ -27,6 +28,14 @@ class Hearing(Protocol):
 
     @property
     def works(self) -> bool: ...
+
+
+def hub_service(address: str) -> HubService:
+    """The hub at *address*, as whom the environment says. Raises ConfigInvalid."""
+    from edgetender.fleet.hub_service import HubService, policy_in
+
+    connection = os.environ.get(CONNECTION)
+    return HubService(address, policy_in(connection) if connection else None)
 
 
 def heard(
@@ -43,11 +52,9 @@ def heard(
     if broker is None and hub is None:
         raise click.UsageError("name where devices report: a --broker, or a --hub")
     if hub is not None:
-        from edgetender.fleet.hub_service import HubService, policy_in
         from edgetender.fleet.polling import Poller
 
-        connection = os.environ.get(CONNECTION)
-        service = HubService(hub, policy_in(connection) if connection else None)
+        service = hub_service(hub)
         return Poller(service, fleet, say), service.endpoint
     from edgetender.fleet.listening import Listener
 

@@ -10,14 +10,15 @@ from typing import Any
 import click
 
 from edgetender.cli.broker import broker_options, broker_settings, duration
+from edgetender.cli.fleet_source import hub_option, hub_service
 from edgetender.cli.manifest_file import FILE, ManifestFile
 from edgetender.cli.output import Exit, Session, options, say, say_problems
 from edgetender.codec import canonical
 from edgetender.errors import NotFound
-from edgetender.fleet.push import DeviceLink, Outcome, Report, new_traceparent
+from edgetender.fleet.hub_link import Upstream, link_to
+from edgetender.fleet.push import Outcome, Report, new_traceparent
 from edgetender.model.reading import manifest_of
 from edgetender.model.trace import trace_id
-from edgetender.transports.settings import MqttSettings
 
 _VERDICTS = {
     Outcome.RUNNING: Exit.OK,
@@ -60,6 +61,7 @@ def _devices(targets: Iterable[str], store: Path | None) -> tuple[str, ...]:
     help="For a manifest; may be repeated; the groups are those of `edgetender model deploy`.",
 )
 @broker_options(required=False)
+@hub_option
 @click.option("--version", type=click.IntRange(1), help="Of an IoT Edge deployment, which has none itself.")
 @click.option("--now", is_flag=True, help="As if it said update.now: no window and no module is waited for.")
 @click.option("--follow", is_flag=True, help="Wait for the device's verdict.")
@@ -79,6 +81,7 @@ def push(
     certificate: Path | None,
     key: Path | None,
     username: str | None,
+    hub: str | None,
     version: int | None,
     now: bool,
     follow: bool,
@@ -102,10 +105,15 @@ def push(
         return send_image(session, str(file), store)
     if not targets and not file.exists() and str(file) != "-":
         raise NotFound(f"cannot push {file}: there is no such file")
-    if not targets or broker is None:
-        raise click.UsageError("a manifest goes to a device: name it by --to, and its broker by --broker")
+    if not targets or (broker is None and hub is None):
+        said = "a manifest goes to a device: name it by --to, and its broker by --broker, or its hub by --hub"
+        raise click.UsageError(said)
     devices = _devices(targets, store)
-    settings = broker_settings(broker, ca, certificate, key, username)
+    settings: Upstream
+    if hub is not None:
+        settings = hub_service(hub)
+    else:
+        settings = broker_settings(str(broker), ca, certificate, key, username)
     document = ManifestFile(FILE.convert(file, None, click.get_current_context()))
     with document.faults_located():
         if (root := document.root) is not None:
@@ -140,7 +148,7 @@ def worst(codes: Iterable[Exit]) -> Exit:
 
 def _root(
     session: Session,
-    settings: MqttSettings,
+    settings: Upstream,
     device: str,
     version: int,
     body: bytes,
@@ -149,7 +157,7 @@ def _root(
     follow: bool,
 ) -> Exit:
     """The next root document goes the way of a manifest; the next manifest takes its place at the broker."""
-    with DeviceLink(settings, device, listens=follow) as link:
+    with link_to(settings, device, listens=follow) as link:
         link.push(body, timeout_s=timeout_s)
         refusal = link.root_refusal(version, timeout_s=timeout_s) if follow else None
     code, outcome = Exit.OK, "counts" if follow else "pushed"
@@ -168,7 +176,7 @@ def _root(
 
 def deliver(
     session: Session,
-    settings: MqttSettings,
+    settings: Upstream,
     device: str,
     manifest: Any,
     body: bytes,
@@ -193,7 +201,7 @@ def deliver(
         elif not session.quiet:
             say(line)
 
-    with DeviceLink(settings, device, listens=follow) as link:
+    with link_to(settings, device, listens=follow) as link:
         link.push(body, timeout_s=timeout_s, traceparent=trace)
         show(f"{manifest['deployment']} version {version} pushed")
         if follow:

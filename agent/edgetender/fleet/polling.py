@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import unquote
 
 from edgetender.errors import LinkDown
 from edgetender.fleet.devices import Fleet
@@ -77,8 +78,10 @@ def words_of(twin: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         "state": "online" if twin.get("connectionState") == "Connected" else "offline",
         "ts": active if isinstance(active, str) and not active.startswith(_NEVER) else "",
     }
-    # the twin's lastDesiredVersion is the hub's own count
+    # the twin's lastDesiredVersion is the hub's own count, and its keys hold no dot
     said = {key: value for key, value in reported.items() if key[:1] != "$"}
+    if isinstance(modules := said.get("modules"), dict):
+        said["modules"] = {unquote(module): one for module, one in modules.items()}
     return {
         name: {"status": status, "reported": said | {"lastDesiredVersion": said.get("deploymentVersion")}}
     }

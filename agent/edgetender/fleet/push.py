@@ -108,56 +108,13 @@ def root_version(body: bytes) -> int:
         return 0
 
 
-class DeviceLink:
-    """A short connection as an operator to the broker of *device*, for a `with` block. Raises LinkDown.
+class Answers:
+    """What a device reports while somebody waits for its verdict; whoever hears it fills *_kept* and *_heard*."""
 
-    *listens* to what the device reports, for which the operator needs the right to read it.
-    """
-
-    def __init__(self, settings: MqttSettings, device: str, *, listens: bool) -> None:
-        self._settings, self._root = settings, root_topic(device)
-        self._party = Party(
-            f"edgetender-push-{uuid.uuid4().hex[:12]}",
-            f"{self._root}/reported" if listens else None,
-            keeps_session=False,
-        )
-        self._kept: list[bytes] = []  # what the broker had of the device before it said anything to us
+    def __init__(self) -> None:
+        self._kept: list[bytes] = []  # what was there of the device before it said anything to us
         self._heard: queue.SimpleQueue[bytes] = queue.SimpleQueue()
-        self._settled = threading.Event()
-        self._connection: Connection | None = None
         self._failure: LinkDown | None = None
-        self._level = 0  # of the protocol, as paho counts
-        self._thread = threading.Thread(target=self._run, name="push", daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        self._settled.wait(CONNECT_S)
-        if self._failure is not None:
-            raise self._failure
-        if not self._settled.is_set():
-            raise LinkDown(f"cannot connect to {self._settings.endpoint}: no answer within {CONNECT_S:g} s")
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._connection is not None:
-            self._connection.leave(None, timeout_s=0.0)
-        self._thread.join(CONNECT_S)
-
-    def push(self, manifest: bytes, *, timeout_s: float, traceparent: str = "") -> None:
-        """Return once the broker keeps *manifest* as the device's desired state. Raises LinkDown.
-
-        *traceparent* goes beside it, and within it where MQTT 3.1.1 is spoken.
-        """
-        if self._connection is None:
-            raise LinkDown("cannot push: not connected")
-        beside = {"schema": "edgetender/v1"} | ({MEMBER: traceparent} if traceparent else {})
-        body = manifest if self._level == _MQTT_5 else carrying(manifest, traceparent)
-        publication = Publication(
-            f"{self._root}/desired", body, retain=True, attributes=tuple(beside.items())
-        )
-        self._connection.publish(publication, timeout_s=timeout_s)
 
     def reports(self, version: int, *, timeout_s: float) -> Iterator[Report]:
         """Yield each new report on *version*, the last one a verdict, or none within *timeout_s* seconds.
@@ -212,6 +169,56 @@ class DeviceLink:
         """The report on *version* that the broker had kept."""
         reports = [report for report in map(report_of, self._kept) if report is not None]
         return next((report for report in reports if report.version == version), None)
+
+
+class DeviceLink(Answers):
+    """A short connection as an operator to the broker of *device*, for a `with` block. Raises LinkDown.
+
+    *listens* to what the device reports, for which the operator needs the right to read it.
+    """
+
+    def __init__(self, settings: MqttSettings, device: str, *, listens: bool) -> None:
+        super().__init__()
+        self._settings, self._root = settings, root_topic(device)
+        self._party = Party(
+            f"edgetender-push-{uuid.uuid4().hex[:12]}",
+            f"{self._root}/reported" if listens else None,
+            keeps_session=False,
+        )
+        self._settled = threading.Event()
+        self._connection: Connection | None = None
+        self._level = 0  # of the protocol, as paho counts
+        self._thread = threading.Thread(target=self._run, name="push", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        self._settled.wait(CONNECT_S)
+        if self._failure is not None:
+            raise self._failure
+        if not self._settled.is_set():
+            raise LinkDown(f"cannot connect to {self._settings.endpoint}: no answer within {CONNECT_S:g} s")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._connection is not None:
+            self._connection.leave(None, timeout_s=0.0)
+        self._thread.join(CONNECT_S)
+
+    def push(self, manifest: bytes, *, timeout_s: float, traceparent: str = "") -> None:
+        """Return once the broker keeps *manifest* as the device's desired state. Raises LinkDown.
+
+        *traceparent* goes beside it, and within it where MQTT 3.1.1 is spoken.
+        """
+        if self._connection is None:
+            raise LinkDown("cannot push: not connected")
+        beside = {"schema": "edgetender/v1"} | ({MEMBER: traceparent} if traceparent else {})
+        body = manifest if self._level == _MQTT_5 else carrying(manifest, traceparent)
+        publication = Publication(
+            f"{self._root}/desired", body, retain=True, attributes=tuple(beside.items())
+        )
+        self._connection.publish(publication, timeout_s=timeout_s)
 
     def _run(self) -> None:
         try:
