@@ -59,7 +59,8 @@ CASES = {
                   "detail": "no transport is configured"},
     ),
     "engine_down": status(
-        module(state="waiting", ready=False, since=None, cpu=None, memoryBytes=None),
+        module(state="waiting", ready=False, since=None, cpu=None, memoryBytes=None,
+               code="engine.down", lastExit=DIED),  # of days ago, which is not what is wrong now
         health="engine down",
         engine={"down": "cannot reach the engine at unix:///var/run/docker.sock: connection refused"},
     ),

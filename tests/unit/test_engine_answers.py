@@ -229,6 +229,15 @@ def test_an_address_of_no_engine_is_told() -> None:
             call()
 
 
+def test_a_socket_that_is_not_there_is_said_in_words(tmp_path: Path) -> None:
+    engine = DockerEngine(f"unix://{tmp_path}/none.sock", "d", timeout_s=2)
+    with pytest.raises(
+        errors.EngineDown,
+        match=r"the engine does not answer: No such file or directory; is the engine running\?",
+    ):
+        engine.containers()
+
+
 def test_an_engine_that_takes_the_call_and_says_nothing_is_down_in_time(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(tmp_path / "engine.sock"))

@@ -140,7 +140,7 @@ def _remarks(document: Any, now: datetime) -> Iterator[str]:
         yield f"version {document['candidate']} waits: {waiting_words(document['waits'])}"
     for module in document["modules"]:
         ended = module["lastExit"]
-        if ended and module["state"] != "running":
+        if ended and module["state"] != "running" and module["code"] != "engine.down":
             yield f"{module['name']} ended {ago(ended['at'], now)}: {ended['reason']}"
             yield from (f"  | {line}" for line in ended["log"][-5:])
     yield from document["notes"]

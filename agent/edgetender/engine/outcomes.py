@@ -93,7 +93,7 @@ def pull_failure(reference: str, words: str) -> AgentError:
 
 def unreachable(what: str, why: object) -> EngineDown:
     """What to raise when no answer came at all."""
-    said = _one_line(str(why)) or type(why).__name__
+    said = _one_line(getattr(why, "strerror", None) or str(why)) or type(why).__name__
     hint = "is the engine running"
     if isinstance(why, PermissionError) or "ermission denied" in said:
         hint = "is this user in the engine's group"

@@ -99,5 +99,7 @@ def _text(file_path: str | Path) -> str:
     try:
         return Path(file_path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        problem = Problem("environment", "file.unreadable", f"{file_path}: {error}")
+        problem = Problem(
+            "environment", "file.unreadable", f"{file_path}: {getattr(error, 'strerror', None) or error}"
+        )
         raise ConfigInvalid((problem,)) from error

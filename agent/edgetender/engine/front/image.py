@@ -40,8 +40,9 @@ class FrontImage:
                     told = json.load(file) if file else []
                 self._id = f"sha256:{Path(told[0]['Config']).stem}"
             except (OSError, tarfile.TarError, ValueError, LookupError, TypeError) as error:
+                why = getattr(error, "strerror", None) or str(error)
                 raise EngineRefused(
-                    f"cannot read the front image {path}: {error}; "
+                    f"cannot read the front image {path}: {why}; "
                     "build it with modules/front/build.py, or leave front.archive empty"
                 ) from error
         return self._id
