@@ -25,7 +25,8 @@ class EventLog:
         self._prefix = f"{int(started_at.timestamp() * 1000):x}"  # ids of two runs of the agent differ
         self._changed = threading.Condition()
         self._entries: deque[tuple[int, dict[str, Any]]] = deque(maxlen=_KEPT)
-        self._count = 0
+        self._count = 0  # of ids; a slow disk may let a later event be shown before an earlier one
+        self._shown = 0
         self._turn = 0
 
     def tell(self, kind: EventKind, said: Mapping[str, Any], at: datetime) -> None:
@@ -42,7 +43,8 @@ class EventLog:
         }
         self._outbox.append(f"event/{kind}", canonical(event), at, expiry_s=_EXPIRY_S)
         with self._changed:
-            self._entries.append((number, event))
+            self._shown += 1
+            self._entries.append((self._shown, event))
             self._turn += 1
             self._changed.notify_all()
 
@@ -65,9 +67,9 @@ class EventLog:
             return self._turn
 
     def since(self, number: int) -> tuple[int, tuple[dict[str, Any], ...]]:
-        """The newest event's number, and the events after *number*."""
+        """How many were shown so far, and of these the events after *number*."""
         with self._changed:
-            return self._count, tuple(event for n, event in self._entries if n > number)
+            return self._shown, tuple(event for n, event in self._entries if n > number)
 
     def follow(self, limit: int) -> Following:
         """The newest *limit* events, and then each as it happens, until closed."""

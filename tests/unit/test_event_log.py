@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -71,3 +73,31 @@ def test_waiting_ends_when_something_changed_since(log: EventLog) -> None:
     assert log.wait(turn, 0.01) == turn
     log.nudge()
     assert log.wait(turn, 10) != turn
+
+
+class Watched(FakeOutbox):
+    """Has *look* called while an event is on its way to the disk."""
+
+    look: Callable[[], object] = staticmethod(lambda: None)
+
+    def append(self, *given: Any, **named: Any) -> Any:
+        self.look()
+        return super().append(*given, **named)
+
+
+def test_who_looks_while_an_event_is_being_written_down_is_told_of_it_afterwards() -> None:
+    outbox = Watched(FakeClock())
+    log = EventLog("line3-cam7", outbox, NOON)
+    told: list[str] = []
+    number = 0
+
+    def look() -> None:
+        nonlocal number
+        number, found = log.since(number)
+        told.extend(event["module"] for event in found)
+
+    outbox.look = look
+    for module in "ab":
+        log.tell("module.state", {"module": module}, NOON)
+    look()
+    assert told == ["a", "b"]
