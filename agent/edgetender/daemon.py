@@ -32,8 +32,8 @@ from edgetender.lifetime import Daemon
 from edgetender.linking import (
     credentials_of,
     doors_of,
-    exporter_of,
     labels_of,
+    outlets_of,
     page_token_of,
     policies_of,
     registries_of,
@@ -228,7 +228,7 @@ def build(settings: Settings, flags: Flags, log_kept: Recent, config: Path | Non
         read_group=settings.api.read_group, listen=settings.api.listen,
         token=page_token_of(settings, files.secret),
     )  # fmt: skip
-    exporter = exporter_of(settings, credentials, metrics, flags.stopping)
+    outlets = outlets_of(settings, credentials, metrics, events.follow(0), flags.stopping)
     api.bind()
     devices = KernelEvents(detector.poke, listen if settings.hardware.root == Path("/") else None)
     workers = [
@@ -246,7 +246,7 @@ def build(settings: Settings, flags: Flags, log_kept: Recent, config: Path | Non
         Worker("devices", devices.work, flags.crash),
         Worker("checker", checker.work, flags.crash),
         Worker("api", api.run, flags.crash),
-        *([Worker("otlp", exporter.work, flags.crash)] if exporter else []),
+        *(Worker(one.name, one.work, flags.crash) for one in outlets),
     ]
 
     def wake_all() -> None:
@@ -267,7 +267,7 @@ def build(settings: Settings, flags: Flags, log_kept: Recent, config: Path | Non
         detector.poke,
         devices.close,
         api.stop,
-        *([exporter.close] if exporter else []),
+        *(one.close for one in outlets),
     ]
     return Daemon(flags, reconciler, workers, endings, [outbox.close, store.close], notifier)
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 from edgetender.clock import Clock
 from edgetender.config.settings import Settings
@@ -30,9 +31,17 @@ from edgetender.transports.settings import FolderSettings, IotHubSettings, MqttS
 
 if TYPE_CHECKING:
     from edgetender.sinks.otlp import OtlpExporter
+    from edgetender.sinks.webhook import Webhook
 
 _SHORTEST_TOKEN = 16
 MAX_KEEPALIVE_S = 1177  # an IoT Hub hangs up after 1.5 times as long, at most 1767 s
+
+
+class Events(Protocol):
+    """Each event as it happens, until it is closed."""
+
+    def __iter__(self) -> Iterator[dict[str, Any]]: ...
+    def close(self) -> None: ...
 
 
 def policies_of(settings: Settings) -> Callable[[str], StreamPolicy]:
@@ -153,7 +162,44 @@ def labels_of(settings: Settings) -> dict[str, str]:
     return about | {"instance_number": str(uuid.uuid4())}
 
 
-def exporter_of(
+@dataclass(frozen=True, slots=True)
+class Outlet:
+    """Someone beside the upstream link who is told of this device; *work* is the body of a thread, *close* ends it."""
+
+    name: str
+    work: Callable[[], None]
+    close: Callable[[], None]
+
+
+def outlets_of(
+    settings: Settings, credentials: Credentials, metrics: Metrics, events: Events, stopping: threading.Event
+) -> list[Outlet]:
+    """Those that are configured. Raises ConfigInvalid, CredentialUnusable, NotFound."""
+    found = []
+    if (exporter := _exporter(settings, credentials, metrics, stopping)) is not None:
+        found.append(Outlet("otlp", exporter.work, exporter.close))
+    if (hook := _webhook(settings, credentials, events, stopping)) is not None:
+        found.append(Outlet("webhook", hook.work, events.close))
+    return found
+
+
+def _webhook(
+    settings: Settings, credentials: Credentials, events: Events, stopping: threading.Event
+) -> Webhook | None:
+    chosen = settings.events
+    if not chosen.webhook:
+        return None
+    from edgetender.sinks.webhook import Webhook
+
+    known = credentials.get(chosen.webhook_credential) if chosen.webhook_credential else None
+    try:
+        return Webhook(chosen.webhook, events, stopping, ca=chosen.webhook_ca, credential=known)
+    except OSError as error:
+        text = f"{chosen.webhook_ca} cannot be used: {error}"
+        raise ConfigInvalid((Problem("events.webhook_ca", "file.unreadable", text),)) from error
+
+
+def _exporter(
     settings: Settings, credentials: Credentials, metrics: Metrics, stopping: threading.Event
 ) -> OtlpExporter | None:
     """What sends the metrics to the configured collector; None without one. Raises CredentialUnusable, NotFound."""

@@ -246,9 +246,9 @@ TABLE = {
     "C35: events": Row("events and alerts",
         component("telling", "what_changed_is_told_upstream_once_and_the_headline_feeds_the_watchdog")
         + unit("event_log", "an_event_goes_up_once_with_its_time_its_device_and_an_id_of_its_own")
+        + contract("webhook", "each_event_arrives_in_its_order_with_who_tells_it")
         + contract("dashboards", "the_rules_are_sound_and_each_fires_when_it_should_and_only_then"),
-        "events go out by MQTT and Azure IoT Hub, alerts by Prometheus' Alertmanager, which has webhooks; ours is a pipe: "
-        "edgetender events --follow -o json",
+        "alerts are Prometheus' Alertmanager's to send",
     ),
     "C35: custom container": Row("an image of one's own in place of the packaged one",
         contract("packaging_registry", "a_package_goes_to_the_workspaces_registry_on_a_base_that_came_from_it")

@@ -12,6 +12,7 @@ from edgetender.config import ADMIN_SOCKET, DIRECTORY, READ_ONLY, values
 from edgetender.config.fetching import PullSettings
 from edgetender.config.ingesting import MessagesSettings
 from edgetender.config.lines import dotted
+from edgetender.config.telling import EventsSettings, TelemetrySettings
 from edgetender.config.updating import UpdateSettings
 
 DEFAULT = "default"
@@ -147,29 +148,6 @@ class ApiSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class TelemetrySettings:
-    """The figures of the device and of its containers; with otlp, every metric goes to a collector as well."""
-
-    interval_s: Annotated[float, values.seconds(0.1), "between two samples"] = 60.0
-    report: Annotated[
-        str,
-        values.one_of("changes", "all"),
-        "which samples go up: those in which a figure moved far, or each",
-    ] = "changes"
-    heartbeat_s: Annotated[float, values.seconds(1), "without a change, one goes up so often"] = 3600.0
-    azure_labels: Annotated[
-        Flag, "metrics have IoT Edge's labels too: iothub, edge_device and instance_number"
-    ] = False
-    otlp: Annotated[
-        str,
-        values.matching(r"(https?://[^/?#@\s]+)?", "URL of a collector"),
-        "https://collector.example:4318; an extra",
-    ] = ""
-    otlp_credential: Annotated[Text, "whose username and password the collector asks for (Basic)"] = ""
-    otlp_ca: Annotated[MaybePlace, "the collector's authorities (PEM); else the system's"] = None
-
-
-@dataclass(frozen=True, slots=True)
 class OutboxSettings:
     """What waits to go up, on the disk in queue.db and queue.spool."""
 
@@ -258,6 +236,7 @@ class Settings:
     trust: TrustSettings = field(default_factory=TrustSettings)
     api: ApiSettings = field(default_factory=ApiSettings)
     telemetry: TelemetrySettings = field(default_factory=TelemetrySettings)
+    events: EventsSettings = field(default_factory=EventsSettings)
     outbox: OutboxSettings = field(default_factory=OutboxSettings)
     streams: Mapping[str, StreamSettings] = field(default_factory=dict)
     messages: MessagesSettings = field(default_factory=MessagesSettings)
