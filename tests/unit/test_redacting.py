@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from edgetender.support.credentials import credentials_in
 from edgetender.support.redacting import Redactor, fingerprint, secret_values, without_environment
@@ -59,7 +61,7 @@ def test_what_is_no_secret_stays(text: str) -> None:
 
 def test_what_stands_around_a_secret_stays() -> None:
     said = Redactor().text('connecting {"host": "hub", "password": "x1y2z3", "port": 5}')
-    assert said == 'connecting {"host": "hub", "password": ***, "port": 5}'
+    assert said == 'connecting {"host": "hub", "password": "***", "port": 5}'
 
 
 def test_a_secret_that_is_part_of_a_longer_one_does_not_save_the_rest() -> None:
@@ -91,3 +93,17 @@ def test_a_redactor_does_not_print_what_it_knows() -> None:
 def test_the_passwords_of_every_place_are_known_and_a_place_may_be_missing(tmp_path: Path) -> None:
     (tmp_path / "hub").write_text(json.dumps({"username": "line3", "password": CANARY}))
     assert credentials_in(tmp_path, tmp_path / "none") == {CANARY}
+
+
+VALUES = st.none() | st.booleans() | st.integers() | st.text("abc 1", min_size=1)
+
+
+@given(st.dictionaries(st.sampled_from(("password", "credential", "api_key", "name")), VALUES))
+def test_json_stays_json(document: dict[str, object]) -> None:
+    for text in (json.dumps(document), json.dumps({"credentials": document, "tokens": [document]}, indent=2)):
+        found = json.loads(Redactor().text(text))
+        found = found.get("credentials", found)
+        assert found.keys() == document.keys()
+        for name, value in document.items():
+            shown = value if name == "name" or value is None or isinstance(value, bool) else "***"
+            assert found[name] == shown

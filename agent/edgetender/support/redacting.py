@@ -21,14 +21,11 @@ _PATTERNS = (
     (re.compile(r"\b(Bearer|Basic)\s+[A-Za-z0-9._~+/=-]{8,}", re.IGNORECASE), r"\1 ***"),
     (re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*"), "***"),
     (re.compile(r"(\b(?:SharedAccessKey|sig|SharedAccessSignature)=)[^\s;&\"']+", re.IGNORECASE), r"\1***"),
-    (
-        re.compile(
-            rf"((?:\b|_){_NAMES}[\w-]*[\"']?\s*[:=]\s*)(\"[^\"\n]*\"|'[^'\n]*'|[^\s,;}}\]\"']+)",
-            re.IGNORECASE,
-        ),
-        r"\1***",
-    ),
 )
+_NAMED = re.compile(
+    rf"((?:\b|_){_NAMES}[\w-]*[\"']?\s*[:=]\s*)(\"[^\"\n]*\"|'[^'\n]*'|[^\s,;}}\]\"']+)", re.IGNORECASE
+)
+_NO_SECRET = ("null", "true", "false")
 
 
 class Redactor:
@@ -46,7 +43,19 @@ class Redactor:
             text = self._known.sub("***", text)
         for pattern, instead in _PATTERNS:
             text = pattern.sub(instead, text)
-        return text
+        return _NAMED.sub(_blackened, text)
+
+
+def _blackened(found: re.Match[str]) -> str:
+    """What is quoted stays quoted, and what a quoted name has, becomes so: JSON stays JSON."""
+    name, value = found.groups()
+    if value in _NO_SECRET:
+        return str(found[0])
+    of_json = name.rstrip(" :=").endswith('"')
+    if of_json and value[0] in "{[":  # what is in it has names of its own
+        return str(found[0])
+    quote = value[0] if value[0] in "\"'" else '"' if of_json else ""
+    return f"{name}{quote}***{quote}"
 
 
 def fingerprint(value: str) -> str:
