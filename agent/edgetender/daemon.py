@@ -156,7 +156,7 @@ def build(settings: Settings, flags: Flags, log_kept: Recent, config: Path | Non
         device=settings.device,
         clock=clock,
         outbox=outbox,
-        link=transport.link,
+        link=uplink.link,
         hardware=hardware,
         figures=sampler.latest,
         gauges=metrics,

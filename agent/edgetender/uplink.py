@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from dataclasses import replace
 from datetime import datetime
 
 from edgetender.clock import Clock, SystemClock
@@ -11,7 +12,7 @@ from edgetender.decide.backoff import delay_s
 from edgetender.decide.batching import Batch, batches
 from edgetender.errors import LinkDown
 from edgetender.model.pacing import Bucket, take
-from edgetender.model.upstream import Message
+from edgetender.model.upstream import Link, Message
 from edgetender.ports import Outbox, Transport
 
 log = logging.getLogger(__name__)
@@ -40,9 +41,16 @@ class Uplink:
         self._news = threading.Event()
         self._session: datetime | None = None
         self._here_since: dict[str, float] = {}
+        self._round_trip: tuple[datetime | None, float] | None = None  # of which session, seconds
 
     def wake(self) -> None:
         self._news.set()
+
+    def link(self) -> Link:
+        """The transport's link, with how long its newest message took to be acknowledged. From any thread."""
+        link, last = self._transport.link(), self._round_trip
+        known = last is not None and link.connected and last[0] == link.since
+        return replace(link, round_trip_s=last[1] if last is not None and known else None)
 
     def work(self) -> None:
         failures = 0
@@ -77,7 +85,9 @@ class Uplink:
             message = batch.joined()
             if self._stopping.is_set() or not self._paced(message):
                 return False
+            before = self._clock.monotonic()
             self._transport.send(message, timeout_s=_SEND_TIMEOUT_S)
+            self._round_trip = link.since, self._clock.monotonic() - before
             for message in batch.messages:
                 self._outbox.sent(message)
             went = True

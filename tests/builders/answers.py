@@ -40,6 +40,7 @@ def status(*modules: dict[str, Any], **more: Any) -> dict[str, Any]:
             "connected": True,
             "since": "2026-11-24T08:00:00.000Z",
             "detail": "",
+            "roundTripSeconds": 0.038,
             "queued": 0,
             "dropped": 0,
         },

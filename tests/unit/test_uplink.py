@@ -45,6 +45,31 @@ def test_state_goes_first_then_messages_oldest_first_and_all_of_it_once():
     assert one.outbox.figures().queued == 0
 
 
+class Far(FakeTransport):
+    """Its far side needs a while."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        super().__init__(clock=clock)
+        self._slow = clock
+
+    def send(self, message: Message, *, timeout_s: float) -> None:
+        super().send(message, timeout_s=timeout_s)
+        self._slow.advance(0.038)
+
+
+def test_how_long_a_message_takes_there_and_back_is_known_while_the_link_is_up():
+    clock, outbox = FakeClock(), FakeOutbox()
+    far = Far(clock)
+    far.open(lambda _body: True, lambda: None)
+    uplink = Uplink(far, outbox, threading.Event(), clock=clock)
+    assert uplink.link().round_trip_s is None
+    outbox.append("event/a", b"1", NOON)
+    uplink._send_some()
+    assert uplink.link().round_trip_s == pytest.approx(0.038)
+    far.go_down()
+    assert uplink.link().round_trip_s is None
+
+
 def test_without_a_link_nothing_is_sent_and_nothing_lost():
     one = Sending(up=False)
     one.outbox.append("event/a", b"1", NOON)

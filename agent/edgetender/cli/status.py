@@ -75,7 +75,9 @@ def _upstream(link: Any) -> str:
     line = "online" if link["connected"] else "offline"
     why = f": {link['detail']}" if link["detail"] and not link["connected"] else ""
     lost = f", {link['dropped']} dropped" if link["dropped"] else ""
-    return f"{link['endpoint']} {line}{why} ({link['queued']} queued{lost})"
+    trip = link.get("roundTripSeconds")  # an older agent does not say it
+    rtt = f"rtt {trip * 1000:.0f} ms, " if trip is not None and link["connected"] else ""
+    return f"{link['endpoint']} {line}{why} ({rtt}{link['queued']} queued{lost})"
 
 
 def _deployment(document: Any, style: Style) -> str:

@@ -44,6 +44,7 @@ def _documents(session: Session, interval: float, count: int | None) -> Exit:
     while True:
         status = client.status()
         steady = {key: value for key, value in status.items() if key not in _VOLATILE}
+        steady["upstream"] = {**status["upstream"], "roundTripSeconds": None}
         if steady != before:
             session.print_document(status, one_of_many=True)
             sys.stdout.flush()  # a reader at the other end of a pipe waits for it

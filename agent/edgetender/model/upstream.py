@@ -39,6 +39,7 @@ class Link:
     since: datetime | None = None
     detail: str = ""
     batching: Batching | None = None  # None: each message by itself
+    round_trip_s: float | None = None  # of the message that was acknowledged last
 
 
 EVENTS = "event"  # the stream of all events; a stream of telemetry is named as its topic ends
