@@ -6,7 +6,7 @@ import contextlib
 import ipaddress
 from pathlib import Path
 
-from demo.parts.process import PartFailed, run_to_end
+from demo.parts.process import PartFailed, held, run_to_end
 
 # tried in order; outside 172.17-31, where other engines and VPNs tend to sit
 _CANDIDATES = tuple(ipaddress.IPv4Network(f"10.213.{third}.0/24") for third in range(16, 240, 2))
@@ -28,17 +28,21 @@ def networks_in_use() -> list[ipaddress.IPv4Network]:
 def create(name: str) -> ipaddress.IPv4Network:
     """Make the bridge *name* (15 characters at most), give it the first free network's first address."""
     remove(name)
-    used = networks_in_use()
     for network in _CANDIDATES:
-        if not any(network.overlaps(other) for other in used):
-            break
-    else:
-        raise PartFailed("cannot make a bridge: no free network between 10.213.16.0 and 10.213.239.255")
-    gateway = next(network.hosts())
-    run_to_end(["ip", "link", "add", name, "type", "bridge"])
-    run_to_end(["ip", "address", "add", f"{gateway}/{network.prefixlen}", "dev", name])
-    run_to_end(["ip", "link", "set", name, "up"])
-    return network
+        try:
+            # others make theirs at the same time, and the kernel knows of a network only when its bridge is up
+            ours = held(f"network {network}")
+        except OSError:
+            continue
+        with ours:
+            if any(network.overlaps(other) for other in networks_in_use()):
+                continue
+            gateway = next(network.hosts())
+            run_to_end(["ip", "link", "add", name, "type", "bridge"])
+            run_to_end(["ip", "address", "add", f"{gateway}/{network.prefixlen}", "dev", name])
+            run_to_end(["ip", "link", "set", name, "up"])
+            return network
+    raise PartFailed("cannot make a bridge: no free network between 10.213.16.0 and 10.213.239.255")
 
 
 def remove(name: str) -> None:

@@ -189,9 +189,18 @@ def free_port() -> int:
 
 def claim(port: int) -> None:
     """Raise OSError when another process, or this one, has been given *port*: each binds it only later."""
-    with socket.socket(socket.AF_UNIX) as claim:
-        claim.bind(f"\0edgetender-port-{port}")  # an abstract name: the kernel frees it with its process
-        claim.detach()
+    held(f"port {port}").detach()
+
+
+def held(what: str) -> socket.socket:
+    """*what* is ours until this is closed or our process ends. Raises OSError when it is somebody else's."""
+    holding = socket.socket(socket.AF_UNIX)
+    try:
+        holding.bind(f"\0edgetender {what}")  # an abstract name: it leaves nothing behind
+    except OSError:
+        holding.close()
+        raise
+    return holding
 
 
 def free_alias(port: int) -> str:
