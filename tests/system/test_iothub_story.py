@@ -113,7 +113,7 @@ class Agent:
             return look()
 
         try:
-            return until(alive, what, within_s=45)
+            return until(alive, what)
         except TimedOut as late:
             log = (self.folder / "log").read_text()[-3000:]
             raise AssertionError(f"{late}: {self.reported()}\n{log}") from None
