@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+os.environ.setdefault(
+    "EDGETENDER_FAULTS_PATIENCE", "4"
+)  # all tests share one machine; the sweeps alone do not
 
 from tests.faults import shim, sweep
 from tests.faults.device import Zygote

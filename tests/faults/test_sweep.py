@@ -11,11 +11,11 @@ import pytest
 
 from tests.faults import points, sweep
 from tests.faults.__main__ import SEED, SLICE
-from tests.faults.device import Zygote
+from tests.faults.device import PATIENCE, Zygote
 from tests.faults.mutants import MUTANTS
 from tests.faults.scenarios import STORIES, Lived, Point
 
-CONVERGED_S = 15.0
+CONVERGED_S = 15.0 * PATIENCE
 
 
 def story(name: str):
