@@ -102,7 +102,7 @@ def test_hidden_files_links_folders_and_other_kinds_are_left_alone(bench: Bench,
 
 
 def test_a_file_that_still_grows_is_left_until_it_rests(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, stable_s=0.3)
+    bench = Bench(tmp_path, stable_s=3)
     bench.put("1.json", '{"version"')
     bench.open()
     for more in (" ", " ", " ", ": 7}"):

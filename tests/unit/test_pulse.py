@@ -90,7 +90,7 @@ def test_an_engine_that_is_only_slow_is_asked_once_more(tmp_path: Path):
     server = UnixServer(str(tmp_path / "engine.sock"), type("Handler", (Slow,), {"pinged": pinged}))
     serving = threading.Thread(target=server.serve_forever, args=(0.05,))
     serving.start()
-    connection = Connection(f"unix://{tmp_path}/engine.sock", 1.0)
+    connection = Connection(f"unix://{tmp_path}/engine.sock", 3.0)
     try:
         assert connection.looking("list containers", lambda client: client.containers()) == []
         assert pinged.is_set()
