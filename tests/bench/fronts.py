@@ -6,6 +6,7 @@ import contextlib
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import docker
 
@@ -81,7 +82,8 @@ class Lab:
 
 
 @contextlib.contextmanager
-def lab() -> Iterator[Lab]:
+def lab(packages: Path | None = None) -> Iterator[Lab]:
+    """*packages* is a folder of those that servers need and the agent does not."""
     shutil.rmtree(HOME, ignore_errors=True)
     base = base_image.ensure(REPOSITORY / ".demo" / "base")
     archive = front_image.ensure(REPOSITORY / ".demo" / "front")
@@ -95,4 +97,6 @@ def lab() -> Iterator[Lab]:
         ends.enter_context(contextlib.closing(fronts))
         with archive.open("rb") as file:
             (loaded,) = client.images.load(file)
-        yield Lab(own.socket, client, engine, fronts, loaded.id, backends.build(own.socket, base))
+        yield Lab(
+            own.socket, client, engine, fronts, loaded.id, backends.build(own.socket, base, packages=packages)
+        )

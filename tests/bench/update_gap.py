@@ -26,6 +26,7 @@ from demo.parts.process import free_port
 from demo.parts.waiting import TimedOut, until
 from edgetender.engine.http_probe import http_probe
 from edgetender.model.front import NONE, PROXY, Member
+from tests.bench.environments import packages_of
 from tests.bench.fronts import HOME, Lab, lab
 from tests.services import backends
 
@@ -59,7 +60,8 @@ class Kinds:
 
 
 def measure() -> None:
-    with lab() as bench:
+    packages = packages_of("servers", "gunicorn==23.0.0")
+    with lab(packages) as bench:
         for start_s in ("0", "3"):
             env = {"WORK_MS": "5", "KIND": "rude", "READY_AFTER": start_s}
             many = UPDATES if start_s == "0" else max(2, UPDATES // 5)
@@ -71,7 +73,7 @@ def measure() -> None:
             else:
                 print("   docker-compose: not installed, left out")
         for kind in backends.POPULAR:
-            if kind in backends.popular():
+            if kind in backends.popular(packages):
                 updates = max(2, UPDATES * 3 // 5)
                 env = {"WORK_MS": "5", "KIND": kind}
                 _by_front(bench, updates, env).show(f"front, {updates} updates, {kind}")

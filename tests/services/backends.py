@@ -11,6 +11,7 @@ import contextlib
 import importlib.util
 import io
 import tarfile
+from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 
 import docker
@@ -123,8 +124,11 @@ asyncio.run(main())
 """
 
 
-def build(socket: str, base: Path, name: str = NAME) -> str:
-    """Import the image into the engine at *socket*, on the demo's *base* (Debian with Python)."""
+def build(socket: str, base: Path, name: str = NAME, *, packages: Path | None = None) -> str:
+    """Import the image into the engine at *socket*, on the demo's *base* (Debian with Python).
+
+    What servers need is looked for here, and in the folder *packages*.
+    """
     client = docker.APIClient(base_url=socket, timeout=120)
     with contextlib.closing(client):
         with contextlib.suppress(docker.errors.ImageNotFound):
@@ -136,8 +140,9 @@ def build(socket: str, base: Path, name: str = NAME) -> str:
                 entry = tarfile.TarInfo(file)
                 entry.size = len(text)
                 tar.addfile(entry, io.BytesIO(text.encode()))
-            for package in dict.fromkeys(name for kind in popular() for name in POPULAR[kind]):
-                found = importlib.util.find_spec(package)
+            wanted = (package for kind in popular(packages) for package in POPULAR[kind])
+            for package in dict.fromkeys(wanted):
+                found = _spec(package, packages)
                 assert found is not None
                 assert found.origin is not None
                 origin = Path(found.origin)
@@ -153,13 +158,16 @@ def build(socket: str, base: Path, name: str = NAME) -> str:
     return name
 
 
-def popular() -> tuple[str, ...]:
-    """Those of POPULAR whose packages are installed here."""
+def popular(packages: Path | None = None) -> tuple[str, ...]:
+    """Those of POPULAR whose packages are installed here, or in that folder."""
     return tuple(
-        kind
-        for kind, packages in POPULAR.items()
-        if all(importlib.util.find_spec(name) is not None for name in packages)
+        kind for kind, names in POPULAR.items() if all(_spec(name, packages) is not None for name in names)
     )
+
+
+def _spec(package: str, packages: Path | None) -> ModuleSpec | None:
+    there = PathFinder.find_spec(package, [str(packages)]) if packages is not None else None
+    return there or importlib.util.find_spec(package)
 
 
 def _without_bytecode(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
-import venv
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
+from tests.bench import environments
+
 ROOT = Path(__file__).resolve().parents[3]
-BENCH = ROOT / ".bench"
 _PEERS = {
     "original": ("azureml-inference-server-http==1.5.1",),
     "mlserver": ("mlserver==1.7.1", "uvloop<0.22"),  # with a newer one it does not serve
@@ -71,16 +70,6 @@ KINDS = {
 
 
 def python_of(peer: str) -> Path:
-    """A peer's interpreter, in an environment of its own that is made on first use."""
-    python = BENCH / peer / "bin" / "python"
-    if not python.with_name(".done").exists():
-        print(f"   installing {_PEERS[peer][0]} into .bench/{peer}", flush=True)
-        venv.create(BENCH / peer, with_pip=True)
-        same = [f"{name}=={version(name)}" for name in ("onnxruntime", "numpy")]
-        subprocess.run(
-            [python, "-m", "pip", "install", "-q", "--no-input", *_PEERS[peer], *same],
-            check=True,
-            stderr=subprocess.DEVNULL,
-        )
-        python.with_name(".done").touch()
-    return python
+    """A peer's interpreter, with the libraries that compute as they are here."""
+    same = [f"{name}=={version(name)}" for name in ("onnxruntime", "numpy")]
+    return environments.python_of(peer, *_PEERS[peer], *same)

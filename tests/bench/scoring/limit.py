@@ -7,7 +7,8 @@ import subprocess
 from importlib.util import find_spec
 from pathlib import Path
 
-from tests.bench.scoring.kinds import BENCH, Kind
+from tests.bench.environments import BENCH
+from tests.bench.scoring.kinds import Kind
 
 _SOURCE = Path(__file__).with_name("limit.c")
 
