@@ -15,6 +15,8 @@ import pytest
 
 from edgetender.errors import StoreDamaged
 from edgetender.support.collecting import plugins
+from tests.builders.ledgers import holding
+from tests.builders.manifests import manifest
 
 CANARY = "canary-41c0ffee"
 AGENT = Path(__file__).parents[2] / "agent"
@@ -79,6 +81,14 @@ def test_no_secret_is_in_it_wherever_it_stood(shell, house, folder):
     files = unpacked((folder / "b.tar.gz").read_bytes())
     assert "logging in as line3 with ***" in files["logs/scorer.log"]
     assert [name for name, text in files.items() if "canary" in text] == []
+
+
+def test_why_a_variant_runs_can_be_asked_of_the_bundle_alone(shell, house, folder):
+    house.ledger = holding(manifest(14) | {"registries": {"registry.example": {"credential": "hub"}}})
+    shell.run("support-bundle", "-o", "b.tar.gz")
+    (folder / "facts.json").write_text(unpacked((folder / "b.tar.gz").read_bytes())["facts.json"])
+    told, again = shell.run("explain", "scorer"), shell.run("explain", "scorer", "--facts", "facts.json")
+    assert (again.code, again.out) == (0, told.out), again.err
 
 
 def test_docker_s_program_asks_the_engine_that_the_agent_uses(shell, folder, monkeypatch):

@@ -29,7 +29,6 @@ _DOCUMENTS = {
     "checks.json": "/v1/checks",
     "history.json": "/v1/history?limit=50",
     "hardware.json": "/v1/hardware",
-    "facts.json": "/v1/facts",
     "trends.json": "/v1/trends",
     "metrics.txt": "/metrics",
 }
@@ -83,6 +82,7 @@ class Bundle:
         for name, target in _DOCUMENTS.items():
             if (body := self._asked(target)) is not None:
                 yield name, _pretty(body)
+        yield from self._facts()
         yield from self._plan()
         yield from self._config()
         yield from self._events()
@@ -108,6 +108,15 @@ class Bundle:
         self._secrets |= secret_values(found)
         self._redactor = Redactor(self._secrets)
         yield "engine/inspect.json", json.dumps(without_environment(found), indent=2)
+
+    def _facts(self) -> Iterator[tuple[str, str]]:
+        """For `explain --facts`: whole but for the names of credentials, which would be blackened and then no names."""
+        if (body := self._asked("/v1/facts")) is None:
+            return
+        document = json.loads(body)
+        for registry in ((document.get("manifest") or {}).get("registries") or {}).values():
+            registry.pop("credential", None)
+        yield "facts.json", json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
     def _plan(self) -> Iterator[tuple[str, str]]:
         """What the agent is about to do, and the verdict on each variant."""
