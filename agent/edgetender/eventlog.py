@@ -18,7 +18,7 @@ _KEPT = 256  # in memory: what survives a restart is the history, and the cloud'
 
 
 class EventLog:
-    """Threads: `tell` from the reconciler and the checker, everything else from any."""
+    """Threads: any."""
 
     def __init__(self, device: str, outbox: Outbox, started_at: datetime) -> None:
         self._device, self._outbox = device, outbox
@@ -81,8 +81,8 @@ class Following(Iterator[dict[str, Any]]):
 
     def __init__(self, log: EventLog, limit: int) -> None:
         self._log = log
-        self._number, _ = log.since(0)
-        self._ready = deque(log.recent(limit))
+        self._number, shown = log.since(0)  # in one look: what happens between two would come twice
+        self._ready = deque(shown[-limit:] if limit > 0 else ())
         self._closed = False
 
     def __next__(self) -> dict[str, Any]:
