@@ -168,3 +168,10 @@ def test_on_a_terminal_it_is_coloured_unless_the_terminal_is_dumb(front_door, ho
             os.close(theirs)
     assert (b"\x1b[32m" in said) is colored
     assert b"scorer" in said
+
+
+@pytest.mark.parametrize(("seconds", "said"), [(0.0004, "(rtt 0.4 ms, "), (0.038, "(rtt 38 ms, "), (None, "online (0 queued)")])  # fmt: skip
+def test_a_round_trip_is_said_as_exactly_as_it_matters(shell, house, seconds, said):
+    house.statuses = [status(module())]
+    house.statuses[0]["upstream"]["roundTripSeconds"] = seconds
+    assert said in shell.run("status").out

@@ -26,6 +26,7 @@ _MARKS = {  # as one sees it, in ASCII, colour
     "blocked": ("✗", "[xx]", "red"),
 }
 _HEALTH_COLORS = {"healthy": "green", "waiting": "yellow"}
+_QUICK_S = 0.01  # below it, tenths of a millisecond count
 
 
 @click.command()
@@ -76,7 +77,7 @@ def _upstream(link: Any) -> str:
     why = f": {link['detail']}" if link["detail"] and not link["connected"] else ""
     lost = f", {link['dropped']} dropped" if link["dropped"] else ""
     trip = link.get("roundTripSeconds")  # an older agent does not say it
-    rtt = f"rtt {trip * 1000:.0f} ms, " if trip is not None and link["connected"] else ""
+    rtt = f"rtt {trip * 1000:.{trip < _QUICK_S:d}f} ms, " if trip is not None and link["connected"] else ""
     return f"{link['endpoint']} {line}{why} ({rtt}{link['queued']} queued{lost})"
 
 

@@ -45,7 +45,7 @@ def status_document(
             "connected": link.connected,
             "since": _time(link.since),
             "detail": link.detail,
-            "roundTripSeconds": None if link.round_trip_s is None else round(link.round_trip_s, 3),
+            "roundTripSeconds": None if link.round_trip_s is None else round(link.round_trip_s, 4),
             "queued": outbox.queued,
             "dropped": outbox.dropped,
         },

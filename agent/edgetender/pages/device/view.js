@@ -31,7 +31,7 @@ function why(module) {
 
 function head(status) {
   const up = status.upstream;
-  const trip = up.roundTripSeconds == null ? "" : ` (rtt ${Math.round(up.roundTripSeconds * 1000)} ms)`;
+  const trip = up.roundTripSeconds == null ? "" : ` (rtt ${(up.roundTripSeconds * 1000).toFixed(up.roundTripSeconds < 0.01 ? 1 : 0)} ms)`;
   const line = up.endpoint === "none" ? "no upstream" : `${up.endpoint} ${up.connected ? `online${trip}` : `offline: ${up.detail}`}`;
   const version = status.version === null ? "nothing accepted yet" : `${status.deployment ?? ""} version ${status.version}`;
   const coming = status.candidate === null ? "" : ` → ${status.candidate}, not accepted yet`;
