@@ -149,9 +149,10 @@ class Reconciler:
         return observed if eyes == eyes_before else self._look(ledger)
 
     def _look(self, ledger: Ledger) -> Observed:
-        candidate, accepted = self._resolve(ledger.candidate, ledger), self._resolve(ledger.accepted, ledger)
+        candidate, accepted = self._both(ledger)
         begun = passage_of(ledger).began  # by then the ports are its own
-        return self._observer.look(self._judged(ledger), () if begun else claims(candidate, accepted))
+        judged = _judged(accepted, candidate) if begun else _judged(candidate, accepted)
+        return self._observer.look(judged, () if begun else claims(candidate, accepted))
 
     def _pause_s(self, now: datetime, *moments: datetime | None) -> float:
         due = [(moment - now).total_seconds() for moment in moments if moment is not None]
@@ -173,7 +174,7 @@ class Reconciler:
         return ledger
 
     def _aim(self, ledger: Ledger, observed: Observed, now: datetime) -> Target:
-        candidate, accepted = self._resolve(ledger.candidate, ledger), self._resolve(ledger.accepted, ledger)
+        candidate, accepted = self._both(ledger)
         found = gate(ledger, self._rules, observed, candidate, accepted, now)
         return replace(aim(candidate, accepted, observed, found), gate=found)
 
@@ -182,9 +183,12 @@ class Reconciler:
             return None
         return resolve(slot, self._memory.manifest_of(slot), self._hardware(), ledger)
 
+    def _both(self, ledger: Ledger) -> tuple[Resolution | None, Resolution | None]:
+        """The candidate and the accepted version."""
+        return self._resolve(ledger.candidate, ledger), self._resolve(ledger.accepted, ledger)
+
     def _resolved(self, ledger: Ledger) -> tuple[Resolution, ...]:
-        both = (self._resolve(ledger.accepted, ledger), self._resolve(ledger.candidate, ledger))
-        return tuple(resolution for resolution in both if resolution is not None)
+        return tuple(resolution for resolution in reversed(self._both(ledger)) if resolution is not None)
 
     def _choose(self, ledger: Ledger, observed: Observed, now: datetime) -> Ledger:
         """What failed, what was timed, and which variants are held on to or left for it."""
@@ -196,12 +200,6 @@ class Reconciler:
 
     def _timed(self, ledger: Ledger) -> Iterator[tuple[ContainerSpec, tuple[str, ...]]]:
         return (each for one in self._resolved(ledger) for each in one.timed)
-
-    def _judged(self, ledger: Ledger) -> dict[str, HealthSpec]:
-        """How readiness is judged, by container spec, of everything that either slot may run."""
-        slots = self._resolved(ledger)  # where both run the same container, the one whose turn it is says how
-        in_turn = slots if passage_of(ledger).began else reversed(slots)
-        return {spec.digest: spec.health for one in in_turn for spec in one.containers}
 
     def _bury(self, ledger: Ledger, target: Target, observed: Observed, now: datetime) -> Ledger:
         dead = fresh_deaths(ledger, target, observed)
@@ -256,3 +254,8 @@ class Reconciler:
             replace(entry_of(slot, end, self._memory.changes_of(slot)), finished_at=at) for slot, end in ends
         ]
         return self._memory.keep(after, entries)
+
+
+def _judged(*in_turn: Resolution | None) -> dict[str, HealthSpec]:
+    """How readiness is judged, by container spec: where several run the same container, the last one says how."""
+    return {spec.digest: spec.health for one in in_turn if one is not None for spec in one.containers}
