@@ -122,7 +122,11 @@ def _run(name: str, zygote: Zygote, size: int | None, seed: int, workers: int) -
     if name != "random":
         draw.shuffle(tasks)
     began = time.monotonic()
-    lives = sweep.run(tasks[:size], zygote, workers=workers, told=_tell)
+    try:
+        lives = sweep.run(tasks[:size], zygote, workers=workers, told=_tell)
+    except sweep.Ended as ended:
+        print("  ended by hand: " + sweep.summary(ended.lives, began), flush=True)
+        raise
     print("  " + sweep.summary(lives, began), flush=True)
     return sum(1 for one in lives if one.violations)
 
@@ -165,4 +169,7 @@ def _docker(size: int, seed: int) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

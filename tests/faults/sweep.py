@@ -39,6 +39,14 @@ _JUMPS = (
 )
 
 
+class Ended(KeyboardInterrupt):
+    """Somebody has seen enough; *lives* are those that were lived until then."""
+
+    def __init__(self, lives: list[Lived]) -> None:
+        super().__init__()
+        self.lives = lives
+
+
 def steps(measures: dict[str, Lived]) -> list[Task]:
     """Before and after each change of the engine in each story, and at each answer."""
     return [
@@ -120,18 +128,22 @@ def run(
     workers: int = 3,
     told: Callable[[Lived], None] = lambda _: None,
 ) -> list[Lived]:
-    """Live them all, some at a time, each worker on a device of its own."""
+    """Live them all, some at a time, each worker on a device of its own. Ctrl-C ends it after those that are begun.
+
+    Raises Ended then.
+    """
     waiting: queue.SimpleQueue[Task | None] = queue.SimpleQueue()
     for task in itertools.chain(tasks, [None] * workers):
         waiting.put(task)
     lives: list[Lived] = []
     broken: list[BaseException] = []
+    enough = threading.Event()
 
     def work() -> None:
         with tempfile.TemporaryDirectory(prefix="et-") as home:
             stage = Stage(Path(home), zygote)
             try:
-                while not broken and (task := waiting.get()) is not None:
+                while not (broken or enough.is_set()) and (task := waiting.get()) is not None:
                     lives.append(stage.live(*task))
                     told(lives[-1])
             except BaseException as error:  # noqa: BLE001  # raised again below, on the caller's thread
@@ -142,8 +154,14 @@ def run(
     threads = [threading.Thread(target=work) for _ in range(workers)]
     for thread in threads:
         thread.start()
-    for thread in threads:
-        thread.join()
+    try:
+        for thread in threads:
+            thread.join()
+    except KeyboardInterrupt:
+        enough.set()
+        for thread in threads:
+            thread.join()
+        raise Ended(lives) from None
     if broken:
         raise broken[0]
     return lives
