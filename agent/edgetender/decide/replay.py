@@ -87,7 +87,9 @@ def saved_of(document: Any) -> Saved:
         hardware = hardware_of(document.get("facts"))
         found = {str(name): _known_of(each) for name, each in (document.get("known") or {}).items()}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ManifestInvalid((Problem("", "facts.malformed", f"no saved facts: {error}"),)) from error
+        raise ManifestInvalid(
+            (Problem("", "facts.malformed", f"no saved facts: {error}; edgetender facts export prints some"),)
+        ) from error
     body = document.get("manifest")
     return Saved(hardware, manifest_of(body) if body is not None else None, found)
 
