@@ -77,10 +77,10 @@ MUTANTS = {
             modules = [""",
         also=(
             (
-                'inspected is None or (inspected["Config"].get("Labels") or {}).get(DEVICE) != self._device:\n'
+                'found is None or (found["Config"].get("Labels") or {}).get(DEVICE) != self._device:\n'
                 '            raise NotFound(f"cannot find container'
             ),
-            'inspected is None:\n            raise NotFound(f"cannot find container',
+            'found is None:\n            raise NotFound(f"cannot find container',
         ),
     ),
 }
