@@ -7,7 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
+
+from edgetender.cli import COMMANDS, cli, run
+from edgetender.cli.output import Session
 
 AGENT = Path(__file__).parents[2] / "agent"
 MANIFEST = """\
@@ -78,3 +82,12 @@ def test_a_disk_that_fills_up_on_the_way_is_said_in_words():
     assert said.returncode != 0
     assert "No space left on device" in said.stderr
     assert "Traceback" not in said.stderr
+
+
+GROUPS = [name for name in COMMANDS if isinstance(cli.get_command(click.Context(cli), name), click.Group)]
+
+
+@pytest.mark.parametrize("name", GROUPS)
+def test_a_command_of_commands_says_each_one_s_first_sentence_to_its_end(name, capsys):
+    assert run([name, "--help"], Session()) == 0
+    assert "..." not in capsys.readouterr().out.partition("Commands:")[2]

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from edgetender.cli.group import Group
 from edgetender.cli.output import Exit, Session, options, say_problems, table
 from edgetender.errors import ConfigInvalid
 
@@ -16,7 +17,7 @@ _FILE = click.option(
 )
 
 
-@click.group()
+@click.group(cls=Group)
 @options
 def config() -> None:
     """Show or check the agent's configuration files."""

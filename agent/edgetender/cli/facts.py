@@ -6,10 +6,11 @@ import json
 
 import click
 
+from edgetender.cli.group import Group
 from edgetender.cli.output import Exit, Session, options
 
 
-@click.group()
+@click.group(cls=Group)
 @options
 def facts() -> None:
     """Save what variants are chosen by, for `explain --facts` on another machine."""

@@ -13,6 +13,7 @@ import click
 
 from edgetender.cli.broker import broker_options, duration
 from edgetender.cli.fleet_source import heard, hub_option
+from edgetender.cli.group import Group
 from edgetender.cli.output import Exit, Session, Style, options, say, table
 from edgetender.cli.words import ago
 from edgetender.clock import SystemClock
@@ -29,7 +30,7 @@ _LAST_PORT = 65_535
 _QUIET_S = 0.5  # what a broker keeps comes at once; after this long a silence there is no more of it
 
 
-@click.group()
+@click.group(cls=Group)
 @options
 def fleet() -> None:
     """Look at all devices of a broker or of an Azure IoT Hub at once."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from edgetender.cli.group import Group
 from edgetender.cli.image_removal import prune, remove
 from edgetender.cli.image_words import name_faults, of_platform
 from edgetender.cli.image_words import platform as platform_of
@@ -27,7 +28,7 @@ from edgetender.packaging.workspace import Workspace
 _STORE = click.option("--store", type=click.Path(path_type=Path), help="Where layers and images are kept.")
 
 
-@click.group()
+@click.group(cls=Group)
 def image() -> None:
     """Look into images, send them, and remove them."""
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edgetender.cli.group import Group
 from edgetender.cli.output import Exit, Session, options, table
 from edgetender.clock import rfc3339
 from edgetender.secret import Secret
@@ -30,7 +31,7 @@ def password() -> Secret | None:
     return Secret(found) if found else None
 
 
-@click.group()
+@click.group(cls=Group)
 def keys() -> None:
     """Make, renew and revoke the keys that devices trust.
 

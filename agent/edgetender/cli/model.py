@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from edgetender.cli.deploy import deploy
+from edgetender.cli.group import Group
 from edgetender.cli.output import Exit, Session, options, options_but_output, say, table
 from edgetender.cli.package import package
 from edgetender.errors import ConfigInvalid, Problem
@@ -20,7 +21,7 @@ _HEADS = ("NAME", "VERSION", "FRAMEWORK", "SHA256", "CREATED", "TAGS")
 _STORE = click.option("--store", type=click.Path(path_type=Path), help="Where layers and models are kept.")
 
 
-@click.group()
+@click.group(cls=Group)
 def model() -> None:
     """Keep models, every version once and for good; package and deploy them."""
 

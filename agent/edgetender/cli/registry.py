@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from edgetender.cli.group import Group
 from edgetender.cli.output import Exit, Session, options, say
 from edgetender.errors import ConfigInvalid, NotFound, Problem
 from edgetender.packaging.logins import Login
@@ -20,7 +21,7 @@ _PASSWORD = "EDGETENDER_REGISTRY_PASSWORD"  # noqa: S105  where it comes from, n
 _STORE = click.option("--store", type=click.Path(path_type=Path), help="Where logins are kept.")
 
 
-@click.group()
+@click.group(cls=Group)
 def registry() -> None:
     """Log in to image registries."""
 

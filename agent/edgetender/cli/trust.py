@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from edgetender.cli.group import Group
 from edgetender.cli.keys import told
 from edgetender.cli.output import Exit, Session, faults_of, options
 from edgetender.cli.waiting import decided, finish
@@ -55,7 +56,7 @@ def init(session: Session, root: Path) -> Exit:
     return told(session, found)
 
 
-@click.group()
+@click.group(cls=Group)
 def trust() -> None:
     """Show or renew the trust root of this device."""
 

@@ -9,11 +9,12 @@ from urllib.parse import quote
 import click
 
 from edgetender.cli.completion import module_names
+from edgetender.cli.group import Group
 from edgetender.cli.output import Exit, Session, options
 from edgetender.cli.waiting import decided, finish
 
 
-@click.group()
+@click.group(cls=Group)
 @options
 def variant() -> None:
     """Say which variant a module runs as."""

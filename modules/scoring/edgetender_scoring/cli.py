@@ -42,7 +42,9 @@ def _parser() -> _Parser:
     )
     parser.add_argument("--config_file", help="config.json with the environment's names as keys")
     parser.add_argument("--access_control_allow_origins", help="comma list of origins, or *")
-    parser.add_argument("--appinsights_instrumentation_key", help="accepted, not used: nothing leaves here")
+    parser.add_argument(
+        "--appinsights_instrumentation_key", help="accepted, not used; see OTEL_EXPORTER_OTLP_ENDPOINT"
+    )
     parser.add_argument(
         "--rest", action="store_true", help=argparse.SUPPRESS
     )  # the original's, without effect
@@ -93,7 +95,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         logging.getLogger("edgetender_scoring").warning("config.json: %s is no known key", key)
     if settings.telemetry_asked or given.appinsights_instrumentation_key:
         logging.getLogger("edgetender_scoring").warning(
-            "Application Insights is not served: nothing leaves here"
+            "Application Insights is not served; OTEL_EXPORTER_OTLP_ENDPOINT names a collector for spans"
         )
     publish(settings)
     _bound_native_threads()
