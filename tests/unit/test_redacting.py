@@ -95,7 +95,7 @@ def test_the_passwords_of_every_place_are_known_and_a_place_may_be_missing(tmp_p
     assert credentials_in(tmp_path, tmp_path / "none") == {CANARY}
 
 
-VALUES = st.none() | st.booleans() | st.integers() | st.text("abc 1", min_size=1)
+VALUES = st.none() | st.booleans() | st.integers() | st.text("abc 1\"\\'", min_size=1)
 
 
 @given(st.dictionaries(st.sampled_from(("password", "credential", "api_key", "name")), VALUES))

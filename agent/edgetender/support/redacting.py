@@ -23,7 +23,8 @@ _PATTERNS = (
     (re.compile(r"(\b(?:SharedAccessKey|sig|SharedAccessSignature)=)[^\s;&\"']+", re.IGNORECASE), r"\1***"),
 )
 _NAMED = re.compile(
-    rf"((?:\b|_){_NAMES}[\w-]*[\"']?\s*[:=]\s*)(\"[^\"\n]*\"|'[^'\n]*'|[^\s,;}}\]\"']+)", re.IGNORECASE
+    rf"((?:\b|_){_NAMES}[\w-]*[\"']?\s*[:=]\s*)(\"(?:[^\"\\\n]|\\.)*\"|'[^'\n]*'|[^\s,;}}\]\"']+)",
+    re.IGNORECASE,
 )
 _NO_SECRET = ("null", "true", "false")
 
