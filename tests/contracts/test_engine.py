@@ -78,7 +78,7 @@ def test_a_container_that_ignores_sigterm_ends_when_its_grace_does(bench: Bench)
     container = bench.run(bench.spec(IGNORE_TERM="1"))
     begun = time.monotonic()
     bench.engine.stop(container, 1)
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 10  # Docker's own grace, were ours not said
     assert bench.seen(container).exit_code == 137
 
 
