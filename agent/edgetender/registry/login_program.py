@@ -33,6 +33,8 @@ def ask_helper(
     helper: str,
     registry: str,
     path: tuple[str, ...] | None = None,
+    *,
+    deadline_s: float = _DEADLINE_S,
 ) -> tuple[str, Secret]:
     """User and password of docker-credential-*helper*, from a folder of *path*, for *registry*.
 
@@ -51,7 +53,7 @@ def ask_helper(
         )
     cannot = f"cannot get a login for {registry} from {name}"
     with tempfile.TemporaryFile() as said:
-        code = _run([program, "get"], registry.encode(), said, cannot, _DEADLINE_S)
+        code = _run([program, "get"], registry.encode(), said, cannot, deadline_s)
         said.seek(0)
         output = said.read(_MOST + 1)
     if code != 0:
