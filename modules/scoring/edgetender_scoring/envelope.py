@@ -29,10 +29,10 @@ class Envelope:
         common = self._version
         if self._cors.on:
             common += message.lines(self._cors.headers(request))
-        given, ms_given, client_given = request.request_id, request.ms_request_id, request.client_request_id
-        if given is None and ms_given is None and client_given is None and request.trace_id is None:
+        if not request.marked:
             request.request_id = own = self._ids.new()
             return f"x-request-id: {own}\r\nx-ms-request-id: {own}\r\n{common}"
+        given, ms_given, client_given = request.request_id, request.ms_request_id, request.client_request_id
         if ms_given and not self._has_warned:
             self._has_warned = True
             log.warning(_DEPRECATED)

@@ -25,22 +25,22 @@ class Heads:
 
     def recall(self, data: bytes) -> Request | None:
         """Return the request that *data* is, where it is one request, whole, behind a known head."""
-        end = data.find(_END) + len(_END)
-        known = self._known.get(data[:end])
+        head, _, body = data.partition(_END)
+        known = self._known.get(head)
         if known is None:
             return None
         method, path, query, headers, length = known
-        if len(data) - end != length:
+        if len(body) != length:
             return None
-        return Request(method, path, query, True, headers, data[end:])
+        return Request(method, path, query, True, headers, body)
 
     def learn(self, data: bytes, request: Request) -> None:
         """Know the head of *request*, which the parser has read from *data*: if *data* is all of it and no more."""
-        end = len(data) - len(request.body)
-        if end > _LONGEST or data.find(_END) + len(_END) != end or not request.keep_alive or request.marked:
+        head, _, body = data.partition(_END)
+        if request.marked or not request.keep_alive or len(head) > _LONGEST or body != request.body:
             return
         if len(self._known) >= _MOST:
             self._known.clear()
-        self._known[data[:end]] = (
+        self._known[head] = (
             request.method, request.path, request.query, request.headers, len(request.body)
         )  # fmt: skip

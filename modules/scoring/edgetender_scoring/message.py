@@ -116,18 +116,19 @@ class _Beginnings:
     """The first two lines of answers, by status; made anew each second, for one of them is the date."""
 
     def __init__(self) -> None:
-        self._second = 0
+        self._begun = self._ended = 0.0
         self._made: dict[int, str] = {}
 
     def of(self, status: int) -> str:
-        second = int(time.time())
-        if second != self._second:
-            self._second = second
+        now = time.time()
+        if not self._begun <= now < self._ended:
+            self._begun = now // 1
+            self._ended = self._begun + 1
             self._made.clear()
         return self._made.get(status) or self._make(status)
 
     def _make(self, status: int) -> str:
-        date = time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(self._second))
+        date = time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(self._begun))
         made = f"HTTP/1.1 {status} {_REASONS.get(status, 'Unknown')}\r\nDate: {date}\r\n"
         self._made[status] = made
         return made
@@ -139,14 +140,16 @@ _beginning = _Beginnings().of
 def encode(response: Response, *, keep_alive: bool, head_only: bool = False) -> bytes:
     """Return the answer's bytes, in one piece. Raises ValueError when a header cannot be sent as it is."""
     status, body = response.status, response.body
-    head = f"{_beginning(status)}{response.block}"
-    bodiless = status in _BODILESS
-    if not bodiless:
-        head = f"{head}Content-Type: {response.content_type}\r\nContent-Length: {len(body)}\r\n"
-    if response.headers:
-        head += lines(response.headers)
-    encoded = (head + ("\r\n" if keep_alive else "Connection: close\r\n\r\n")).encode("latin-1")
-    return encoded if head_only or bodiless else encoded + body
+    more = lines(response.headers) if response.headers else ""
+    if not keep_alive:
+        more += "Connection: close\r\n"
+    if status in _BODILESS:
+        return f"{_beginning(status)}{response.block}{more}\r\n".encode("latin-1")
+    head = (
+        f"{_beginning(status)}{response.block}"
+        f"Content-Type: {response.content_type}\r\nContent-Length: {len(body)}\r\n{more}\r\n"
+    ).encode("latin-1")
+    return head if head_only else head + body
 
 
 def sendable(name: str, value: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:  # it needs numpy, which scripts may do without
 _BATCHES = (1, 2, 4, 8, 16, 32, 64, 128)
 _BOUNDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
+Named = tuple[str, str]
+"""A model's name and version."""
+
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -24,21 +28,16 @@ class Metrics:
 
     def __init__(self, version: str) -> None:
         self._version = version
-        self._codes: dict[int, int] = {}
-        self._inferences: dict[tuple[tuple[str, str], int], int] = {}
+        self._answers: dict[tuple[Named | None, int], int] = {}
         self._seconds = _Histogram(_BOUNDS)
         self._batches = _Histogram(_BATCHES)
         self._lock = threading.Lock()
 
-    def scored(self, status: int, seconds: float) -> None:
-        """Count one answer, *seconds* after its request was complete."""
-        self._codes[status] = self._codes.get(status, 0) + 1
-        self._seconds.add(seconds)
-
-    def inferred(self, named: tuple[str, str], status: int) -> None:
-        """Count one answer of the model of that name and version."""
+    def scored(self, status: int, seconds: float, named: Named | None = None) -> None:
+        """Count one answer, *seconds* after its request was complete; *named*: the model it is of."""
         key = named, status
-        self._inferences[key] = self._inferences.get(key, 0) + 1
+        self._answers[key] = self._answers.get(key, 0) + 1
+        self._seconds.add(seconds)
 
     def batched(self, requests: int) -> None:
         """Count one batch of so many requests. Any thread."""
@@ -52,7 +51,7 @@ class Metrics:
         queued: int,
         threads: int,
         abandoned: int,
-        named: tuple[str, str] | None,
+        named: Named | None,
         models: Sequence[Model],
         collectors: Sequence[Collector] = (),
         spans: Spans | None = None,
@@ -63,7 +62,7 @@ class Metrics:
             *_head("requests_total", "counter", "Answers to what was to be scored, by status code."),
             *(
                 f'edgetender_scoring_requests_total{{code="{code}"}} {count}'
-                for code, count in sorted(self._codes.items())
+                for code, count in sorted(self._by_code().items())
             ),
             *_head("duration_seconds", "histogram", "From a whole request to its answer."),
             *self._seconds.lines("edgetender_scoring_duration_seconds"),
@@ -99,11 +98,18 @@ class Metrics:
             lines += self._of_models(sorted(known), models)
         return ("\n".join(lines) + "\n").encode()
 
+    def _by_code(self) -> Counter[int]:
+        found: Counter[int] = Counter()
+        for (_, status), count in self._answers.items():
+            found[status] += count
+        return found
+
     def _of_models(self, known: Sequence[tuple[str, str]], models: Sequence[Model]) -> list[str]:
         lines = [*_head("model_info", "gauge", "A model that is served, and its version.")]
         lines += [f"edgetender_scoring_model_info{{{_names(*one)}}} 1" for one in known]
         lines += _head("inferences_total", "counter", "Answers of each model, by status code.")
-        for ((model, version), status), count in sorted(self._inferences.items()):
+        inferred = [(*named, status, count) for (named, status), count in self._answers.items() if named]
+        for model, version, status, count in sorted(inferred):
             labels = f'{_names(model, version)},code="{status}"'
             lines.append(f"edgetender_scoring_inferences_total{{{labels}}} {count}")
         if not models:

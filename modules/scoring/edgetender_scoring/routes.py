@@ -14,7 +14,7 @@ from edgetender_scoring.envelope import NOT_FAILED, Envelope
 from edgetender_scoring.keys import Keys
 from edgetender_scoring.log import AccessLog
 from edgetender_scoring.message import HTML, Request, Response
-from edgetender_scoring.metrics import CONTENT_TYPE, Metrics
+from edgetender_scoring.metrics import CONTENT_TYPE, Metrics, Named
 from edgetender_scoring.outcome import Outcome
 from edgetender_scoring.served import Served
 from edgetender_scoring.unpacking import ENCODINGS, UNKNOWN, Unpacker
@@ -139,14 +139,11 @@ class Application:
 
     def _scored(self, request: Request, outcome: Outcome, common: str) -> Response:
         named = self._served.named
-        if named is not None:
-            self._metrics.inferred(named, outcome.status)
         for collector in self._collectors:
             collector.note(request, outcome.status, outcome.body, *(named or ("", "")))
+        ran = "" if outcome.exec_ms is None else f"x-ms-run-fn-exec-ms: {outcome.exec_ms:.3f}\r\n"
         failed = "True" if outcome.failed else "False"  # a bool takes its time to become a word
-        block = f"x-ms-run-function-failed: {failed}\r\n{common}"
-        if outcome.exec_ms is not None:
-            block = f"x-ms-run-fn-exec-ms: {outcome.exec_ms:.3f}\r\n{block}"
+        block = f"{ran}x-ms-run-function-failed: {failed}\r\n{common}"
         response = Response(outcome.status, outcome.body, outcome.content_type, outcome.headers, block)
         return self._count(request, response, named)
 
@@ -209,14 +206,13 @@ class Application:
         return Response(200, body, CONTENT_TYPE)
 
     def _inferred(self, request: Request, response: Response, model: str, version: str) -> Response:
-        self._metrics.inferred((model, version), response.status)
         for collector in self._collectors:
             collector.note(request, response.status, response.body, model, version)
         return self._count(request, response, (model, version))
 
-    def _count(self, request: Request, response: Response, named: tuple[str, str] | None = None) -> Response:
+    def _count(self, request: Request, response: Response, named: Named | None = None) -> Response:
         seconds = time.monotonic() - request.arrived
-        self._metrics.scored(response.status, seconds)
+        self._metrics.scored(response.status, seconds, named)
         if self._spans is not None:
             self._spans.leave(request, response.status, seconds, named)
         self._access.note(request, response, seconds)

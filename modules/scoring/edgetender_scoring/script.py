@@ -53,14 +53,14 @@ class Script:
 
     def _call(self, request: Request) -> Outcome:
         try:
-            arguments = self.style.arguments(request)
+            positional, named = self.style.arguments(request)
         except styles.InputRefused as refusal:
             return message(refusal.status, str(refusal))
         if self._wants_headers:
-            arguments[1]["request_headers"] = header_dict(request.headers)
+            named["request_headers"] = header_dict(request.headers)
         begun = time.perf_counter()
         try:
-            result = self._run(*arguments[0], **arguments[1])
+            result = self._run(*positional, **named) if named else self._run(*positional)
         except Exception as error:
             log.exception("run() raised")
             if self._code is not None and not _entered(self._code, error):
