@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from edgetender_scoring.jobs import Job, call_all
+from edgetender_scoring.jobs import Done, Job, call_all
 from edgetender_scoring.outcome import Outcome
 
 if TYPE_CHECKING:  # it needs numpy, which scripts may do without
@@ -99,13 +99,13 @@ class Here:
         All calls first, then all answers: by turns, each would push the other's code out of the processor's caches.
         """
         self._due = False
-        done: list[tuple[Job, Outcome]] = []
+        done: list[Done] = []
         try:
             now = time.monotonic()  # the loop's own time stands still meanwhile
             end = now + _TURN_S
             while self._waiting and now < end:
                 jobs = self._next()
-                done += zip(jobs, call_all(jobs), strict=True)
+                done += call_all(jobs)
                 begun, now = now, time.monotonic()
                 if now - begun > _SLOW_S:
                     self._shut_until = now + _CALM_S

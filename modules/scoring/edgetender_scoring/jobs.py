@@ -5,12 +5,14 @@ from __future__ import annotations
 import ctypes
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from edgetender_scoring.message import Request
 from edgetender_scoring.outcome import IN_SCRIPT, Handler, Outcome, message
 
 log = logging.getLogger("edgetender_scoring")
+
+_GONE = "The client has gone."
 
 
 class ScoringTimeout(BaseException):
@@ -27,18 +29,30 @@ class Job:
         self.answered = False
 
 
-def call_all(jobs: list[Job]) -> Sequence[Outcome]:
-    """Have the handler of *jobs* score them; whatever it raises is an outcome. Raises ScoringTimeout."""
-    handler = jobs[0].handler
+Done = tuple[Job, Outcome]
+
+
+def call_all(jobs: list[Job]) -> list[Done]:
+    """Have the handler of *jobs* score them, but those whose client has gone; what it raises is an outcome too.
+
+    Raises ScoringTimeout.
+    """
     try:
         if len(jobs) == 1:
-            return (handler.call(jobs[0].request),)
-        return handler.call_many([job.request for job in jobs])
+            (job,) = jobs
+            request = job.request
+            return [(job, message(499, _GONE) if request.given_up else job.handler.call(request))]
+        gone = [(job, message(499, _GONE)) for job in jobs if job.request.given_up]
+        if gone:
+            jobs = [job for job in jobs if not job.request.given_up]
+            return gone + call_all(jobs) if jobs else gone
+        outcomes = jobs[0].handler.call_many([job.request for job in jobs])
+        return list(zip(jobs, outcomes, strict=True))
     except ScoringTimeout:
         raise
     except BaseException:
         log.exception("run() raised what no script should")
-        return [message(500, IN_SCRIPT, failed=True)] * len(jobs)
+        return [(job, message(500, IN_SCRIPT, failed=True)) for job in jobs]
 
 
 def raise_in(thread: threading.Thread | None) -> None:

@@ -12,17 +12,16 @@ from collections import deque
 from collections.abc import Callable
 
 from edgetender_scoring.brief import Here, longest_s
-from edgetender_scoring.jobs import Job, ScoringTimeout, call_all, raise_in
+from edgetender_scoring.jobs import Done, Job, ScoringTimeout, call_all, raise_in
 from edgetender_scoring.message import Request
 from edgetender_scoring.outcome import Handler, Outcome, message
 
 log = logging.getLogger("edgetender_scoring")
 
-_QUICK_S = 0.0005
-_CALM_S = 1.0  # without a slow call, until calls count as quick again
-_GATHERED = 64
-_TICK_S = 0.005
+_ROW = 16  # calls as brief as the loop's own, until it stands by for them
+_STAND_BY_S = 0.002  # how long the loop then leaves its connections alone
 _STOP_S = 5.0  # what a stopped call gets to come back
+_NO_JOBS: list[Job] = []
 _STUCK_PER_THREAD = 8  # beyond it a replacement would only be the next to be stuck
 
 
@@ -63,23 +62,26 @@ class Pool:
         self._batch_wait_s = batch_wait_s
         self._here = Here(loop, self._answer, batched)
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
-        self._done: deque[tuple[Job, Outcome]] = deque()
+        self._done: deque[Done] = deque()
         self._arrived: list[Job] = []
-        self._waking = self._ticking = self._watching = False
-        self._quick = False
-        self._slow_at = 0.0
+        self._waking = self._watching = False
+        self._brief_calls = 0  # in a row
+        self._standing_by = False
+        self._heard = threading.Lock()  # what the loop stands by for: whoever has outcomes releases it
+        self._heard.acquire()
         self._watch_s = min(max(timeout_ms / 20e3, 0.01), 1.0)
         self._workers: list[_Worker] = []
         self._stuck: list[_Worker] = []
         self.threads = 0
-        self._longest_s = 0.0
+        self._longest_s = 0.0  # what takes less is brief
         self.in_flight = 0
 
     def grow(self, threads: int) -> None:
         """Have *threads* threads."""
         self._workers += [self._hire() for _ in range(threads - self.threads)]
         self.threads = max(threads, self.threads)
-        self._longest_s = longest_s(self.threads)
+        if not self._batch_wait_s:  # company comes only while the loop reads
+            self._longest_s = longest_s(self.threads)
 
     @property
     def abandoned(self) -> int:
@@ -105,15 +107,12 @@ class Pool:
             self._loop.call_soon(self._answer, job, message(503, "Every scoring thread is stuck."))
             return
         takes_s = handler.takes_s(request)
-        if takes_s < self._longest_s and not self._batch_wait_s and self._here.open:
+        if takes_s < self._longest_s and self._here.open:
             self._here.take(job, takes_s)
             return
-        if self.in_flight == 1:
-            self._jobs.put(job)
-        else:
-            if not self._arrived:
-                self._loop.call_soon(self._hand_over)
-            self._arrived.append(job)
+        if not self._arrived:
+            self._loop.call_soon(self._hand_over)
+        self._arrived.append(job)
         if not self._watching:
             self._watching = True
             self._loop.call_later(self._watch_s, self._watch)
@@ -123,17 +122,22 @@ class Pool:
         for job in self._arrived:
             self._jobs.put(job)
         self._arrived.clear()
-        self._keep_ticking()
+        if self._brief_calls >= _ROW:
+            self._stand_by()
 
-    def _keep_ticking(self) -> None:
-        """While threads gather outcomes, look after them: none waits long, whatever the threads turn to."""
-        if self._quick and not self._ticking and self.in_flight:
-            self._ticking = True
-            self._loop.call_later(_TICK_S, self._tick)
+    def _stand_by(self) -> None:
+        """Let the threads work undisturbed, at most for a moment, then deliver what they have done.
 
-    def _tick(self) -> None:
-        self._ticking = False
+        Where calls are brief, a loop that reads meanwhile would fight with them for Python's lock at every call.
+        """
+        self._standing_by = True
+        self._deliver()  # after which a thread that has done something releases the lock
+        if not self._heard.acquire(timeout=_STAND_BY_S) and not self._done:
+            self._brief_calls = 0
+        self._standing_by = False
         self._deliver()
+        if self.in_flight > len(self._here) and not self._arrived:
+            self._loop.call_soon(self._hand_over)
 
     def close(self) -> bool:
         """Let the threads end when they are free; return whether all of them are."""
@@ -152,20 +156,18 @@ class Pool:
             while (job := worker.next or self._take()) is not None:
                 worker.next = None
                 jobs = [job] if job.handler.batch == 1 else self._gather(worker, job)
-                for gone in [job for job in jobs if job.request.given_up]:
-                    self._done.append((gone, message(499, "The client has gone.")))
-                    jobs.remove(gone)
-                if not jobs:
-                    continue
-                worker.begun = time.monotonic()
+                worker.begun = begun = time.monotonic()
                 worker.jobs = jobs
-                outcomes = call_all(jobs)
+                done = call_all(jobs)
                 with worker.lock:
-                    worker.jobs, worker.stopped = [], 0.0
+                    worker.jobs, worker.stopped = _NO_JOBS, 0.0
                     if worker.abandoned:
                         return
-                self._done.extend(zip(jobs, outcomes, strict=True))
-                self._heed(time.monotonic() - worker.begun)
+                self._done += done
+                brief = time.monotonic() - begun < self._longest_s
+                self._brief_calls = self._brief_calls + 1 if brief else 0
+                if not self._standing_by:
+                    self._wake()
 
     def _gather(self, worker: _Worker, first: Job) -> list[Job]:
         """Take what waits behind *first* for the same handler; a lone request waits only when told to."""
@@ -188,35 +190,27 @@ class Pool:
         return jobs
 
     def _take(self) -> Job | None:
-        """Return the next job; before waiting for one, let the loop deliver what is done."""
+        """Return the next job; before waiting for one, let a loop that stands by deliver what is done."""
         try:
             return self._jobs.get_nowait()
         except queue.Empty:
             self._wake()
             return self._jobs.get()
 
-    def _heed(self, took_s: float) -> None:
-        """Deliver at once what took long; outcomes of quick calls gather until the queue is empty, or a few."""
-        if took_s > _QUICK_S:
-            self._quick, self._slow_at = False, time.monotonic()
-        elif not self._quick and time.monotonic() - self._slow_at > _CALM_S:
-            self._quick = True
-            self._wake()  # the loop then looks after what gathers
-        if not self._quick or len(self._done) >= _GATHERED:
-            self._wake()
-
     def _wake(self) -> None:
         """Have the loop deliver; one wake-up serves all that is done before it is heard."""
         if self._done and not self._waking:
             self._waking = True
-            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
-                self._loop.call_soon_threadsafe(self._deliver)
+            with contextlib.suppress(RuntimeError):  # released already; or the loop is closed: nobody waits
+                if self._standing_by:
+                    self._heard.release()
+                else:
+                    self._loop.call_soon_threadsafe(self._deliver)
 
     def _deliver(self) -> None:
         self._waking = False  # before looking: what comes later wakes again
         while self._done:
             self._answer(*self._done.popleft())
-        self._keep_ticking()
 
     def _answer(self, job: Job, outcome: Outcome) -> None:
         if job.answered:

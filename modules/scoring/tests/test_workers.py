@@ -3,9 +3,11 @@
 import asyncio
 import math
 import threading
+import time
 
 import pytest
 
+from edgetender_scoring import workers
 from edgetender_scoring.message import Request
 from edgetender_scoring.outcome import Outcome
 from edgetender_scoring.workers import Pool
@@ -59,7 +61,7 @@ def on_a_pool(threads, work):
 @pytest.mark.parametrize("turn", range(20))
 def test_a_quick_answer_does_not_wait_for_the_slow_call_behind_it(turn):
     async def work(pool, handler):
-        for _ in range(3 + turn % 4):  # the pool comes to think of calls as quick
+        for _ in range(13 + turn % 8):  # the pool comes to think of calls as brief
             await score(pool, handler, b"x")
         quick = [score(pool, handler, b"%d" % number) for number in range(turn)]
         slow = score(pool, handler, b"wait")
@@ -67,6 +69,35 @@ def test_a_quick_answer_does_not_wait_for_the_slow_call_behind_it(turn):
             assert (await asyncio.wait_for(one, 5)).body == b"%d" % number
         handler.gate.set()
         assert (await slow).body == b"wait"
+
+    on_a_pool(1, work)
+
+
+def test_the_loop_stands_by_for_brief_calls_and_turns_away_from_a_long_one(monkeypatch):
+    monkeypatch.setattr(workers, "_STAND_BY_S", 0.3)
+
+    async def work(pool, handler):
+        for _ in range(40):
+            await score(pool, handler, b"x")
+        slow = score(pool, handler, b"wait")
+        begun = time.monotonic()
+        for _ in range(100):
+            await asyncio.sleep(0)
+        assert time.monotonic() - begun < 15  # it stood by once; in each turn would be 30 s
+        assert not slow.done()
+        handler.gate.set()
+        assert (await slow).body == b"wait"
+
+    on_a_pool(1, work)
+
+
+def test_nobody_is_called_for_a_client_that_has_gone():
+    async def work(pool, handler):
+        asked = Request("POST", b"/score", b"", keep_alive=True, body=b"wait")
+        asked.given_up = True
+        future = asyncio.get_running_loop().create_future()
+        pool.submit(handler, asked, future.set_result)
+        assert (await future).status == 499
 
     on_a_pool(1, work)
 
