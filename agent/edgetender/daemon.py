@@ -59,6 +59,7 @@ from edgetender.registry.images import RegistryImages
 from edgetender.registry.survey import WAIT_S, Surveyor
 from edgetender.sampler import Sampler
 from edgetender.scales import Scales
+from edgetender.signals import stop_by
 from edgetender.sinks.prometheus import PrometheusSink
 from edgetender.store.boot import boot_number
 from edgetender.store.outbox import SqliteOutbox
@@ -69,7 +70,7 @@ from edgetender.trust.credentials import CredentialFiles
 from edgetender.trust.device import DeviceTrust
 from edgetender.trust.received import ReceivedCredentials
 from edgetender.uplink import Uplink
-from edgetender.waking import Flags, accepting, asking, stop_by, watch
+from edgetender.waking import Flags, accepting, asking, watch
 from edgetender.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -84,7 +85,7 @@ def run(settings: Settings, config: Path | None = None) -> int:
     os.umask(0o077)
     log_kept = configure(settings.log.level, cast(Format, settings.log.format))
     flags = Flags()
-    stop_by((signal.SIGTERM, signal.SIGINT), flags)
+    stop_by((signal.SIGTERM, signal.SIGINT), flags.stop)
     durable.make_directory(settings.state_dir)
     with StateLock(settings.state_dir / "lock"), EngineLock(settings.engine.socket, settings.device):
         return build(settings, flags, log_kept, config).run()

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import logging
-import queue
-import signal
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from edgetender.codec import canonical
 from edgetender.errors import AgentError, EngineDown, EngineRefused
 from edgetender.ports import Engine
-from edgetender.worker import Worker
 
 log = logging.getLogger(__name__)
 
@@ -34,23 +31,6 @@ class Flags:
     def crash(self, error: BaseException) -> None:
         self.crashed.append(error)
         self.stop()
-
-
-def stop_by(signals: Iterable[signal.Signals], flags: Flags) -> None:
-    """Have each of *signals* stop the daemon, from now on. Called by the main thread.
-
-    On a thread of its own: a handler interrupts the main thread anywhere, also while it holds the lock that
-    setting its flag would wait for. What `put` needs can be had at any time.
-    """
-    came = queue.SimpleQueue[None]()
-
-    def stop() -> None:
-        came.get()
-        flags.stop()
-
-    Worker("signals", stop, flags.crash).start()
-    for number in signals:
-        signal.signal(number, lambda *_: came.put(None))
 
 
 def accepting(

@@ -14,7 +14,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 AGENT = REPOSITORY / "agent/edgetender"
 MAX_LINES = 300
 
-WORDS = {"model", "errors", "codec", "clock", "secret", "__version__"}
+WORDS = {"model", "errors", "codec", "clock", "secret", "signals", "__version__"}
 PORTS = {"ports", "metrics"}
 KEEPING = WORDS | {"durable"}  # they keep files
 LOOP = {
@@ -31,7 +31,7 @@ HOUSE = {
 # What each room may import beside itself. A room is a package, or a file that lies beside the packages.
 MAY_IMPORT: dict[str, set[str]] = {
     # words
-    **{room: set() for room in ("errors", "clock", "secret", "durable")},
+    **{room: set() for room in ("errors", "clock", "secret", "signals", "durable")},
     "codec": {"errors"},
     "model": WORDS,
     "documents": WORDS,  # JSON and YAML as people write them

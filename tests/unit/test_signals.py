@@ -1,4 +1,4 @@
-"""A signal ends the daemon whatever its main thread was at."""
+"""A signal ends a program whatever its main thread was at."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ import sys
 # handler calls is called in between: that flag's `set` would wait for the lock, which is the waiter's own, for ever.
 PROGRAM = """\
 import signal, sys, time
-from edgetender.waking import Flags, stop_by
+from edgetender.signals import stop_by
+from edgetender.waking import Flags
 stopped = 0
 for number in range(300):
     flags = Flags()
-    stop_by((signal.SIGALRM,), flags)
+    stop_by((signal.SIGALRM,), flags.stop)
     signal.setitimer(signal.ITIMER_REAL, 0.0001 + number * 0.00001)
     while True:
         flags.wake.clear()

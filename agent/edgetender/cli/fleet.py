@@ -17,6 +17,7 @@ from edgetender.cli.group import Group
 from edgetender.cli.output import Exit, Session, Style, options, say, table
 from edgetender.cli.words import ago
 from edgetender.clock import SystemClock
+from edgetender.signals import stop_by
 
 _HEADS = ("DEVICE", "HEALTH", "VERSION", "AGENT", "SINCE", "MODULES", "")
 _MARKS = {
@@ -179,8 +180,7 @@ def serve(
         say(f"cannot listen on {listen}: {error.strerror or error}; choose another with --listen")
         return Exit.FAILED
     stopping = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
+    stop_by((signal.SIGTERM, signal.SIGINT), stopping.set)
     with answering, hearing as listener:
         threading.Thread(target=answering.serve_forever, daemon=True).start()
         say(f"the fleet of {endpoint} is at http://{host}:{answering.server_port}/")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgetender.cli.output import Exit, Session, options, say, table
+from edgetender.signals import stop_by
 
 if TYPE_CHECKING:
     from edgetender.fleet.hub.enrolling import Wanted
@@ -124,6 +125,5 @@ def _tell(session: Session, said: dict[str, Any], ca: Path, admin: str) -> None:
 def _ending() -> threading.Event:
     """Set by SIGTERM or SIGINT from now on: who reads what is told next may end us at once."""
     stopping = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
+    stop_by((signal.SIGTERM, signal.SIGINT), stopping.set)
     return stopping
