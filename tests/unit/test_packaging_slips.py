@@ -150,7 +150,7 @@ def test_a_place_that_cannot_be_written_is_named_and_a_full_disk_says_whose(ask)
     code, said = packaging(ask, "weights.bin", "--store", "file/store")
     assert (code, said) == (1, "cannot package x:1: file/store: Not a directory\n")
     code, said = ask("model", "register", "weights.bin", "--name", "m", "--store", "file/store")
-    assert (code, said) == (1, "cannot register m: file/store/models/m: Not a directory\n")
+    assert (code, said) == (1, "cannot register m: file/store: Not a directory\n")
     full = OSError(errno.ENOSPC, "No space left on device")
     assert why_not_written(full, Path("store")).startswith("the disk of store is full; make room")
 

@@ -10,15 +10,13 @@ from edgetender.engine.front.haproxy_config import SOCKET
 from edgetender.engine.front.haproxy_socket import ask, hung
 from edgetender.errors import FrontDown
 
-_EVERY_S = 2.0
 
-
-def watch(home: Path, wake: Callable[[], None], stopping: threading.Event) -> None:
+def watch(home: Path, wake: Callable[[], None], stopping: threading.Event, every_s: float = 2.0) -> None:
     """Call *wake* whenever a front below *home* holds its socket and does not answer; until *stopping*.
 
     What is to be done the loop decides, from a look of its own.
     """
-    while not stopping.wait(_EVERY_S):
+    while not stopping.wait(every_s):
         for socket in home.glob(f"*/{SOCKET}"):
             try:
                 ask(socket, "show version")
