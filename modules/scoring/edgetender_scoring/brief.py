@@ -30,18 +30,22 @@ _BRANCHES = frozenset({"If", "Loop", "Scan"})
 _CPU = "CPUExecutionProvider"
 
 
-def seconds_per_byte(inputs: Sequence[Tensor], nodes: Iterable[tuple[str, str]], run_s: float) -> float:
+def seconds_per_byte(
+    inputs: Sequence[Tensor], nodes: Iterable[tuple[str, str]], run_s: float, *, raw: bool = False
+) -> float:
     """Return what a byte of a request takes at most; infinite where the size does not tell how long a run is.
 
     *nodes* are provider and operator of each; none are known: nothing is. *run_s* is a run of one row. The size tells
     where nothing branches and nothing but the first axis is free: a value is two bytes or more in JSON, and as many
-    as its type has where it came as bytes.
+    as its type has where it came as bytes; *raw*: all of the request are such.
     """
     found = list(nodes)
     if not found or any(provider != _CPU or operator in _BRANCHES for provider, operator in found):
         return math.inf
     if any(-1 in one.shape[1:] or one.dtype.kind == "O" for one in inputs):
         return math.inf
+    if raw:
+        return run_s / max(sum(math.prod(one.shape[1:]) * one.dtype.itemsize for one in inputs), 1)
     row = sum(math.prod(one.shape[1:]) * min(one.dtype.itemsize, 2) for one in inputs)
     return run_s / max(row, 1) + _READ_S
 

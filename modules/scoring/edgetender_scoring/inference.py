@@ -16,6 +16,7 @@ from edgetender_scoring.outcome import IN_SERVER, Outcome
 from edgetender_scoring.tensors import Array, Refused
 
 _BYTES_MORE = 16  # what a request takes beside its bytes, as if it were bytes
+_JSON_BEGINS = frozenset(b'{["-0123456789tfn \t\r\n')
 
 log = logging.getLogger("edgetender_scoring")
 
@@ -61,7 +62,10 @@ class ModelHandler:
         self.stop = model.stop
 
     def takes_s(self, request: Request) -> float:
-        return (len(request.body) + len(request.query) + _BYTES_MORE) * self.model.per_byte_s
+        body = request.body
+        if body and body[0] not in _JSON_BEGINS:
+            return (len(body) + _BYTES_MORE) * self.model.per_raw_byte_s
+        return (len(body) + len(request.query) + _BYTES_MORE) * self.model.per_byte_s
 
     def call(self, request: Request) -> Outcome:
         try:

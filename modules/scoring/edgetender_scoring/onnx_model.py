@@ -49,8 +49,8 @@ class Model:
         """Whether the rows of any two requests fit behind one another."""
         self.run_s = 0.0
         """What a run took in the trial."""
-        self.per_byte_s = math.inf
-        """What a byte of a request takes at most, where its size tells."""
+        self.per_byte_s = self.per_raw_byte_s = math.inf
+        """What a byte of a request takes at most, where its size tells; one that can be no JSON."""
         self.sample: dict[str, Array] = {}
         """What it was warmed up with: its known input, or a made-up one."""
         self.warm_up_s: list[float] = []
@@ -113,6 +113,7 @@ def load(name: str, version: str, path: Path, wanted: Wanted, golden: Golden | N
     _allow_batches(model, wanted.max_batch)
     quickest_s = quickest(lambda: model.run(model.sample), model.run_s)
     model.per_byte_s = seconds_per_byte(model.inputs, model.nodes, quickest_s)
+    model.per_raw_byte_s = seconds_per_byte(model.inputs, model.nodes, quickest_s, raw=True)
     _say(model)
     return model
 

@@ -9,7 +9,9 @@ import pytest
 
 from edgetender_scoring import brief
 from edgetender_scoring.brief import seconds_per_byte
+from edgetender_scoring.inference import ModelHandler
 from edgetender_scoring.message import Request
+from edgetender_scoring.nocode_score import ScoreCodec
 from edgetender_scoring.onnx_model import load
 from edgetender_scoring.outcome import Outcome
 from edgetender_scoring.providers import Wanted
@@ -27,6 +29,11 @@ def test_the_size_of_a_request_tells_how_long_a_plain_model_runs():
     assert seconds_per_byte([ROWS], CPU, 40e-6) * row == pytest.approx(40e-6, rel=0.01)
 
 
+def test_of_raw_bytes_a_value_takes_as_many_as_its_type():
+    row = 40
+    assert seconds_per_byte([ROWS], CPU, 40e-6, raw=True) * row == pytest.approx(40e-6)
+
+
 @pytest.mark.parametrize(
     ("inputs", "nodes", "run_s"),
     [
@@ -40,6 +47,7 @@ def test_the_size_of_a_request_tells_how_long_a_plain_model_runs():
 )
 def test_what_may_take_longer_than_its_size_says_is_never_brief(inputs, nodes, run_s):
     assert seconds_per_byte(inputs, nodes, run_s) == math.inf
+    assert seconds_per_byte(inputs, nodes, run_s, raw=True) == math.inf
 
 
 def test_a_loaded_model_knows_its_own_limit(tmp_path):
@@ -47,6 +55,19 @@ def test_a_loaded_model_knows_its_own_limit(tmp_path):
     looping = load("looping", "1", onnx_models.slow(tmp_path / "looping.onnx"), Wanted(threads=1))
     assert looping.per_byte_s == math.inf
     assert 0 < quick.per_byte_s < math.inf
+
+
+def test_what_can_be_no_json_is_weighed_as_raw_bytes_and_all_else_as_json(tmp_path):
+    model = load("quick", "1", onnx_models.mlp(tmp_path / "quick.onnx"), Wanted(threads=1))
+    weigh = ModelHandler(model, ScoreCodec()).takes_s
+    json_like, raw = (weigh(posted(body)) for body in (b"7" * 40, b"\x00" * 40))
+    assert raw < json_like / 1.9
+    for first in b'{["-0123456789tfn \t\r\n':
+        assert weigh(posted(bytes([first]) + b"\x00" * 39)) == json_like
+
+
+def posted(body):
+    return Request("POST", b"/score", b"", keep_alive=True, body=body)
 
 
 class Handler:
@@ -75,7 +96,7 @@ async def outcomes(pool, handler, *bodies):
     loop = asyncio.get_running_loop()
     futures = [loop.create_future() for _ in bodies]
     for body, future in zip(bodies, futures, strict=True):
-        pool.submit(handler, Request("POST", b"/score", b"", keep_alive=True, body=body), future.set_result)
+        pool.submit(handler, posted(body), future.set_result)
     return [outcome.body for outcome in await asyncio.wait_for(asyncio.gather(*futures), 20)]
 
 
