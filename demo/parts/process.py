@@ -88,7 +88,7 @@ class Part:
     @property
     def runs(self) -> bool:
         if self._child is not None:
-            self._child.poll()  # reaps it, so that a dead child is seen as dead
+            return self._child.poll() is None  # reaps it, so that a dead child is seen as dead
         return self.identity is not None and self.identity.runs
 
     def start(self) -> None:

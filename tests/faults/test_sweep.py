@@ -99,7 +99,11 @@ def said_of(name: str, where: list[tuple[str, Point]], home: Path) -> list[str]:
 @pytest.mark.parametrize("name", CAUGHT)
 def test_an_agent_without_the_safeguard_is_caught(name: str, short: Path, zygote: Zygote) -> None:
     invariant, where = CAUGHT[name]
-    said = said_of(name, where, short)
+    said: list[str] = []
+    for attempt in range(8):  # what runs short, or when, depends on what other threads do meanwhile
+        said = said_of(name, where, short / f"agent{attempt}")
+        if any(one.startswith(invariant) for one in said):
+            break
     assert any(one.startswith(invariant) for one in said), said
 
 
