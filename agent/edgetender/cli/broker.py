@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
 
 import click
@@ -15,11 +16,12 @@ from edgetender.transports.settings import MqttSettings
 
 PASSWORD = "EDGETENDER_BROKER_PASSWORD"  # noqa: S105  # where it comes from, not what it is
 _FILE = click.Path(path_type=Path)
+Broker = MqttSettings
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-def broker_options(*, required: bool = True) -> Callable[[Command], Command]:
-    """Give a command --broker and what goes with it; each may come from EDGETENDER_BROKER… instead."""
+def broker_options(command: Command) -> Command:
+    """Give *command* --broker and what goes with it, or EDGETENDER_BROKER… instead; it gets the settings, or None."""
     named = {
         "broker": (None, "Where it is: mqtts://HOST[:PORT], or mqtt:// for one without TLS."),
         "ca": (_FILE, "The broker's CA certificates; else the system's."),
@@ -28,16 +30,24 @@ def broker_options(*, required: bool = True) -> Callable[[Command], Command]:
         "username": (None, f"The password comes from {PASSWORD}."),
     }
 
-    def add(command: Command) -> Command:
-        for name, (kind, text) in reversed(named.items()):
-            variable = "EDGETENDER_BROKER" if name == "broker" else f"EDGETENDER_BROKER_{name.upper()}"
-            command = click.option(
-                f"--{name}", type=kind, help=text, envvar=variable, show_envvar=True,
-                required=required and name == "broker",
-            )(command)  # fmt: skip
-        return command
+    @wraps(command)
+    def with_settings(
+        *given: Any,
+        broker: str | None,
+        ca: Path | None,
+        certificate: Path | None,
+        key: Path | None,
+        username: str | None,
+        **more: Any,
+    ) -> Any:
+        settings = None if broker is None else broker_settings(broker, ca, certificate, key, username)
+        return command(*given, broker=settings, **more)
 
-    return add
+    offered: Callable[..., Any] = with_settings
+    for name, (kind, text) in reversed(named.items()):
+        variable = "EDGETENDER_BROKER" if name == "broker" else f"EDGETENDER_BROKER_{name.upper()}"
+        offered = click.option(f"--{name}", type=kind, help=text, envvar=variable, show_envvar=True)(offered)
+    return cast(Command, offered)
 
 
 def duration(_context: click.Context, _option: click.Parameter, value: str) -> float:

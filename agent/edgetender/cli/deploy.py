@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgetender.cli.broker import broker_options, broker_settings, duration
+from edgetender.cli.broker import Broker, broker_options, duration
 from edgetender.cli.image_words import platforms as platforms_of
 from edgetender.cli.output import Exit, Session, options, say
 from edgetender.cli.package_variants import entry, pushed
@@ -26,7 +26,6 @@ from edgetender.packaging.writer import why_not_written
 
 if TYPE_CHECKING:
     from edgetender.packaging.deployment import Deployments
-    from edgetender.transports.settings import MqttSettings
 
 _PATH = click.Path(path_type=Path)
 Manifest = dict[str, Any]
@@ -69,7 +68,7 @@ Manifest = dict[str, Any]
 @click.option(
     "--root", type=_PATH, help="The trust root of the devices; else root.json beside the first key."
 )
-@broker_options(required=False)
+@broker_options
 @click.option("--follow", is_flag=True, help="Wait for the devices' verdicts.")
 @click.option(
     "--timeout", "timeout_s", default="120s", show_default=True, callback=duration, help="How long to wait."
@@ -94,11 +93,7 @@ def deploy(
     version: int | None,
     keys: tuple[Path, ...],
     root: Path | None,
-    broker: str | None,
-    ca: Path | None,
-    certificate: Path | None,
-    key: Path | None,
-    username: str | None,
+    broker: Broker | None,
     follow: bool,
     timeout_s: float,
     dry_run: bool,
@@ -115,7 +110,6 @@ def deploy(
 
     if broker is None and not dry_run:
         raise click.UsageError("name the broker: --broker, or EDGETENDER_BROKER; or --dry-run")
-    settings = broker_settings(broker, ca, certificate, key, username) if broker is not None else None
     workspace = Workspace(store, server_source=server_source, now=session.now)
     kept = Deployments(workspace.root / "deployments")
     devices = kept.devices(target)
@@ -131,14 +125,14 @@ def deploy(
         )
         for device in devices
     }
-    if dry_run or settings is None:
+    if dry_run or broker is None:
         return _shown(session, list(manifests.values()))
     if keys:
         manifests = {device: _pinned(one, store) for device, one in manifests.items()}
     bodies = {device: _wire(session, one, device, keys, root) for device, one in manifests.items()}
     for one in made:
         pushed(one.reference, one.layout, login)
-    return _delivered(session, name, settings, kept, manifests, bodies, timeout_s, follow=follow)
+    return _delivered(session, name, broker, kept, manifests, bodies, timeout_s, follow=follow)
 
 
 def _configurations(name: str, ic: Path | None, dc: Path | None) -> tuple[InferenceConfig, dict[str, Any]]:
@@ -241,7 +235,7 @@ def _shown(session: Session, manifests: Sequence[Manifest]) -> Exit:
 def _delivered(
     session: Session,
     name: str,
-    settings: MqttSettings,
+    broker: Broker,
     kept: Deployments,
     manifests: dict[str, Manifest],
     bodies: dict[str, bytes],
@@ -257,7 +251,7 @@ def _delivered(
     for device, manifest in manifests.items():
         kept.keep(device, manifest)
         code, answer = deliver(
-            session, settings, device, manifest, bodies[device], timeout_s=timeout_s, follow=follow, trace=trace
+            session, broker, device, manifest, bodies[device], timeout_s=timeout_s, follow=follow, trace=trace
         )  # fmt: skip
         codes.append(code)
         answers.append(answer | {"manifest": manifest})

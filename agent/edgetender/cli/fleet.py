@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from edgetender.cli.broker import broker_options, duration
+from edgetender.cli.broker import Broker, broker_options, duration
 from edgetender.cli.fleet_source import heard, hub_option
 from edgetender.cli.group import Group
 from edgetender.cli.output import Exit, Session, Style, options, say, table
@@ -39,7 +39,7 @@ def fleet() -> None:
 
 @fleet.command()
 @options
-@broker_options(required=False)
+@broker_options
 @hub_option
 @click.option(
     "--wait",
@@ -57,11 +57,7 @@ def fleet() -> None:
 @click.pass_obj
 def status(
     session: Session,
-    broker: str | None,
-    ca: Path | None,
-    certificate: Path | None,
-    key: Path | None,
-    username: str | None,
+    broker: Broker | None,
     hub: str | None,
     wait_s: float,
     exit_code: bool,
@@ -78,7 +74,7 @@ def status(
     members = _members(group, store)
     found = Fleet(SystemClock())
     words: list[str] = []
-    hearing, endpoint = heard(broker, ca, certificate, key, username, hub, found, words.append)
+    hearing, endpoint = heard(broker, hub, found, words.append)
     with hearing:
         deadline = session.monotonic() + wait_s
         before = -1
@@ -142,7 +138,7 @@ def _row(one: Any, now: datetime, style: Style) -> tuple[str, ...]:
 
 
 @fleet.command()
-@broker_options(required=False)
+@broker_options
 @hub_option
 @click.option(
     "--listen",
@@ -151,11 +147,7 @@ def _row(one: Any, now: datetime, style: Style) -> tuple[str, ...]:
     help="Where people look, and Prometheus asks for /metrics.",
 )
 def serve(
-    broker: str | None,
-    ca: Path | None,
-    certificate: Path | None,
-    key: Path | None,
-    username: str | None,
+    broker: Broker | None,
     hub: str | None,
     listen: str,
 ) -> Exit:
@@ -173,7 +165,7 @@ def serve(
             f"{listen!r} is no address; write it like 127.0.0.1:9787", param_hint="--listen"
         )
     found = Fleet(SystemClock())
-    hearing, endpoint = heard(broker, ca, certificate, key, username, hub, found, say)
+    hearing, endpoint = heard(broker, hub, found, say)
     try:
         answering = FleetServer(found, host.strip("[]") or "127.0.0.1", int(port))
     except OSError as error:

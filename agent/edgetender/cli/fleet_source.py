@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import click
 
-from edgetender.cli.broker import broker_settings
+from edgetender.cli.broker import Broker
 
 if TYPE_CHECKING:
     from edgetender.fleet.devices import Fleet
@@ -39,24 +38,19 @@ def hub_service(address: str) -> HubService:
 
 
 def heard(
-    broker: str | None,
-    ca: Path | None,
-    certificate: Path | None,
-    key: Path | None,
-    username: str | None,
+    broker: Broker | None,
     hub: str | None,
     fleet: Fleet,
     say: Callable[[str], None],
 ) -> tuple[AbstractContextManager[Hearing], str]:
     """What keeps *fleet* up to date within a `with` block, and its address. Raises ConfigInvalid."""
-    if broker is None and hub is None:
-        raise click.UsageError("name where devices report: a --broker, or a --hub")
     if hub is not None:
         from edgetender.fleet.polling import Poller
 
         service = hub_service(hub)
         return Poller(service, fleet, say), service.endpoint
+    if broker is None:
+        raise click.UsageError("name where devices report: a --broker, or a --hub")
     from edgetender.fleet.listening import Listener
 
-    settings = broker_settings(str(broker), ca, certificate, key, username)
-    return Listener(settings, fleet, say), settings.endpoint
+    return Listener(broker, fleet, say), broker.endpoint

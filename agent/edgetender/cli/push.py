@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from edgetender.cli.broker import broker_options, broker_settings, duration
+from edgetender.cli.broker import Broker, broker_options, duration
 from edgetender.cli.fleet_source import hub_option, hub_service
 from edgetender.cli.manifest_file import FILE, ManifestFile
 from edgetender.cli.output import Exit, Session, options, say, say_problems
@@ -60,7 +60,7 @@ def _devices(targets: Iterable[str], store: Path | None) -> tuple[str, ...]:
     metavar="device:NAME|group:NAME",
     help="For a manifest; may be repeated; the groups are those of `edgetender model deploy`.",
 )
-@broker_options(required=False)
+@broker_options
 @hub_option
 @click.option("--version", type=click.IntRange(1), help="Of an IoT Edge deployment, which has none itself.")
 @click.option("--now", is_flag=True, help="As if it said update.now: no window and no module is waited for.")
@@ -76,11 +76,7 @@ def push(
     session: Session,
     file: Path,
     targets: tuple[str, ...],
-    broker: str | None,
-    ca: Path | None,
-    certificate: Path | None,
-    key: Path | None,
-    username: str | None,
+    broker: Broker | None,
     hub: str | None,
     version: int | None,
     now: bool,
@@ -105,20 +101,16 @@ def push(
         return send_image(session, str(file), store)
     if not targets and not file.exists() and str(file) != "-":
         raise NotFound(f"cannot push {file}: there is no such file")
-    if not targets or (broker is None and hub is None):
+    upstream: Upstream | None = broker if hub is None else hub_service(hub)
+    if not targets or upstream is None:
         said = "a manifest goes to a device: name it by --to, and its broker by --broker, or its hub by --hub"
         raise click.UsageError(said)
     devices = _devices(targets, store)
-    settings: Upstream
-    if hub is not None:
-        settings = hub_service(hub)
-    else:
-        settings = broker_settings(str(broker), ca, certificate, key, username)
     document = ManifestFile(FILE.convert(file, None, click.get_current_context()))
     with document.faults_located():
         if (root := document.root) is not None:
             roots = [
-                _root(session, settings, device, root.version, document.wire(), timeout_s, follow=follow)
+                _root(session, upstream, device, root.version, document.wire(), timeout_s, follow=follow)
                 for device in devices
             ]
             return worst(roots)
@@ -132,7 +124,7 @@ def push(
         body = canonical(manifest) if now else document.wire(number)
     trace = new_traceparent()
     told = [
-        deliver(session, settings, device, manifest, body, timeout_s=timeout_s, follow=follow, trace=trace)
+        deliver(session, upstream, device, manifest, body, timeout_s=timeout_s, follow=follow, trace=trace)
         for device in devices
     ]
     if not session.for_people:
