@@ -19,7 +19,6 @@ from edgetender_scoring.outcome import Handler, Outcome, message
 log = logging.getLogger("edgetender_scoring")
 
 _ROW = 16  # calls as brief as the loop's own, until it stands by for them
-_STAND_BY_S = 0.002  # how long the loop then leaves its connections alone
 _STOP_S = 5.0  # what a stopped call gets to come back
 _NO_JOBS: list[Job] = []
 _STUCK_PER_THREAD = 8  # beyond it a replacement would only be the next to be stuck
@@ -48,7 +47,8 @@ class Pool:
 
     A call past *timeout_ms* is answered at once. Where the handler can, it stops the call; else its thread is
     given up (native code cannot be stopped from outside) and replaced, so that one stuck request does not cost
-    the service. *batch_wait_s*: how long a thread waits for more to make a batch of.
+    the service. *batch_wait_s*: how long a thread waits for more to make a batch of; *stand_by_s*: how long the
+    loop leaves its connections alone at a time, while calls are brief.
     """
 
     def __init__(
@@ -57,9 +57,10 @@ class Pool:
         timeout_ms: int,
         batched: Callable[[int], None],
         batch_wait_s: float = 0.0,
+        stand_by_s: float = 0.002,
     ) -> None:
         self._loop, self._timeout_ms, self._batched = loop, timeout_ms, batched
-        self._batch_wait_s = batch_wait_s
+        self._batch_wait_s, self._stand_by_s = batch_wait_s, stand_by_s
         self._here = Here(loop, self._answer, batched)
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._done: deque[Done] = deque()
@@ -132,7 +133,7 @@ class Pool:
         """
         self._standing_by = True
         self._deliver()  # after which a thread that has done something releases the lock
-        if not self._heard.acquire(timeout=_STAND_BY_S) and not self._done:
+        if not self._heard.acquire(timeout=self._stand_by_s) and not self._done:
             self._brief_calls = 0
         self._standing_by = False
         self._deliver()

@@ -7,7 +7,6 @@ import time
 
 import pytest
 
-from edgetender_scoring import workers
 from edgetender_scoring.message import Request
 from edgetender_scoring.outcome import Outcome
 from edgetender_scoring.workers import Pool
@@ -43,9 +42,9 @@ def score(pool, handler, body):
     return future
 
 
-def on_a_pool(threads, work):
+def on_a_pool(threads, work, **more):
     async def main():
-        pool = Pool(asyncio.get_running_loop(), 20_000, lambda _: None)
+        pool = Pool(asyncio.get_running_loop(), 20_000, lambda _: None, **more)
         pool.grow(threads)
         handler = Handler()
         try:
@@ -73,9 +72,7 @@ def test_a_quick_answer_does_not_wait_for_the_slow_call_behind_it(turn):
     on_a_pool(1, work)
 
 
-def test_the_loop_stands_by_for_brief_calls_and_turns_away_from_a_long_one(monkeypatch):
-    monkeypatch.setattr(workers, "_STAND_BY_S", 0.3)
-
+def test_the_loop_stands_by_for_brief_calls_and_turns_away_from_a_long_one():
     async def work(pool, handler):
         for _ in range(40):
             await score(pool, handler, b"x")
@@ -88,7 +85,7 @@ def test_the_loop_stands_by_for_brief_calls_and_turns_away_from_a_long_one(monke
         handler.gate.set()
         assert (await slow).body == b"wait"
 
-    on_a_pool(1, work)
+    on_a_pool(1, work, stand_by_s=0.3)
 
 
 def test_nobody_is_called_for_a_client_that_has_gone():
