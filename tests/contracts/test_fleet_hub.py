@@ -237,3 +237,18 @@ def test_a_device_s_own_connection_string_is_refused_without_being_printed() -> 
         policy_in("HostName=hub.example;DeviceId=cam7;SharedAccessKey=canary-41c0ffee")
     assert "shared access policy" in str(refused.value)
     assert "canary" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "address", ["https://hub.example:99999", "https://hub.example:x", "https://[hub", "hub"]
+)
+def test_what_is_no_address_of_a_hub_is_refused_before_it_is_asked(address: str) -> None:
+    with pytest.raises(ConfigInvalid, match="is no hub: write it like"):
+        HubService(address, None)
+
+
+def test_a_key_that_is_not_base64_is_refused_without_being_printed() -> None:
+    with pytest.raises(ConfigInvalid) as refused:
+        policy_in("HostName=hub.example;SharedAccessKeyName=fleet;SharedAccessKey=canary-41c0ffee")
+    assert "SharedAccessKey is no base64" in str(refused.value)
+    assert "canary" not in str(refused.value)

@@ -147,3 +147,12 @@ def test_an_iot_hub_needs_something_to_identify_itself_with(tmp_path):
     (tmp_path / "c.toml").write_text(certificate)
     with pytest.raises(ConfigInvalid, match=r"transport\.host is missing"):
         load(tmp_path / "c.toml")
+
+
+@pytest.mark.parametrize("address", ["http://a.example:99999", "https://a.example:x", "https://[a"])
+def test_a_port_that_is_none_is_found_before_anything_connects(tmp_path: Path, address: str) -> None:
+    file = tmp_path / "c.toml"
+    file.write_text(
+        f'[events]\nwebhook = "{address}"\n[telemetry]\notlp = "{address}"\n[engine]\nsocket = "{address}"\n'
+    )
+    assert faults(file, {}) == [(f"{file}:{line}", "config.value") for line in (2, 4, 6)]

@@ -23,7 +23,7 @@ Place = Annotated[Path, values.path]
 MaybePlace = Annotated[Path | None, values.path]
 Engine = Annotated[
     str,
-    values.matching(r"unix:///.+|tcp://.+|https?://.+", "engine address like unix:///var/run/docker.sock"),
+    values.url(r"unix:///.+|tcp://.+|https?://.+", "engine address like unix:///var/run/docker.sock"),
 ]
 
 

@@ -29,7 +29,7 @@ class TelemetrySettings:
     ] = False
     otlp: Annotated[
         str,
-        values.matching(r"(https?://[^/?#@\s]+)?", "URL of a collector"),
+        values.url(r"(https?://[^/?#@\s]+)?", "URL of a collector"),
         "https://collector.example:4318; an extra",
     ] = ""
     otlp_credential: Annotated[Text, "whose username and password the collector asks for (Basic)"] = ""
@@ -42,7 +42,7 @@ class EventsSettings:
 
     webhook: Annotated[
         str,
-        values.matching(r"(https?://[^/?#@\s]+(/[^?#\s]*)?)?", "URL without a query"),
+        values.url(r"(https?://[^/?#@\s]+(/[^?#\s]*)?)?", "URL without a query"),
         "https://hooks.example/line3; each event is posted there, in its order",
     ] = ""
     webhook_credential: Annotated[Text, "whose username and password it asks for (Basic)"] = ""

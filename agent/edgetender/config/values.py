@@ -12,6 +12,7 @@ from datetime import UTC, tzinfo
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from edgetender.model.window import Window, window_of
 
@@ -38,6 +39,22 @@ def matching(pattern: str, what: str) -> Check:
         if not re.fullmatch(pattern, text(value)):
             raise ValueError(f"{value!r} is no {what}")
         return str(value)
+
+    check.__doc__ = what
+    return check
+
+
+def url(pattern: str, what: str) -> Check:
+    """An address of that shape whose host and port can be asked."""
+    shaped = matching(pattern, what)
+
+    def check(value: Any) -> str:
+        found = str(shaped(value))
+        try:
+            _ = urlsplit(found).port
+        except ValueError as error:
+            raise ValueError(f"{value!r} is no {what}: {error}") from error
+        return found
 
     check.__doc__ = what
     return check

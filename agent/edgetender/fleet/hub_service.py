@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import http.client
 import json
 import time
@@ -37,12 +39,14 @@ class HubService:
     """
 
     def __init__(self, address: str, policy: Policy | None) -> None:
-        url = urlsplit(address)
-        self._host, self._local = url.hostname or "", url.scheme == "http"
+        try:
+            url = urlsplit(address)
+            self._host, self._port, self._local = url.hostname or "", url.port, url.scheme == "http"
+        except ValueError as error:
+            raise _no_hub(address) from error
         if (self._host not in _LOCAL) if self._local else (url.scheme != "https" or not self._host):
-            said = "write it like https://NAME.azure-devices.net"
-            raise ConfigInvalid((Problem("--hub", "config.value", f"{address!r} is no hub: {said}"),))
-        self._port, self._policy = url.port, policy
+            raise _no_hub(address)
+        self._policy = policy
         self.endpoint = address
 
     def twins(self) -> Iterator[Mapping[str, Any]]:
@@ -97,11 +101,21 @@ class HubService:
         return {"Authorization": f"{token}&skn={quote(self._policy.name, safe='')}"}
 
 
+def _no_hub(address: str) -> ConfigInvalid:
+    said = "write it like https://NAME.azure-devices.net"
+    return ConfigInvalid((Problem("--hub", "config.value", f"{address!r} is no hub: {said}"),))
+
+
 def policy_in(connection: str) -> Policy:
     """What a hub's connection string says of who we are. Raises ConfigInvalid."""
     parts = dict(one.partition("=")[::2] for one in connection.strip().split(";"))
     try:
-        return Policy(parts["SharedAccessKeyName"], Secret(parts["SharedAccessKey"]))
+        name, key = parts["SharedAccessKeyName"], parts["SharedAccessKey"]
+        base64.b64decode(key, validate=True)
     except KeyError as missing:
         said = f"{missing} is missing; it is the connection string of a shared access policy, not of a device"
-        raise ConfigInvalid((Problem("EDGETENDER_HUB_CONNECTION", "config.value", said),)) from None
+    except binascii.Error:
+        said = "its SharedAccessKey is no base64; is a part of it missing?"
+    else:
+        return Policy(name, Secret(key))
+    raise ConfigInvalid((Problem("EDGETENDER_HUB_CONNECTION", "config.value", said),))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
+from urllib.parse import urlsplit
 
 from edgetender.codec import canonical, sha256_hex
 from edgetender.errors import ManifestInvalid, Problem
@@ -52,7 +53,7 @@ def manifest_in(desired: Mapping[str, Any]) -> bytes | Reference | Artifact | No
     digest = wanted.get("sha256")
     if "url" in wanted:
         url = wanted["url"]
-        if not isinstance(url, str) or not url.startswith("https://") or not isinstance(digest, str):
+        if not isinstance(url, str) or not _is_https(url) or not isinstance(digest, str):
             _refuse(
                 "deployment.url", "twin.reference", "must be an https:// address, with the sha256 beside it"
             )
@@ -68,6 +69,14 @@ def manifest_in(desired: Mapping[str, Any]) -> bytes | Reference | Artifact | No
     if sha256_hex(body) != digest:
         _refuse("deployment.sha256", "twin.digest", "is not that of the chunks, joined as they stand")
     return body
+
+
+def _is_https(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme == "https" and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is none, half an IPv6 address
+        return False
 
 
 def _artifact(reference: Any, credential: Any) -> Artifact:
