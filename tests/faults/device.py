@@ -168,6 +168,13 @@ level = "DEBUG"
             return None
         return found
 
+    def decided(self, number: int) -> str:
+        """What is said of that delivery; nothing while it is not decided, or nobody answers."""
+        try:
+            return str(self.client.document(f"/v1/decisions/{number}").get("description", ""))
+        except (Unreachable, Answered, ValueError):
+            return ""
+
     def say(
         self, target: str, body: bytes, again: Callable[[], None], within_s: float = 15.0 * PATIENCE
     ) -> int:

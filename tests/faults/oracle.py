@@ -31,6 +31,7 @@ class Oracle:
         self._floor = 0
         self._judged = 0
         self.acknowledged: list[int] = []
+        self.refused: list[int] = []  # of those, with the reason that the engine could not be asked
         self.slowest_answer_s = 0.0
         self.violations: list[str] = []
         self._engine.changed = self.watch
@@ -89,7 +90,9 @@ class Oracle:
             self._say(f"I1: {len(ours)} containers are left of {len(wanted)} modules")
         self.look_at_disk()
         store, _ = SqliteStore.open(self._device.state / "state.db")
-        lost = [number for number in self.acknowledged if store.decision(number) is None]
+        decided = {number: store.decision(number) for number in self.acknowledged}
+        self.refused = [n for n, one in decided.items() if one is not None and is_refusal(one.description)]
+        lost = [number for number, one in decided.items() if one is None]
         if lost or store.deliveries():
             self._say(f"I3: what was acknowledged was never decided: {lost} {store.deliveries()}")
         store.close()
@@ -126,6 +129,11 @@ class Oracle:
     def _say(self, violation: str) -> None:
         if violation not in self.violations:
             self.violations.append(violation)
+
+
+def is_refusal(description: str) -> bool:
+    """Whether a restart was refused because nobody knew what runs: whoever asked was told so."""
+    return "no container of that module; " in description
 
 
 def count(engine: ScriptedEngine, verb: str, module: str) -> int:

@@ -15,7 +15,7 @@ from edgetender.engine.labels import DEVICE as DEVICE_LABEL
 from edgetender.engine.labels import MODULE
 from tests.faults.device import PATIENCE, Device, Zygote
 from tests.faults.docker_world import Cut, World
-from tests.faults.oracle import Oracle, count, timed
+from tests.faults.oracle import Oracle, count, is_refusal, timed
 
 END_S = 20.0 * PATIENCE  # then it is stuck
 STRANGER = "f" * 64
@@ -122,9 +122,9 @@ class Stage:
     ) -> None:
         """A wish has its effect once (I5), nobody is blamed for our stops, who is not concerned is left alone."""
         engine = self.device.engine
-        asked = len(oracle.acknowledged) if story.name == "restart" else 0
+        asked = len(oracle.acknowledged) - len(oracle.refused) if story.name == "restart" else 0
         starts = count(engine, "start", "scorer")
-        if story.name == "restart" and not 1 <= starts <= asked + (1 if interrupted else 0):
+        if story.name == "restart" and not min(asked, 1) <= starts <= asked + (1 if interrupted else 0):
             oracle.violations.append(f"I5: {starts} restarts for {asked} wishes")
         counted = sum(one["restarts"] for one in status["modules"]) if status is not None else 0
         if counted > (starts if story.name == "restart" else 0):
@@ -145,11 +145,11 @@ class Stage:
                 began = time.monotonic()
             status, took_s = timed(device)
             oracle.answered(status, took_s, time.monotonic() - began)
-            if status is not None and self._is_over(story, status) and point.over(device):
+            if status is not None and self._is_over(story, status, oracle) and point.over(device):
                 return time.monotonic() - began, status
         return time.monotonic() - began, None
 
-    def _is_over(self, story: Story, status: dict[str, Any]) -> bool:
+    def _is_over(self, story: Story, status: dict[str, Any], oracle: Oracle) -> bool:
         wanted = {module: self.images[name] for module, name in story.modules.items()}
         if story.name == "missing-image":  # its candidate waits for ever
             done = status["candidate"] == story.wish[1]["version"] and status["version"] == story.version
@@ -158,7 +158,8 @@ class Stage:
             done = done and status["lastDesiredStatus"]["code"] == story.code
         there = {one["name"]: one["image"] for one in status["modules"] if one["state"] == "running"}
         if story.name == "restart":
-            done = done and count(self.device.engine, "start", "scorer") > 0
+            said = map(self.device.decided, oracle.acknowledged)
+            done = done and (count(self.device.engine, "start", "scorer") > 0 or all(map(is_refusal, said)))
         with self.device.engine.lock:  # the daemon may be changing it
             ours = list(self.device.engine.world.containers.values())
         tidy = sum(1 for one in ours if one["Config"]["Labels"].get(MODULE) and one["Id"] != STRANGER)
