@@ -9,14 +9,16 @@ from typing import Any
 import pytest
 
 from edgetender.decide.intake import digest, entry_of
+from edgetender.decide.stride import pull_key
 from edgetender.errors import ManifestInvalid, Problem
 from edgetender.model.examined import AS_IT_IS, Examined
-from edgetender.model.ledger import Ledger
+from edgetender.model.ledger import Attempt, Ledger
 from edgetender.model.observed import Observed
 from edgetender.model.policy import Images, Policy
 from edgetender.model.reading import read_manifest
 from tests.builders.ledgers import container, holding, looked, target
-from tests.builders.manifests import delivery, manifest, module, slot
+from tests.builders.manifests import SCORER, delivery, manifest, module, slot
+from tests.fakes.clock import NOON
 
 ONE, TWO, THREE = manifest(1), manifest(2, scorer=module(env={"V": "2"})), manifest(3, new=module())
 SERVING = looked(container(target(ONE).spec("scorer")))
@@ -91,6 +93,38 @@ def test_a_wish_of_another_kind_is_refused():
     assert (
         decided({}, "dance", holding(ONE)).decision.description == "cannot do 'dance': unknown to this agent"
     )
+
+
+# --- what could not be pulled
+
+
+def failed_pulls() -> dict[str, Attempt]:
+    refused = Attempt(9, NOON, "registry.unauthorized", "no")
+    return {
+        pull_key("r/a:1"): refused,
+        pull_key("r/b:1"): replace(refused, asked_s=600.0),
+        "run:scorer:0123456789ab": refused,
+    }
+
+
+@pytest.mark.parametrize(("wish", "kind"), [(THREE, "manifest"), ({}, "rollback")])
+def test_who_sends_a_manifest_or_goes_back_waits_for_no_pull_s_back_off_but_as_long_as_a_registry_asked(
+    wish, kind
+):
+    ledger = decided(wish, kind, replace(holding(TWO), attempts=failed_pulls())).ledger
+    assert list(ledger.attempts) == [pull_key("r/b:1"), "run:scorer:0123456789ab"]
+
+
+def test_a_manifest_that_is_refused_has_nothing_pulled_sooner():
+    ledger = decided(ONE, "manifest", replace(holding(TWO), attempts=failed_pulls())).ledger
+    assert ledger.attempts == failed_pulls()
+
+
+def test_forgetting_what_a_module_failed_at_is_also_of_its_pulls():
+    mine = pull_key(SCORER)
+    ledger = replace(holding(ONE), attempts={**failed_pulls(), mine: failed_pulls()[pull_key("r/b:1")]})
+    after = decided({"module": "scorer", "action": "forget"}, "variant", ledger).ledger
+    assert list(after.attempts) == [pull_key("r/a:1"), pull_key("r/b:1")]
 
 
 # --- rollback

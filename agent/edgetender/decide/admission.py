@@ -9,6 +9,7 @@ from typing import Any
 from edgetender.codec import MAX_BYTES, canonical, decode, sha256_hex
 from edgetender.convert.iotedge import delivered
 from edgetender.decide.policing import violations
+from edgetender.decide.stride import fetch_anew
 from edgetender.decide.trusting import floor_of, forgotten, misdirected, trusted_time, unbelievable
 from edgetender.errors import ManifestInvalid, Problem
 from edgetender.model.examined import AS_IT_IS, Examined
@@ -135,7 +136,10 @@ def _epoch(examined: Examined, ledger: Ledger) -> int:
 
 
 def take(ledger: Ledger, admission: Admission) -> Ledger:
-    """The ledger after *admission*; a slot becomes the candidate, what was candidate before is superseded."""
+    """The ledger after *admission*; a slot becomes the candidate, what was candidate before is superseded.
+
+    What could not be pulled is tried at once.
+    """
     if admission.seen:
         return ledger
     ledger = replace(ledger, desired=admission.desired)
@@ -149,6 +153,7 @@ def take(ledger: Ledger, admission: Admission) -> Ledger:
         floor_epoch=admission.slot.epoch,
         trusted_at=admission.trusted_at or ledger.trusted_at,
         settling_since=None,
+        attempts=fetch_anew(ledger.attempts),
     )
 
 

@@ -11,6 +11,7 @@ from edgetender.decide.admission import admit, take
 from edgetender.decide.changes import changes, summary
 from edgetender.decide.pausing import KINDS, pausing_wish
 from edgetender.decide.policing import violations
+from edgetender.decide.stride import fetch_anew
 from edgetender.decide.verdict import condemn
 from edgetender.decide.wishes import floor_wish, variant_wish
 from edgetender.errors import ManifestInvalid
@@ -146,6 +147,7 @@ def _rollback(
         candidate=None if is_current else slot,
         condemned=condemned,
         settling_since=None,
+        attempts=fetch_anew(ledger.attempts),
         passage=Passage(slot.sha256, hurry=True),  # a person who goes back does not mean tonight
         desired=Desired(left.version, DesiredCode.ROLLED_BACK, by, now, trace=left.trace, epoch=left.epoch)
         if left

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from edgetender.decide.backoff import due_at, is_due
-from edgetender.model.ledger import Ledger
+from edgetender.model.ledger import Attempt, Ledger
 from edgetender.model.observed import Container, Observed, Status
 from edgetender.model.plan import Remove, Step, Stop
 from edgetender.model.target import ContainerSpec, Target
@@ -19,6 +19,15 @@ _GRACE_S = 10.0  # of what the target no longer has
 def pull_key(reference: str) -> str:
     """The name of pulling *reference* in the ledger's attempts."""
     return f"pull:{reference}"
+
+
+def fetch_anew(attempts: Mapping[str, Attempt]) -> dict[str, Attempt]:
+    """*attempts* without the failed pulls that only wait for their own back-off.
+
+    Whoever sends a manifest may have repaired what those failed at: a credential, a right, a missing image. What a
+    registry asked for (its Retry-After) still holds: a whole fleet is told at once.
+    """
+    return {key: one for key, one in attempts.items() if one.asked_s or not key.startswith(pull_key(""))}
 
 
 def image_key(name: str) -> str:

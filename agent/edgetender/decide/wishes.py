@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from edgetender.decide.stride import pull_key
 from edgetender.model.ledger import Decision, Delivery, Ledger
 from edgetender.model.manifest import MAX_VERSION, Manifest
 
@@ -37,7 +38,7 @@ def variant_wish(
             kept = tuple(
                 d for d in ledger.demotions if d.module != module or variant not in (None, d.variant)
             )
-            after = replace(ledger, demotions=kept, attempts=_without(ledger, module))
+            after = replace(ledger, demotions=kept, attempts=_without(ledger, manifest, module))
             said = f"what {module} failed at is forgotten"
     return _anew(after, module), Decision(delivery.id, 200, said)
 
@@ -54,11 +55,12 @@ def floor_wish(delivery: Delivery, wish: dict[str, Any], ledger: Ledger) -> tupl
     return replace(ledger, floor=floor, floor_sha256=""), Decision(delivery.id, 200, said)
 
 
-def _without(ledger: Ledger, module: str) -> dict[str, Any]:
+def _without(ledger: Ledger, manifest: Manifest, module: str) -> dict[str, Any]:
+    pulls = {pull_key(variant.image) for variant in manifest.modules[module].choices}
     return {
         key: one
         for key, one in ledger.attempts.items()
-        if not key.startswith((f"run:{module}:", f"front:{module}:"))
+        if key not in pulls and not key.startswith((f"run:{module}:", f"front:{module}:"))
     }
 
 
