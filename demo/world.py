@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 REPOSITORY = Path(__file__).resolve().parents[1]
 EXAMPLE = REPOSITORY / "modules/scoring/examples/diabetes"
 HOST_PORT = 6789
-ROLE = "io.edgetender.role"  # what a container of the agent's own says; a module's has none
+ROLE = "io.edgetender.role"  # what a container of the agent's own says; a module's is empty
 USER, PASSWORD = "line3", "correct horse battery staple"  # of a registry that lives for minutes, on loopback
 
 
@@ -60,7 +60,7 @@ class World:
         labels = [f"{LABEL}={DEVICE}", *([f"io.edgetender.module={module}"] if module else [])]
         with client(self.engine) as opened:
             found = opened.containers.list(all=all_states, filters={"label": labels}, ignore_removed=True)
-            return [container.attrs for container in found if ROLE not in container.labels]
+            return [container.attrs for container in found if not container.labels.get(ROLE)]
 
     def fronts(self, module: str) -> list[Any]:
         """The containers that hold the module's host ports for it; none where it holds them itself."""

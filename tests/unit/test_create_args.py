@@ -42,6 +42,9 @@ def test_a_full_spec_has_every_field_in_its_place() -> None:
         "io.edgetender.version": "4",
         "io.edgetender.spec": FULL.digest,
         "io.edgetender.image": FULL.image,
+        "io.edgetender.role": "",
+        "io.edgetender.secrets": "",
+        "io.edgetender.streams": "",
     }
     assert body["HostConfig"] == {
         "RestartPolicy": {"Name": "no"},

@@ -77,7 +77,7 @@ class DockerEngine:
     def containers(self) -> tuple[Container, ...]:
         def look(client: docker.APIClient) -> tuple[Container, ...]:
             listed = client.containers(all=True, filters={"label": f"{DEVICE}={self._device}"})
-            modules = [entry["Id"] for entry in listed if ROLE not in entry["Labels"]]
+            modules = [entry["Id"] for entry in listed if not entry["Labels"].get(ROLE)]
             found = (inspected(client, container) for container in modules)
             return tuple(readings.container(one) for one in found if one is not None)
 
@@ -119,7 +119,7 @@ class DockerEngine:
         with self._asking(f"start container {container[:12]}") as client:
             ours = self._require_ours(client, container)
             marks, name = ours["Config"]["Labels"], ours["Name"].lstrip("/")
-            if SECRETS in marks:  # they were in memory: a device that came up has none yet
+            if marks.get(SECRETS):  # they were in memory: a device that came up has none yet
                 self._handed(name, marks[SECRETS].split(","))
             self._door(name, marks.get(MODULE, ""), streams_of(marks))
             if ours["State"].get("Paused"):
@@ -135,9 +135,9 @@ class DockerEngine:
     def remove(self, container: str) -> None:
         with contextlib.suppress(NotFound), self._asking(f"remove container {container[:12]}") as client:
             ours = self._require_ours(client, container)
-            if self._secrets is not None and SECRETS in ours["Config"]["Labels"]:
+            if self._secrets is not None and ours["Config"]["Labels"].get(SECRETS):
                 self._secrets.clear(ours["Name"].lstrip("/"))
-            if self._doors is not None and STREAMS in ours["Config"]["Labels"]:
+            if self._doors is not None and ours["Config"]["Labels"].get(STREAMS):
                 self._doors.close(ours["Name"].lstrip("/"))
             try:
                 client.remove_container(container, v=True, force=True)  # v: anonymous volumes, not named ones

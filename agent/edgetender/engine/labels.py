@@ -14,9 +14,9 @@ VARIANT = "io.edgetender.variant"
 VERSION = "io.edgetender.version"
 SPEC = "io.edgetender.spec"
 IMAGE = "io.edgetender.image"
-SECRETS = "io.edgetender.secrets"  # by name, with commas; absent: none
-STREAMS = "io.edgetender.streams"  # name=kind, with commas; absent: none
-ROLE = "io.edgetender.role"  # absent: a module's container
+SECRETS = "io.edgetender.secrets"  # by name, with commas; empty: none
+STREAMS = "io.edgetender.streams"  # name=kind, with commas; empty: none
+ROLE = "io.edgetender.role"  # empty: a module's container
 FRONT = "io.edgetender.front"  # on a front: the digest of what it was made of
 MECHANISM = "io.edgetender.mechanism"
 PORTS = "io.edgetender.ports"  # on a front: the host ports it holds, address:port/protocol with commas
@@ -27,8 +27,10 @@ _PREFIX = "edgetender-"
 
 
 def labels_of(spec: ContainerSpec, version: int, device: str) -> dict[str, str]:
-    """Everything `Container` is read back from, were the agent's own state lost."""
-    optional = {SECRETS: ",".join(spec.secrets), STREAMS: ",".join(map("=".join, spec.streams))}
+    """Everything `Container` is read back from, were the agent's own state lost.
+
+    Also what it has none of is said: a label that is left out is the image's to set.
+    """
     return {
         DEVICE: device,
         MODULE: spec.module,
@@ -36,7 +38,10 @@ def labels_of(spec: ContainerSpec, version: int, device: str) -> dict[str, str]:
         VERSION: str(version),
         SPEC: spec.digest,
         IMAGE: spec.image,
-    } | {label: names for label, names in optional.items() if names}
+        ROLE: "",
+        SECRETS: ",".join(spec.secrets),
+        STREAMS: ",".join(map("=".join, spec.streams)),
+    }
 
 
 def streams_of(marks: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
