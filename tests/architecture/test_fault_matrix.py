@@ -1,11 +1,13 @@
 """Which test shows which promise about bad manifests and about local attackers? One row each, and each is there.
 
-The rows V1 to V23 and L1 to L5 are those of the design's fault matrix; the counted promises are at the end.
+The rows V1 to V23 and L1 to L5 are those of the design's fault matrix; the counted promises are at the end. All
+others are in the table of `tests/faults/README.md`.
 """
 
 from __future__ import annotations
 
 import ast
+import re
 from functools import cache
 from pathlib import Path
 
@@ -178,6 +180,35 @@ def test_what_shows_it_is_there(row: str):
         if not (TESTS / file).exists() or name not in _functions(file):
             missing.append(test)
     assert missing == []
+
+
+# --- the other rows: crashes, disks, images, containers, the network
+
+_MATRIX = {"K": 11, "D": 7, "R": 6, "C": 8, "Q": 11}
+
+
+@cache
+def _table() -> dict[str, str]:
+    """What shows it, by row."""
+    lines = (TESTS / "faults/README.md").read_text().splitlines()
+    found = (re.match(r"\| ([KDRCQ]\d+(?:, [KDRCQ]\d+)*) \| .* \| (.*) \|$", line) for line in lines)
+    return {row: match[2] for match in found if match for row in match[1].split(", ")}
+
+
+def test_every_other_row_is_in_the_table_in_its_order():
+    assert list(_table()) == [
+        f"{part}{number}" for part, rows in _MATRIX.items() for number in range(1, rows + 1)
+    ]
+
+
+@pytest.mark.parametrize("row", [f"{part}{n}" for part, rows in _MATRIX.items() for n in range(1, rows + 1)])
+def test_the_table_names_what_there_is(row: str):
+    named = re.findall(r"`([\w/]+\.py)(?:::(\w+))?`", _table()[row])
+    assert named
+    for file, name in named:
+        path = file if "/" in file else f"faults/{file}"
+        assert (TESTS / path).exists(), file
+        assert not name or name in _functions(path), name
 
 
 # --- what was promised by number

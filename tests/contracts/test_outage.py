@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -10,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from edgetender.errors import LinkDown
 from edgetender.model.pacing import Bucket, take
+from edgetender.model.upstream import Message
 from edgetender.store.outbox import SqliteOutbox
 from edgetender.uplink import Uplink
 from tests.fakes.clock import FakeClock
@@ -94,6 +97,46 @@ def test_a_day_at_a_message_a_second_is_delivered_whole_and_in_order(disk: Path)
     assert len(arrived) - DAY_S <= DAY_S * 0.001
     figures = site.outbox.figures()
     assert (figures.accepted, figures.delivered, figures.queued, figures.dropped) == (DAY_S, DAY_S, 0, 0)
+    site.outbox.close()
+
+
+class Flapping(FakeTransport):
+    """The link ends after *lasts* messages; the far side has the last one, its acknowledgement is lost."""
+
+    lasts = 0
+
+    def send(self, message: Message, *, timeout_s: float) -> None:
+        super().send(message, timeout_s=timeout_s)
+        self.lasts -= 1
+        if self.lasts <= 0:
+            self.go_down()
+            raise LinkDown("cut before the acknowledgement")
+
+
+def test_a_link_that_flaps_three_hundred_times_loses_nothing_and_repeats_only_what_was_not_acknowledged(
+    tmp_path: Path,
+) -> None:
+    site, draw, number, cut = Site(tmp_path / "queue.db"), random.Random(3), 0, 0
+    site.transport = link = Flapping(clock=site.clock, up=False)
+    site.uplink = Uplink(link, site.outbox, site.stopping, clock=site.clock)
+    for _ in range(300):
+        for _ in range(draw.randrange(6)):
+            site.outbox.append("telemetry/device", b"%d" % number, site.clock.now())
+            number += 1
+        link.lasts = draw.randrange(1, 6)
+        link.come_up()
+        try:
+            site.drain()
+        except LinkDown:
+            cut += 1
+        link.go_down()
+        site.clock.advance(2)
+    link.lasts = number
+    link.come_up()
+    site.drain()
+    arrived = site.numbers("device")
+    assert list(dict.fromkeys(arrived)) == list(range(number))
+    assert len(arrived) - number == cut > 100
     site.outbox.close()
 
 

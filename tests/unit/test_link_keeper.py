@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import random
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -71,6 +73,23 @@ def test_waits_are_drawn_from_nothing_to_the_ceiling(made: Callable[..., Bench])
     bench = made(refuse)
     bench.run()
     assert bench.ceilings[:9] == [1, 2, 4, 8, 16, 32, 64, 120, 120]
+
+
+def back_after(outage_s: float, draw: random.Random) -> float:
+    """Seconds after the far side's return until one device that lost it with all others is back."""
+    now, failures = 0.0, 0
+    while now < outage_s:
+        failures += 1
+        now += draw.uniform(0.0, ceiling_s(failures, 120.0))
+    return now - outage_s
+
+
+@pytest.mark.parametrize("outage_s", [60, 600, 86_400])
+def test_of_a_fleet_that_lost_its_broker_at_once_few_are_back_in_any_second(outage_s: float) -> None:
+    draw = random.Random(outage_s)
+    back = [back_after(outage_s, draw) for _ in range(1000)]
+    assert max(Counter(map(int, back)).values()) <= 0.05 * len(back)
+    assert max(back) <= 120
 
 
 def test_a_connection_that_ends_at_once_counts_as_a_failure(made: Callable[..., Bench]) -> None:
