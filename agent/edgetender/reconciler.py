@@ -32,7 +32,7 @@ from edgetender.executor import Executor, Pulls
 from edgetender.memory import Memory
 from edgetender.model.gate import ALWAYS, Rules
 from edgetender.model.hardware import Hardware
-from edgetender.model.ledger import Ledger, Slot
+from edgetender.model.ledger import BY_ITSELF, Ledger, Slot
 from edgetender.model.observed import Observed
 from edgetender.model.plan import Plan, PullOutcome
 from edgetender.model.target import ContainerSpec, HealthSpec, Target
@@ -242,16 +242,17 @@ class Reconciler:
         candidate, accepted = before.candidate, before.accepted
         if candidate is None:
             return self._memory.keep(after)
-        ends: list[tuple[Slot, str]] = []
+        ends: list[tuple[Slot, str, str]] = []
         if isinstance(verdict, Accept):
-            ends.append((candidate, "running"))
+            ends.append((candidate, "running", ""))
             if accepted is not None and accepted.edition != candidate.edition:
-                ends.append((accepted, "superseded"))
+                ends.append((accepted, "superseded", ""))
         elif isinstance(verdict, RollBack) and after.candidate is None:
-            ends.append((candidate, f"rolled back: {verdict.reason}"))
+            ends.append((candidate, f"rolled back: {verdict.reason}", BY_ITSELF))
         at = self._clock.now()
         entries = [
-            replace(entry_of(slot, end, self._memory.changes_of(slot)), finished_at=at) for slot, end in ends
+            replace(entry_of(slot, end, self._memory.changes_of(slot)), finished_at=at, taken_back_by=by)
+            for slot, end, by in ends
         ]
         return self._memory.keep(after, entries)
 

@@ -16,7 +16,9 @@ def test_history_is_newest_first(shell):
 def test_one_version_is_told_in_full_with_its_events(shell, house, utc):
     parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
     why = "rolled back: module scorer: not ready: HTTP 503"
-    house.entries = (replace(house.entries[1], result=why, trace=parent, body="{}", epoch=1),)
+    house.entries = (
+        replace(house.entries[1], result=why, trace=parent, body="{}", epoch=1, taken_back_by="agent"),
+    )
     house.happened = [
         {"type": "module.state", "at": "2026-11-24T10:00:30.000Z", "module": "scorer", "version": 14, "state": "unhealthy"},
         {"type": "check.failed", "at": "2026-11-24T10:00:40.000Z", "check": "dns"},
@@ -34,6 +36,16 @@ def test_a_version_that_was_taken_back_has_its_story_pointed_to(shell, house):
     )
     last = shell.run("history").out.splitlines()[-1]
     assert last == "what became of version 14: edgetender history 14 --events"
+
+
+def test_history_says_who_had_the_last_word(shell, house):
+    newest, older = house.entries
+    house.entries = (
+        replace(newest, version=17, result="rolled back to version 14 by cli (uid 1000)", taken_back_by="cli (uid 1000)"),
+        replace(newest, version=16, result="rolled back: module scorer: not ready", taken_back_by="agent"),
+        replace(newest, epoch=2), older,
+    )  # fmt: skip
+    same("history-by", shell.run("history").transcript())
 
 
 def test_a_version_that_never_was_is_4_and_events_are_of_one_version(shell):

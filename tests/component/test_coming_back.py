@@ -43,9 +43,9 @@ def test_a_candidate_that_crashes_three_times_is_rolled_back_and_the_accepted_ve
     assert serving(loop) == before
     assert loop.last.ledger.desired.code == 417
     assert "exited with code 3" in loop.last.ledger.desired.description
-    assert [(e.version, e.result.split(":")[0]) for e in loop.store.history()] == [
-        (2, "rolled back"),
-        (1, "running"),
+    assert [(e.version, e.result.split(":")[0], e.by) for e in loop.store.history()] == [
+        (2, "rolled back", "agent"),
+        (1, "running", ""),
     ]
     loop.run(30)
     assert [c.image for c in loop.engine.containers()] == [SCORER]

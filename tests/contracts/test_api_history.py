@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from edgetender.clock import rfc3339
+from edgetender.model.ledger import BY_ITSELF
 from tests.fakes.clock import NOON
 from tests.fakes.house import HISTORY, FakeHouse
 from tests.services.api import served
@@ -34,6 +35,7 @@ def test_history_is_newest_first_and_as_long_as_asked(api):
         "deployment": "line3",
         "sha256": "b" * 64,
         "source": "cli (uid 0)",
+        "by": "uid 0",
         "receivedAt": "2026-11-24T10:00:00.000Z",
         "finishedAt": "2026-11-24T10:01:00.000Z",
         "result": "running",
@@ -42,6 +44,16 @@ def test_history_is_newest_first_and_as_long_as_asked(api):
     }
     assert document["versions"][0]["finishedAt"] is None
     assert len(api.ask("/v1/history?limit=1").document["versions"]) == 1
+
+
+def test_who_had_the_last_word_on_a_version_is_told(api, house):
+    newest, older = HISTORY
+    house.entries = (
+        replace(newest, version=17, taken_back_by="cli (uid 1000)"), replace(newest, version=16, taken_back_by=BY_ITSELF),
+        newest, older,
+    )  # fmt: skip
+    told = [entry["by"] for entry in api.ask("/v1/history").document["versions"]]
+    assert told == ["cli (uid 1000)", "agent", None, "uid 0"]
 
 
 def test_one_version_is_told_with_the_events_that_are_about_it_or_that_its_push_began(api, house):

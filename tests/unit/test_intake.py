@@ -145,6 +145,7 @@ def test_rolling_back_while_a_candidate_is_on_its_way_condemns_it_and_stays_at_t
     entry = intake.history[0]
     assert (entry.version, entry.changes) == (3, "+new -scorer")
     assert entry.result.startswith("rolled back to version 2 by mqtt")
+    assert entry.by == "mqtt"
 
 
 def test_rolling_back_past_the_accepted_version_condemns_the_candidate_too():

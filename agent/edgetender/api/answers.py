@@ -76,6 +76,7 @@ def _version(entry: HistoryEntry, known: Collection[Edition]) -> dict[str, Any]:
         "deployment": entry.deployment,
         "sha256": entry.sha256,
         "source": entry.source,
+        "by": entry.by or None,
         "receivedAt": rfc3339(entry.received_at),
         "finishedAt": _moment(entry.finished_at),
         "result": entry.result,

@@ -16,7 +16,7 @@ from edgetender.cli.output import Exit, Session, Style, options, table
 from edgetender.cli.words import ago
 from edgetender.model.trace import trace_id
 
-_HEADS = ("VERSION", "WHEN", "SOURCE", "RESULT", "CHANGES")
+_HEADS = ("VERSION", "WHEN", "SOURCE", "BY", "RESULT", "CHANGES")
 
 
 @click.command()
@@ -58,7 +58,8 @@ def history_lines(document: Any, now: datetime, style: Style) -> list[str]:
         (
             entry["name"],
             ago(entry["receivedAt"], now),
-            style.words(entry["source"]),
+            style.words(entry["source"].partition(" (")[0]),
+            style.words(_by(entry)),
             style.words(entry["result"]),
             style.words(entry["changes"]),
         )
@@ -82,6 +83,7 @@ def version_lines(one: Any, now: datetime, style: Style) -> list[str]:
         *([("why", why)] if why else []),
         ("received", f"{ago(one['receivedAt'], now)} ({one['receivedAt']})"),
         ("source", f"{one['source']}, {'signed' if one['signed'] else 'not signed'}"),
+        ("by", _by(one)),
         ("changes", one["changes"] or "-"),
         ("sha256", one["sha256"]),
         ("trace", trace_id(one["traceparent"] or "") or "-"),
@@ -89,6 +91,11 @@ def version_lines(one: Any, now: datetime, style: Style) -> list[str]:
     ]
     told = table([(name, style.words(text)) for name, text in rows], indent="  ")
     return [f"{one['deployment']} version {one['name']}", *told]
+
+
+def _by(one: Any) -> str:
+    """Who had the last word on it. Upstream names nobody, but what was signed shows that somebody was entitled."""
+    return one.get("by") or ("signed" if one.get("epoch") else "-")
 
 
 def events_of(one: Any, style: Style) -> Iterator[str]:

@@ -139,7 +139,8 @@ def _rollback(
     history = []
     if (left_behind := ledger.candidate) is not None:
         ledger = condemn(ledger, left_behind, by, now)
-        history.append(_closed(left_behind, by, delivery, versions))
+        closed = _closed(left_behind, by, delivery, versions)
+        history.append(replace(closed, taken_back_by=delivery.source))
     condemned = {sha: gone for sha, gone in ledger.condemned.items() if sha != entry.sha256}
     is_current = current is not None and current.sha256 == slot.sha256
     after = replace(

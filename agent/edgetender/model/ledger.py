@@ -14,6 +14,8 @@ from edgetender.model.gate import NO_PASSAGE, Hold, Passage
 from edgetender.model.image import ImageTraits
 from edgetender.model.target import Injection
 
+BY_ITSELF = "agent"  # who takes a version back that does not hold
+
 _NONE: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -264,7 +266,13 @@ class HistoryEntry:
     body: str = ""
     epoch: int = 0  # as the slot's
     trace: str = ""  # as the slot's
+    taken_back_by: str = ""  # a delivery's source, or BY_ITSELF; empty where it was not
 
     @property
     def edition(self) -> Edition:
         return self.epoch, self.version
+
+    @property
+    def by(self) -> str:
+        """Who had the last word on it: who took it back, else the person in its source; empty where none is named."""
+        return self.taken_back_by or self.source.partition(" (")[2].removesuffix(")")
