@@ -32,3 +32,22 @@ def gpu(**more: Any) -> dict[str, Any]:
 
 def variant(name: str, /, requires: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
     return {"name": name, "image": image(name), "requires": requires or {}} | more
+
+
+def of_h100(**more: Any) -> Hardware:
+    """A machine with one H100 as it was seen by a process of its own, no engine asked; *more* facts of the machine."""
+    card = gpu(
+        key="0000:00:06.0", name="NVIDIA H100 80GB HBM3", compute_capability="9.0", mig="Disabled",
+        memory_bytes=85_017_493_504, pci="0000:00:06.0",
+    )  # fmt: skip
+    found = machine(
+        card, x86_level="v4", cpu_model="Intel(R) Xeon(R) Processor", cpu_count=16, memory_bytes=135_184_269_312,
+        kernel="6.18.44", os="Ubuntu 24.04.3 LTS", cuda="13.0", nvidia_devices=1, **more,
+    )  # fmt: skip
+    return Hardware(
+        (
+            Fact("nvidia_driver", "580.159.04", "/proc/driver/nvidia/version", "open kernel module"),
+            Fact("toolkit", None, "/usr/bin/nvidia-ctk", "it is not installed", code="toolkit_missing"),
+            *found.facts,
+        )
+    )

@@ -21,6 +21,7 @@ from edgetender.cli import COMMANDS, cli
 from edgetender.model.hardware import Hardware
 from tests.builders.answers import module, status
 from tests.builders.golden import same
+from tests.builders.hardware import of_h100
 
 AGENT = Path(__file__).parents[2] / "agent"
 HEAVY = ("pydantic", "rich", "docker", "uvicorn", "starlette", "requests", "yaml", "http.client", "asyncio")
@@ -60,8 +61,14 @@ def test_verbose_says_what_lies_behind_an_error(lonely):
     assert "because" not in lonely.run("status").err
 
 
-def test_hardware_shows_each_fact_and_why_one_is_unknown(shell):
+def test_hardware_is_told_in_a_few_lines_with_what_is_unknown_or_wrong_and_what_helps(shell, house):
     same("hardware", shell.run("hardware").transcript())
+    house.facts = of_h100()
+    same("hardware-h100", shell.run("hardware").transcript())
+
+
+def test_hardware_shows_each_fact_and_why_one_is_unknown_where_all_are_wanted(shell):
+    same("hardware-all", shell.run("hardware", "--all").transcript())
     same("hardware-wide", shell.run("hardware", "-o", "wide").transcript())
 
 

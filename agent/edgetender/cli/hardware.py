@@ -11,14 +11,17 @@ from typing import Any
 import click
 
 from edgetender.api.client import Unreachable
+from edgetender.cli.hardware_summary import summary_lines
 from edgetender.cli.output import Exit, Session, Style, options, say, table
 from edgetender.cli.words import size
+from edgetender.model.facts_json import hardware_of
 
 _VALUE_COLUMNS = 56  # a list of a hundred features is no column
 
 
 @click.command()
 @options
+@click.option("--all", "everything", is_flag=True, help="Each fact; with -o wide also where it is from.")
 @click.option("--local", is_flag=True, help="Look now, by this process, without asking the agent.")
 @click.option(
     "--root",
@@ -26,8 +29,8 @@ _VALUE_COLUMNS = 56  # a list of a hundred features is no column
     help="Read a recorded tree below this directory; nothing is run, no agent is asked.",
 )
 @click.pass_obj
-def hardware(session: Session, local: bool, root: Path | None) -> Exit:
-    """Show the facts that variants are chosen by."""
+def hardware(session: Session, everything: bool, local: bool, root: Path | None) -> Exit:
+    """Show what this device has, and what is unknown or wrong of it; --all shows each fact variants are chosen by."""
     try:
         body = _looked(root or Path("/")) if local or root else session.client().get("/v1/hardware")
     except Unreachable as error:
@@ -35,16 +38,19 @@ def hardware(session: Session, local: bool, root: Path | None) -> Exit:
             raise
         say(f"{error}\nlooking without it:")
         body = _looked(Path("/"))
-    if session.for_people:
-        wide = session.output == "wide"
-        session.print_lines(hardware_lines(json.loads(body), session.style(), wide=wide))
-    else:
+    if not session.for_people:
         session.print_body(body)
+        return Exit.OK
+    document, style, wide = json.loads(body), session.style(), session.output == "wide"
+    if everything or wide:  # where a fact is from is asked of each
+        session.print_lines(hardware_lines(document, style, wide=wide))
+    else:
+        session.print_lines(summary_lines(hardware_of(document["facts"]), style))
     return Exit.OK
 
 
 def hardware_lines(document: Any, style: Style, *, wide: bool = False) -> list[str]:
-    """The hardware document as a person reads it; wide says where each fact is from."""
+    """Each fact of the hardware document as a person reads it; wide says where each fact is from."""
     heads = ("FACT", "VALUE", "SOURCE", "") if wide else ("FACT", "VALUE", "")
     rows = []
     for fact in document["facts"]:
