@@ -19,6 +19,7 @@ import numpy as np
 from edgetender_scoring.brief import quickest, seconds_per_byte
 from edgetender_scoring.golden import FAILED, PASSED, VARIES, Golden, Verdict
 from edgetender_scoring.providers import Choice, ModelUnusable, Proof, Tuning, Wanted, choose, proof
+from edgetender_scoring.session import first_line, nodes, opened_on, session_options
 from edgetender_scoring.tensors import Array, Refused, Tensor, tensor
 
 log = logging.getLogger("edgetender_scoring")
@@ -69,14 +70,14 @@ class Model:
             found: list[Any] = self._run(wanted or self.every_output, feeds, options)
         except Exception as error:
             if "INVALID_ARGUMENT" in str(error):
-                raise Refused(f"the model refuses the input: {_first_line(error)}") from error
+                raise Refused(f"the model refuses the input: {first_line(error)}") from error
             raise
         return found
 
     @property
     def nodes(self) -> list[tuple[str, str]]:
         """Provider and operator of each node; none where the runtime cannot tell."""
-        return _nodes(self._session)
+        return nodes(self._session)
 
     def stop(self, thread: int) -> bool:
         """End the run on that thread; it raises there."""
@@ -121,35 +122,11 @@ def load(name: str, version: str, path: Path, wanted: Wanted, golden: Golden | N
 def _open(
     ort: Any, name: str, version: str, file: Path, choice: Choice, intra_op: int, wanted: Wanted
 ) -> Model:
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = intra_op
-    options.inter_op_num_threads = 1
-    options.enable_cpu_mem_arena = wanted.arena
-    if file.name.endswith(".optimized.onnx"):
-        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    for key in ("session.intra_op.allow_spinning", "session.inter_op.allow_spinning"):
-        options.add_session_config_entry(key, "0")
-    options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
-    if choice.strict:
-        options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
-    try:
-        session = ort.InferenceSession(str(file), options, providers=list(choice.providers))
-    except Exception as error:
-        hint = f"{choice.requested} is required, and cannot run it: " if choice.strict else ""
-        raise ModelUnusable(f"model {name!r} cannot be loaded: {hint}{_first_line(error)}") from error
-    session.disable_fallback()  # else a failing run would rebuild the session on the CPU, for good
-    found = proof(choice, session.get_providers(), [(provider, 1) for provider, _ in _nodes(session)])
+    session = opened_on(ort, name, file, choice, lambda: session_options(ort, file, choice, intra_op, wanted))
+    found = proof(choice, session.get_providers(), [(provider, 1) for provider, _ in nodes(session)])
     if choice.strict and found.degraded and found.actual not in dict(choice.providers):
         raise ModelUnusable(f"model {name!r}: {found.requested} is required, it would run on {found.actual}")
     return Model(name, version, session, intra_op, found)
-
-
-def _nodes(session: Any) -> list[tuple[str, str]]:
-    try:
-        parts = session.get_provider_graph_assignment_info()
-    except (AttributeError, RuntimeError):  # older onnxruntime cannot tell
-        return []
-    return [(part.ep_name, node.op_type) for part in parts for node in part.get_nodes()]
 
 
 def warm_up(model: Model, golden: Golden | None) -> float:
@@ -168,7 +145,7 @@ def warm_up(model: Model, golden: Golden | None) -> float:
             model.run(model.sample)
             took.append(time.perf_counter() - begun)
     except Exception as error:  # noqa: BLE001  onnxruntime's errors have no base of their own
-        log.warning("model %s is not warmed up: %s", model.name, _first_line(error))
+        log.warning("model %s is not warmed up: %s", model.name, first_line(error))
         return _SHORT_S
     return sorted(took[1:])[len(took) // 2 - 1]
 
@@ -186,7 +163,7 @@ def judge(model: Model) -> Verdict:
             return Verdict(PASSED)
         again = model.run(feeds)
     except Exception as error:  # noqa: BLE001  onnxruntime's errors have no base of their own
-        return Verdict(FAILED, f"the known input does not run: {_first_line(error)}")
+        return Verdict(FAILED, f"the known input does not run: {first_line(error)}")
     steady = all(golden.alike(np.asarray(a), np.asarray(b)) for a, b in zip(found, again, strict=True))
     return Verdict(FAILED, why) if steady else Verdict(VARIES, "its answers differ from run to run")
 
@@ -235,7 +212,7 @@ def _allow_batches(model: Model, max_batch: int) -> None:
         together = model.run(rows)
         alone = [model.run({name: array[at : at + 1] for name, array in rows.items()}) for at in range(3)]
     except Exception as error:  # noqa: BLE001  onnxruntime's errors have no base of their own
-        log.warning("model %s is not batched: three rows do not run: %s", model.name, _first_line(error))
+        log.warning("model %s is not batched: three rows do not run: %s", model.name, first_line(error))
         return
     for at, whole in enumerate(together):
         apart = [one[at] for one in alone]
@@ -289,8 +266,3 @@ def _say(model: Model) -> None:
         model.intra_op,
         model.run_s * 1e3,
     )
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
