@@ -59,6 +59,7 @@ class ModelHandler:
     def __init__(self, model: Model, codec: Codec) -> None:
         self.model, self._codec = model, codec
         self.batch = model.max_batch
+        self._run = model.sizes.filled(model.run)
         self.stop = model.stop
 
     def takes_s(self, request: Request) -> float:
@@ -108,7 +109,7 @@ class ModelHandler:
     def _alone(self, asked: Asked) -> Outcome:
         begun = time.perf_counter()
         try:
-            results = self.model.run(asked.feeds, asked.wanted)
+            results = self._run(asked.feeds, asked.wanted)
             return self._answer(asked, results, (time.perf_counter() - begun) * 1e3)
         except Refused as refusal:
             return self._codec.error(refusal.status, str(refusal))
@@ -123,7 +124,7 @@ class ModelHandler:
         feeds = {name: np.concatenate([one.feeds[name] for one in asked]) for name in names}
         begun = time.perf_counter()
         try:
-            results = self.model.run(feeds, asked[0].wanted)
+            results = self._run(feeds, asked[0].wanted)
         except Exception:  # noqa: BLE001  one of them may be at fault: each gets a run of its own, and its own answer
             return [self._alone(one) for one in asked]
         ran_ms = (time.perf_counter() - begun) * 1e3

@@ -16,16 +16,16 @@ from typing import Any
 
 import numpy as np
 
+from edgetender_scoring.batches import Sizes, allow_batches
 from edgetender_scoring.brief import quickest, seconds_per_byte
 from edgetender_scoring.golden import FAILED, PASSED, VARIES, Golden, Verdict
 from edgetender_scoring.providers import Choice, ModelUnusable, Proof, Tuning, Wanted, choose, proof
 from edgetender_scoring.session import first_line, nodes, opened_on, session_options
-from edgetender_scoring.tensors import Array, Refused, Tensor, tensor
+from edgetender_scoring.tensors import Array, Refused, Tensor, synthetic, tensor
 
 log = logging.getLogger("edgetender_scoring")
 
 _SHORT_S = 0.005  # below it a second thread inside one run costs more than it gains
-_GOLDEN_RATIO = 0.6180339887498949  # its multiples fill 0 to 1 evenly, and none is like another
 _FEWEST, _MANY = 2, 9  # timed runs after the first: at least, and at most for quick models
 
 
@@ -45,6 +45,7 @@ class Model:
         if len(self.inputs) != len(session.get_inputs()):
             raise ModelUnusable(f"model {name!r} takes an input that is no tensor")
         self.max_batch = 1
+        self.sizes = Sizes()
         free_after_rows = any(-1 in one.shape[1:] for one in self.inputs)
         self.rows_alike = len(self.inputs) == 1 and not free_after_rows
         """Whether the rows of any two requests fit behind one another."""
@@ -111,7 +112,7 @@ def load(name: str, version: str, path: Path, wanted: Wanted, golden: Golden | N
         model = _open(ort, name, version, file, choice, 1, wanted)
         model.run_s = warm_up(model, golden)
     _prove_answer(model, golden, required=wanted.golden_required)
-    _allow_batches(model, wanted.max_batch)
+    allow_batches(model, wanted.max_batch)
     quickest_s = quickest(lambda: model.run(model.sample), model.run_s)
     model.per_byte_s = seconds_per_byte(model.inputs, model.nodes, quickest_s)
     model.per_raw_byte_s = seconds_per_byte(model.inputs, model.nodes, quickest_s, raw=True)
@@ -176,58 +177,6 @@ def _prove_answer(model: Model, golden: Golden | None, *, required: bool) -> Non
         raise ModelUnusable(f"model {model.name!r}: its known answer is required: {why}")
     if found.state == FAILED:
         log.error("model %s answers its known input wrongly: %s", model.name, found.reason)
-
-
-def synthetic(inputs: Sequence[Tensor], rows: int = 1) -> dict[str, Array]:
-    """Made-up input: *rows* along free first axes, one along the others; floats differ by row, the rest are 0."""
-    made: dict[str, Array] = {}
-    for one in inputs:
-        free_first = bool(one.shape) and one.shape[0] == -1
-        shape = [1 if size < 0 else size for size in one.shape]
-        shape[:1] = [rows] if free_first else shape[:1]
-        if one.dtype.kind == "f":
-            steps = np.arange(math.prod(shape)).reshape(shape)
-            made[one.name] = (steps * _GOLDEN_RATIO % 1).astype(one.dtype)  # numpy.random takes memory
-        elif one.dtype.kind == "O":
-            made[one.name] = np.full(shape, "", object)
-        else:
-            made[one.name] = np.zeros(shape, one.dtype)
-    return made
-
-
-def _allow_batches(model: Model, max_batch: int) -> None:
-    """Let requests run together where the first axis is free everywhere, and rows do not meet in the model."""
-    if max_batch == 1:
-        return
-    tensors = (*model.inputs, *model.outputs)
-    if len(model.outputs) != len(model.every_output) or not all(
-        one.shape and one.shape[0] == -1 for one in tensors
-    ):
-        log.warning(
-            "model %s is not batched: the first axis of every input and output must be free", model.name
-        )
-        return
-    rows = synthetic(model.inputs, rows=3)
-    try:
-        together = model.run(rows)
-        alone = [model.run({name: array[at : at + 1] for name, array in rows.items()}) for at in range(3)]
-    except Exception as error:  # noqa: BLE001  onnxruntime's errors have no base of their own
-        log.warning("model %s is not batched: three rows do not run: %s", model.name, first_line(error))
-        return
-    for at, whole in enumerate(together):
-        apart = [one[at] for one in alone]
-        if any(len(one) != 1 for one in apart) or not _close(whole, np.concatenate(apart)):
-            log.warning("model %s is not batched: its rows answer differently together", model.name)
-            return
-    model.max_batch = max_batch
-
-
-def _close(one: Array, other: Array) -> bool:
-    if one.shape != other.shape:
-        return False
-    if one.dtype.kind == "f":
-        return bool(np.allclose(one, other, rtol=1e-3, atol=1e-4, equal_nan=True))
-    return bool(np.array_equal(one, other))
 
 
 def _tensors(described: Sequence[Any]) -> tuple[Tensor, ...]:

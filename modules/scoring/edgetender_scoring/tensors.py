@@ -32,6 +32,7 @@ _DTYPES = {datatype: np.dtype(code) for datatype, code in _TYPES.values()}
 _FLOATS = {"FP32": "f", "FP64": "d"}
 _FEW = 64
 _ANY_ROWS = (-1,)
+_GOLDEN_RATIO = 0.6180339887498949  # its multiples fill 0 to 1 evenly, and none is like another
 _LENGTH = struct.Struct("<I")
 
 
@@ -197,3 +198,20 @@ def size_of(datatype: str, shape: tuple[int, ...]) -> int | None:
     for size in shape:
         count *= size
     return None if dtype.kind == "O" else count * dtype.itemsize
+
+
+def synthetic(inputs: Sequence[Tensor], rows: int = 1) -> dict[str, Array]:
+    """Made-up input: *rows* along free first axes, one along the others; floats differ by row, the rest are 0."""
+    made: dict[str, Array] = {}
+    for one in inputs:
+        free_first = bool(one.shape) and one.shape[0] == -1
+        shape = [1 if size < 0 else size for size in one.shape]
+        shape[:1] = [rows] if free_first else shape[:1]
+        if one.dtype.kind == "f":
+            steps = np.arange(math.prod(shape)).reshape(shape)
+            made[one.name] = (steps * _GOLDEN_RATIO % 1).astype(one.dtype)  # numpy.random takes memory
+        elif one.dtype.kind == "O":
+            made[one.name] = np.full(shape, "", object)
+        else:
+            made[one.name] = np.zeros(shape, one.dtype)
+    return made

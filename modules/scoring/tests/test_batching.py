@@ -179,7 +179,7 @@ def test_a_failing_batch_is_run_one_by_one(mlp):
 
         name, version, max_batch, rows_alike = "m", "1", 16, True
         inputs, outputs, every_output = mlp.inputs, mlp.outputs, mlp.every_output
-        stop = mlp.stop
+        stop, sizes = mlp.stop, mlp.sizes
 
         def run(self, feeds, wanted):
             if len(feeds["x"]) > 1:
