@@ -18,53 +18,60 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("edgetender_scoring")
 
-_LONELY = 8  # requests in a row that came alone: so quiet is no moment between two crowds
+_QUIET = 8  # batches of few rows, one after the other: no moment between two crowds
 
 Run = Callable[[Mapping[str, Array], Sequence[str]], list[Any]]
 
 
 class Sizes:
-    """How many rows a run gets: as many as there are, or (*fixed*) that many in company and one in quiet times.
+    """How many rows a run gets: as many as there are, or (*fixed*) always so many, and in quiet times each row alone.
 
-    CUDA plans each convolution anew whenever its input has another size than the last (seen on an H100: 0.7 ms for
-    each of them, where the whole run takes 0.3), and remembers one size only. Any thread: a race costs a plan.
+    *few*: rows that take no longer one by one. CUDA plans each convolution anew whenever its input has another size
+    than the last, and remembers one size only (seen on an H200: 39 ms where the whole run takes 5). Any thread: a
+    race costs a plan.
     """
 
-    def __init__(self, fixed: int = 0) -> None:
-        self.fixed = fixed
-        self._alone = _LONELY
+    def __init__(self, fixed: int = 0, few: int = 1) -> None:
+        self.fixed, self.few = fixed, few
+        self._quiet = _QUIET
 
     def of(self, rows: int) -> int:
-        """The rows to run for *rows* that came; more than *fixed* go as they are."""
+        """The rows of each run for *rows* that came; more than *fixed* go as they are."""
         if not 0 < rows <= self.fixed:
             return rows
-        self._alone = self._alone + 1 if rows == 1 else 0
-        return 1 if self._alone > _LONELY else self.fixed
+        self._quiet = self._quiet + 1 if rows <= self.few else 0
+        return 1 if self._quiet > _QUIET else self.fixed
 
     def filled(self, run: Run) -> Run:
-        """*run*, with the last row repeated up to the size, and answers for those that came."""
+        """*run*, row by row or with the last row repeated up to the size, and answers for those that came."""
         if not self.fixed:
             return run
 
         def run_filled(feeds: Mapping[str, Array], wanted: Sequence[str]) -> list[Any]:
             lengths = {array.shape[:1] for array in feeds.values()}
             (rows,) = lengths.pop() if len(lengths) == 1 and () not in lengths else (0,)
-            more = self.of(rows) - rows
-            if not more:
+            size = self.of(rows)
+            if size == rows:
                 return run(feeds, wanted)
+            if size == 1:
+                each = [run({name: a[n : n + 1] for name, a in feeds.items()}, wanted) for n in range(rows)]
+                return [np.concatenate(parts) for parts in zip(*each, strict=True)]
+            more = size - rows
             full = {name: np.concatenate([a, np.repeat(a[-1:], more, axis=0)]) for name, a in feeds.items()}
             return [found[:rows] for found in run(full, wanted)]
 
         return run_filled
 
 
-def fixed_size(alone_s: float, full_s: float, change_s: float, most: int) -> int:
-    """The one size for batches, *most*, where running another size costs more than filling up; else 0: any size.
+def sizes_for(alone_s: float, full_s: float, change_s: float, most: int) -> Sizes:
+    """Batches of one size, *most*, where running another size costs more than filling up; else of any size.
 
     *alone_s* and *full_s*: a row, and *most* of them, in a run like the one before; *change_s*: what a run of
     another size than the one before takes more.
     """
-    return most if alone_s + change_s > full_s else 0
+    if alone_s + change_s <= full_s:
+        return Sizes()
+    return Sizes(most, max(1, int(full_s / max(alone_s, 1e-9))))
 
 
 def allow_batches(model: Model, max_batch: int) -> None:
@@ -97,7 +104,7 @@ def allow_batches(model: Model, max_batch: int) -> None:
             return
     if model.proof.actual != CPU:
         try:
-            model.sizes = Sizes(_fixed(model, max_batch))
+            model.sizes = _tried(model, max_batch)
         except Exception as error:  # noqa: BLE001  onnxruntime's errors have no base of their own
             said = first_line(error)
             log.warning("model %s is not batched: %d rows do not run: %s", model.name, max_batch, said)
@@ -105,15 +112,17 @@ def allow_batches(model: Model, max_batch: int) -> None:
     model.max_batch = max_batch
 
 
-def _fixed(model: Model, most: int) -> int:
+def _tried(model: Model, most: int) -> Sizes:
     one, full = synthetic(model.inputs, rows=1), synthetic(model.inputs, rows=most)
     alone_s, full_s = (_usual(model, feeds) for feeds in (one, full))
-    both_s = sum(_took(model, feeds) for feeds in (one, full) * 2) / 2
-    found = fixed_size(alone_s, full_s, (both_s - alone_s - full_s) / 2, most)
+    change_s = (sum(_took(model, feeds) for feeds in (one, full) * 2) / 2 - alone_s - full_s) / 2
+    found = sizes_for(alone_s, full_s, change_s, most)
     log.info(
         "model %s: a row alone takes %.2f ms, %d rows %.2f ms, another size %.2f ms more: %s",
-        *(model.name, alone_s * 1e3, most, full_s * 1e3, (both_s - alone_s - full_s) / 2 * 1e3),
-        f"company is filled up to {found} rows" if found else "each batch runs as large as it is",
+        *(model.name, alone_s * 1e3, most, full_s * 1e3, change_s * 1e3),
+        f"more than {found.few} rows are filled up to {found.fixed}"
+        if found.fixed
+        else "each batch runs as large as it is",
     )
     return found
 

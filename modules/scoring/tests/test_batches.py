@@ -11,7 +11,7 @@ np = pytest.importorskip("numpy", reason="numpy is not installed")
 pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
 onnx_models = pytest.importorskip("modules.scoring.tests.onnx_models", reason="onnx is not installed")
 
-from edgetender_scoring.batches import Sizes, allow_batches, fixed_size  # noqa: E402  after the skips
+from edgetender_scoring.batches import Sizes, allow_batches, sizes  # noqa: E402  after the skips
 from edgetender_scoring.inference import ModelHandler  # noqa: E402
 from edgetender_scoring.message import Request  # noqa: E402
 from edgetender_scoring.nocode_score import ScoreCodec  # noqa: E402
@@ -31,27 +31,29 @@ class Doubler:
 
 
 @pytest.mark.parametrize(
-    ("alone_s", "full_s", "change_s", "size"),
+    ("alone_s", "full_s", "change_s", "fixed", "few"),
     [
-        pytest.param(0.23e-3, 0.27e-3, 2.7e-3, 32, id="a small CNN by CUDA on an H100"),
-        pytest.param(1.4e-3, 6e-3, 25e-3, 32, id="what plans twenty convolutions anew"),
-        pytest.param(1.4e-3, 6e-3, 0.1e-3, 0, id="an engine that was built for all sizes"),
-        pytest.param(0.20e-3, 0.80e-3, -0.01e-3, 0, id="no convolutions, and some noise"),
+        pytest.param(0.23e-3, 0.27e-3, 2.7e-3, 32, 1, id="a small CNN by CUDA on an H100"),
+        pytest.param(0.88e-3, 4.75e-3, 39.5e-3, 32, 5, id="a ResNet-18 by CUDA on an H200"),
+        pytest.param(1.4e-3, 6e-3, 0.1e-3, 0, 1, id="an engine that was built for all sizes"),
+        pytest.param(0.20e-3, 0.80e-3, -0.01e-3, 0, 1, id="no convolutions, and some noise"),
     ],
 )
-def test_batches_are_filled_up_where_another_size_costs_more_than_more_rows(alone_s, full_s, change_s, size):
-    assert fixed_size(alone_s, full_s, change_s, 32) == size
+def test_batches_are_filled_up_where_another_size_costs_more_than_more_rows(
+    alone_s, full_s, change_s, fixed, few
+):
+    found = sizes_for(alone_s, full_s, change_s, 32)
+    assert (found.fixed, found.few) == (fixed, few)
 
 
-def test_company_is_filled_up_and_only_what_comes_alone_for_a_while_runs_alone():
-    sizes = Sizes(32)
-    assert [sizes.of(rows) for rows in (1, 1, 5, 1)] == [1, 1, 32, 32]
-    assert [sizes.of(1) for _ in range(9)] == [32] * 7 + [1, 1]
+def test_company_is_filled_up_and_only_when_few_come_for_a_while_each_runs_alone():
+    card = Sizes(32, few=3)
+    assert [card.of(rows) for rows in (1, 3, 5, 1)] == [1, 1, 32, 32]
+    assert [card.of(3) for _ in range(9)] == [32] * 7 + [1, 1]
 
 
 def test_what_is_larger_than_a_batch_or_empty_runs_as_it_is():
-    sizes = Sizes(32)
-    assert [sizes.of(rows) for rows in (0, 33, 32)] == [0, 33, 32]
+    assert [Sizes(32).of(rows) for rows in (0, 33, 32)] == [0, 33, 32]
 
 
 def test_where_sizes_cost_nothing_each_batch_runs_as_large_as_it_is():
@@ -59,10 +61,10 @@ def test_where_sizes_cost_nothing_each_batch_runs_as_large_as_it_is():
     assert Sizes().filled(run) == run
 
 
-@given(st.lists(st.integers(1, 6), min_size=1, max_size=20))
-def test_filling_up_changes_no_answer_and_few_sizes_run(lengths):
+@given(st.lists(st.integers(1, 6), min_size=1, max_size=20), st.integers(1, 4))
+def test_filling_up_changes_no_answer_and_few_sizes_run(lengths, few):
     model = Doubler()
-    run = Sizes(4).filled(model.run)
+    run = Sizes(4, few).filled(model.run)
     for length in lengths:
         rows = np.arange(length * 2.0).reshape(length, 2)
         (answer,) = run({"x": rows}, ("y",))
