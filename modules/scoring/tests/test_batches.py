@@ -11,7 +11,7 @@ np = pytest.importorskip("numpy", reason="numpy is not installed")
 pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
 onnx_models = pytest.importorskip("modules.scoring.tests.onnx_models", reason="onnx is not installed")
 
-from edgetender_scoring.batches import Sizes, allow_batches, sizes  # noqa: E402  after the skips
+from edgetender_scoring.batches import Sizes, allow_batches, sizes_for  # noqa: E402  after the skips
 from edgetender_scoring.inference import ModelHandler  # noqa: E402
 from edgetender_scoring.message import Request  # noqa: E402
 from edgetender_scoring.nocode_score import ScoreCodec  # noqa: E402
