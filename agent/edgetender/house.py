@@ -125,10 +125,12 @@ class DaemonHouse:
         if not containers and snapshot is not None and snapshot.observed.engine_down:
             raise EngineDown(f"cannot show logs of {module!r}: {snapshot.observed.engine_down}")
         if not containers:
-            known = sorted({c.module for c in snapshot.observed.containers}) if snapshot else []
-            raise NotFound(
-                f"cannot show logs of {module!r}: no such module here (there are: {', '.join(known) or 'none'})"
-            )
+            known = sorted(one["name"] for one in self._publisher.status()["modules"])
+            if module in known:
+                why = "it has no container yet; edgetender status says what it waits for"
+            else:
+                why = f"no such module here (there are: {', '.join(known) or 'none'})"
+            raise NotFound(f"cannot show logs of {module!r}: {why}")
         newest = max(containers, key=lambda container: (container.running, container.version))
         wanted: dict[str, Any] = {"tail": tail, "since": since, "until": until}
         return self._engine.logs(newest.id, **wanted, timestamps=timestamps, follow=follow)

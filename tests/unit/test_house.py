@@ -62,3 +62,16 @@ def test_while_the_engine_is_away_no_module_is_said_to_be_none(house):
     house._publisher = SimpleNamespace(snapshot=lambda: away)
     with pytest.raises(EngineDown, match="cannot show logs of 'scorer': cannot reach the engine: it is away"):
         house.logs("scorer", tail=None, since=None, follow=False)
+
+
+def test_a_module_that_waits_for_its_image_is_one_and_has_no_log_yet(house):
+    snapshot, waiting = SimpleNamespace(observed=Observed()), {"modules": [{"name": "scorer"}]}
+    house._publisher = SimpleNamespace(snapshot=lambda: snapshot, status=lambda: waiting)
+    with pytest.raises(
+        NotFound, match="cannot show logs of 'scorer': it has no container yet; edgetender status"
+    ):
+        house.logs("scorer", tail=None, since=None, follow=False)
+    with pytest.raises(
+        NotFound, match=r"cannot show logs of 'eyes': no such module here \(there are: scorer\)"
+    ):
+        house.logs("eyes", tail=None, since=None, follow=False)
