@@ -79,6 +79,9 @@ CATALOGUE = (
         "module_response_seconds", "gauge", "Mean time of its newest answers, by its front.", ("module",)
     ),
     Declared(
+        "module_response_tail_seconds", "gauge", "95 % of them began within this, by its front.", ("module",)
+    ),
+    Declared(
         "check_status", "gauge", "What a check found last: 0 well, 1 a warning, 2 an error.", ("check",)
     ),
     Declared(
@@ -126,6 +129,7 @@ _CONTAINER = {
     "requests": "module_requests",
     "errors": "module_request_errors",
 }
+_TIMES = {"meanMilliseconds": "module_response_seconds", "p95Milliseconds": "module_response_tail_seconds"}
 
 Values = Iterable[tuple[tuple[str, ...], float | None]]
 
@@ -268,8 +272,9 @@ def _of_containers(sample: Mapping[str, Any], existing: set[str]) -> Iterator[Me
     modules = {name: said for name, said in sample.get("modules", {}).items() if name in existing}
     for key, name in _CONTAINER.items():
         yield _family(name, [((module,), said.get(key)) for module, said in modules.items()])
-    means = [((module,), said.get("meanMilliseconds")) for module, said in modules.items()]
-    yield _family("module_response_seconds", [(name, ms and ms / 1000) for name, ms in means])
+    for key, name in _TIMES.items():
+        times = [((module,), said.get(key)) for module, said in modules.items()]
+        yield _family(name, [(module, ms and ms / 1000) for module, ms in times])
 
 
 def _of_device(sample: Mapping[str, Any]) -> Iterator[Metric]:

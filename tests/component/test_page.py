@@ -51,6 +51,7 @@ def house() -> FakeHouse:
     trends.states({"scorer": "unhealthy"}, NOON - timedelta(minutes=5))
     trends.states({"scorer": "running"}, NOON)
     asked = {"cpuRatio": 0.5, "memoryBytes": 300, "requestsPerSecond": 20.0, "errorsPerSecond": 0.0}
+    asked |= {"meanMilliseconds": 4.0, "p95Milliseconds": 9.5}
     trends.take("modules", {"modules": {"scorer": asked}}, NOON)
     made.fared = trends.document()
     made.happened = [
@@ -141,10 +142,11 @@ def test_it_says_what_is_held_and_what_waits(page, house):
 
 
 def test_it_shows_how_the_last_day_was(page):
-    page.until("document.querySelectorAll('#trends svg').length === 5")
+    page.until("document.querySelectorAll('#trends svg').length === 7")
     text = page.text()
     for words in (
         "Last 24 h: running in 50 % of the time that is known", "Requests: now 20/s, at most 20/s",
+        "Failed: now 0/s, at most 0/s", "Mean answer: now 4 ms", "95 % of answers begin within: now 9.5 ms, at most 9.5 ms",
         "CPU: now 50 %, at most 50 %", "Memory: now 300 B, at most 300 B",
     ):  # fmt: skip
         assert words in text, words
@@ -152,7 +154,7 @@ def test_it_shows_how_the_last_day_was(page):
 
 
 def test_a_device_without_a_gpu_and_modules_that_say_nothing_of_drift_have_no_charts_of_them(page):
-    page.until("document.querySelectorAll('#trends svg').length === 5")
+    page.until("document.querySelectorAll('#trends svg').length === 7")
     text = page.text()
     assert not {word for word in ("GPU", "Drift", "PSI", "This device") if word in text}
 

@@ -85,6 +85,8 @@ def device() -> FakeHouse:
             "memoryBytes": (590 + busy) << 20,
             "requestsPerSecond": float(busy),
             "errorsPerSecond": 0.0,
+            "meanMilliseconds": busy / 4,
+            "p95Milliseconds": busy / 2.5,
         }
         state = "unhealthy" if minute in range(-320, -300) else "running"
         gpu = {

@@ -57,8 +57,10 @@ def test_a_front_knows_how_long_the_answers_of_both_containers_took(stand: Stand
     with Load(port, body=BODY, per_s=100) as load:
         load.go_on(150)
         slowest_ms = load.slowest_s * 1e3  # as its clients saw it: what the front saw of it is a part
+        (alone,) = stand.front.observe()
         stand.front.point(stand.spec, new)
         load.go_on(150)
+    assert [one.timed > 100 and one.p95_ms is not None for one in alone.servers] == [True]
     (state,) = stand.front.observe()
     before, after = state.server(old.container), state.server(new.container)
     assert before is not None

@@ -60,6 +60,7 @@ MODULES = {
             "requests": 100,
             "errors": 1,
             "meanMilliseconds": 4.0,
+            "p95Milliseconds": 8.0,
         }
     }
 }

@@ -18,8 +18,18 @@ from edgetender.model.front import FrontServer, FrontState, Member
 from tests.fakes.clock import NOON
 
 SAMPLE = {"cpuRatio": 0.5, "memoryBytes": 100}
-ASKED = SAMPLE | {"requestsPerSecond": 10.0, "errorsPerSecond": 1.0, "meanMilliseconds": 4.0}
-BUSY = ASKED | {"requestsPerSecond": 30.0, "memoryBytes": 300, "meanMilliseconds": 2.0}
+ASKED = SAMPLE | {
+    "requestsPerSecond": 10.0,
+    "errorsPerSecond": 1.0,
+    "meanMilliseconds": 4.0,
+    "p95Milliseconds": 7.0,
+}
+BUSY = ASKED | {
+    "requestsPerSecond": 30.0,
+    "memoryBytes": 300,
+    "meanMilliseconds": 2.0,
+    "p95Milliseconds": 9.0,
+}
 
 
 def test_a_bucket_keeps_the_worst_state_the_means_and_the_peaks() -> None:
@@ -31,13 +41,15 @@ def test_a_bucket_keeps_the_worst_state_the_means_and_the_peaks() -> None:
     assert {key: values[-1] for key, values in said.items()} == {
         "state": "unhealthy", "cpu": 0.5, "memoryBytes": 300,
         "requestsPerSecond": 20.0, "errorsPerSecond": 1.0, "meanMilliseconds": 4.0,
+        "p95Milliseconds": 9.0,
     }  # fmt: skip
     assert {values[0] for values in said.values()} == {None}
 
 
 def test_what_nobody_counts_is_null_and_not_nothing() -> None:
     said = modules_document(with_sample({}, {"scorer": SAMPLE}, NOON), NOON)["scorer"]
-    assert (said["cpu"][-1], said["requestsPerSecond"][-1], said["meanMilliseconds"][-1]) == (0.5, None, None)
+    unknown = ("requestsPerSecond", "errorsPerSecond", "meanMilliseconds", "p95Milliseconds")
+    assert (said["cpu"][-1], *(said[key][-1] for key in unknown)) == (0.5, None, None, None, None)
 
 
 moments = st.lists(
@@ -74,6 +86,16 @@ def test_requests_go_on_being_counted_when_the_container_or_the_front_is_another
     assert both["scorer"] == Served(115, 3, 1.5, 0.1)
     assert alone["scorer"] == Served(135, 3, 2.0, 0.0)
     assert again["scorer"] == Served(142, 3, 0.7, 0.0)
+
+
+def test_times_are_those_of_the_container_that_requests_go_to() -> None:
+    before, now = (
+        FrontServer("a", "172.31.0.9", False, 0, 9.0, 1, 0, 90.0, 250.0, 10),
+        front(("b", 5, 0)).servers[0],
+    )
+    behind = replace(front(("b", 5, 0)), servers=(before, replace(now, mean_ms=4.0, p95_ms=9.0, timed=100)))
+    found = served(Tally(), [behind], 0.0)[1]["scorer"]
+    assert (found.mean_ms, found.p95_ms) == (4.0, 9.0)
 
 
 def test_a_front_that_cannot_be_asked_for_a_while_costs_no_count() -> None:

@@ -107,7 +107,7 @@ def module_sample(
 ) -> dict[str, Any]:
     """What `telemetry/modules` says: by module, CPU as a ratio of one core, bytes, restarts so far.
 
-    And what its front counted, where it has one that can: requests, those that failed, the mean answer's time.
+    And what its front counted, where it has one that can: requests, those that failed, the answers' times.
     """
     return {
         "modules": {
@@ -135,7 +135,8 @@ def _traffic(served: Served | None) -> dict[str, Any]:
         "requestsPerSecond": served.requests_per_s,
         "errorsPerSecond": served.errors_per_s,
     }
-    return told if served.mean_ms is None else told | {"meanMilliseconds": served.mean_ms}
+    times = {"meanMilliseconds": served.mean_ms, "p95Milliseconds": served.p95_ms}
+    return told | {name: ms for name, ms in times.items() if ms is not None}
 
 
 def desired_fields(ledger: Ledger) -> dict[str, Any]:

@@ -34,7 +34,9 @@ def served(tally: Tally, fronts: Iterable[FrontState], at: float) -> tuple[Tally
             span_s = at - tally.at if tally.at is not None and before else 0.0
             total = (total[0] + new[0], total[1] + new[1])
             per_s = [round(count / span_s, 3) if span_s > 0 else 0.0 for count in new]
-            figures[front.module] = Served(total[0], total[1], per_s[0], per_s[1], _mean_ms(front))
+            first = front.server(front.target.container) if front.target else None
+            mean_ms, p95_ms = (first.mean_ms, first.p95_ms) if first else (None, None)
+            figures[front.module] = Served(total[0], total[1], per_s[0], per_s[1], mean_ms, p95_ms)
         seen[front.module], totals[front.module] = now or before, total
     return Tally(seen, totals, at), figures
 
@@ -52,8 +54,3 @@ def _grown(before: Mapping[str, Counts], now: Mapping[str, Counts]) -> Counts:
 
 def _counts(server: FrontServer) -> Counts:
     return server.requests or 0, server.errors or 0
-
-
-def _mean_ms(front: FrontState) -> float | None:
-    server = front.server(front.target.container) if front.target else None
-    return server.mean_ms if server else None

@@ -24,6 +24,7 @@ class Bucket:
     requests_per_s: float = 0.0
     errors_per_s: float = 0.0
     mean_ms: float = 0.0
+    p95_ms: float | None = None
 
 
 Day = DayOf[Bucket]  # by module
@@ -56,6 +57,7 @@ def _series(buckets: Iterable[Bucket | None]) -> dict[str, list[Any]]:
         "requestsPerSecond": [round(one.requests_per_s, 3) if one.timed else None for one in known],
         "errorsPerSecond": [round(one.errors_per_s, 3) if one.timed else None for one in known],
         "meanMilliseconds": [one.mean_ms or None for one in known],
+        "p95Milliseconds": [one.p95_ms for one in known],
     }
 
 
@@ -74,6 +76,9 @@ def _sampled(bucket: Bucket, said: Mapping[str, Any]) -> Bucket:
         requests_per_s=_mean(bucket.requests_per_s, bucket.timed, said["requestsPerSecond"]),
         errors_per_s=_mean(bucket.errors_per_s, bucket.timed, said["errorsPerSecond"]),
         mean_ms=max(bucket.mean_ms, said.get("meanMilliseconds", 0.0)),
+        p95_ms=max(
+            (ms for ms in (bucket.p95_ms, said.get("p95Milliseconds")) if ms is not None), default=None
+        ),
     )
 
 

@@ -46,7 +46,8 @@ def _sum(one: ContainerFigures, other: ContainerFigures) -> ContainerFigures:
 class Served:
     """What a module's front counted: totals since the agent started, the rates since the sample before.
 
-    *errors* are answers with 5xx and connections that failed; *mean_ms* is of the newest requests, to the last byte.
+    *errors* are answers with 5xx and connections that failed; *mean_ms* is of the newest requests, to the last byte,
+    *p95_ms* of the newest too, to the answer's head.
     """
 
     requests: int
@@ -54,6 +55,7 @@ class Served:
     requests_per_s: float = 0.0
     errors_per_s: float = 0.0
     mean_ms: float | None = None
+    p95_ms: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,7 +79,7 @@ class FrontServer:
 
     *receives*: new requests go there. *connections* are those it still holds; *since_s* is how long *receives*
     has been as it is. The figures are totals, None where the mechanism cannot know them; *p95_ms* is of the
-    newest *timed* answers, and known only while there is somebody to compare it with.
+    newest *timed* answers.
     """
 
     container: str

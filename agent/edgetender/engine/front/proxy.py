@@ -53,11 +53,10 @@ class Proxy:
         try:
             stat = ask(home / SOCKET, _SHOW)
             shadowed = haproxy_shadow.figures(ask(home / SOCKET, haproxy_shadow.SHOW))
+            events = ask(home / SOCKET, f"show events {TIMES}")
         except FrontDown as error:
             return Looked(answers=False, hangs=hung(error))
-        servers = haproxy_stats.servers(stat)
-        if len(servers) > 1:  # who is alone is compared with nobody
-            servers = haproxy_times.timed(servers, ask(home / SOCKET, f"show events {TIMES}"))
+        servers = haproxy_times.timed(haproxy_stats.servers(stat), events)
         backends = haproxy_config.backends_in(text)
         sole = written is not None and haproxy_stats.complete(stat, written.container, backends)
         moved = any(

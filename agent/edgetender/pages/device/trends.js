@@ -24,7 +24,8 @@ function module(name, said) {
     strip(said.state),
     line("Requests", said.requestsPerSecond, (value) => `${number(value)}/s`),
     line("Failed", said.errorsPerSecond, (value) => `${number(value)}/s`),
-    line("Answers", said.meanMilliseconds, (value) => `${number(value)} ms`),
+    line("Mean answer", said.meanMilliseconds, (value) => `${number(value)} ms`),
+    line("95 % of answers begin within", said.p95Milliseconds, (value) => `${number(value)} ms`),
     line("CPU", said.cpu, percent),
     line("Memory", said.memoryBytes, size),
   ]);
