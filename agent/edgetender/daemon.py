@@ -12,10 +12,11 @@ from typing import cast
 from edgetender import __version__, durable
 from edgetender.api.server import ApiServer
 from edgetender.checks.checker import Checker
-from edgetender.checks.looking import Means, looking, wanted_images
+from edgetender.checks.looking import Means, looking
 from edgetender.clock import SystemClock
 from edgetender.commands import commands_of
 from edgetender.config.settings import Settings
+from edgetender.crashes import Crashes
 from edgetender.delays import LockFiles
 from edgetender.detecting import Eyes, architecture, device_figures, front_fact, level
 from edgetender.detector import Detector
@@ -25,9 +26,9 @@ from edgetender.engine.http_exchange import http_exchange
 from edgetender.engine.http_probe import http_probe
 from edgetender.eventlog import EventLog
 from edgetender.grounding import GroundedEngine
+from edgetender.heralds import heard, publishing, telling
 from edgetender.host_ports import is_taken
 from edgetender.house import DaemonHouse
-from edgetender.ingest.doors import Doors
 from edgetender.lifetime import Daemon
 from edgetender.linking import (
     credentials_of,
@@ -54,7 +55,7 @@ from edgetender.publisher import Publisher
 from edgetender.puller import Puller
 from edgetender.pulse import Pulse
 from edgetender.receiving import Inbox
-from edgetender.reconciler import Cycle, Reconciler
+from edgetender.reconciler import Reconciler
 from edgetender.registry.images import RegistryImages
 from edgetender.registry.survey import WAIT_S, Surveyor
 from edgetender.sampler import Sampler
@@ -87,11 +88,14 @@ def run(settings: Settings, config: Path | None = None) -> int:
     flags = Flags()
     stop_by((signal.SIGTERM, signal.SIGINT), flags.stop)
     durable.make_directory(settings.state_dir)
-    with StateLock(settings.state_dir / "lock"), EngineLock(settings.engine.socket, settings.device):
-        return build(settings, flags, log_kept, config).run()
+    crashes = Crashes(settings.state_dir / "crashes.json", boot_number(), SystemClock(), flags.crashed)
+    with StateLock(settings.state_dir / "lock"), EngineLock(settings.engine.socket, settings.device), crashes:
+        return build(settings, flags, log_kept, crashes, config).run()
 
 
-def build(settings: Settings, flags: Flags, log_kept: Recent, config: Path | None = None) -> Daemon:
+def build(
+    settings: Settings, flags: Flags, log_kept: Recent, crashes: Crashes, config: Path | None = None
+) -> Daemon:
     """Put the daemon together; *config* is the file of *settings*, None for the installed ones.
 
     Nothing runs yet; sockets are bound and databases open.
@@ -105,6 +109,7 @@ def build(settings: Settings, flags: Flags, log_kept: Recent, config: Path | Non
         clock=clock,
     )
     events = EventLog(settings.device, outbox, clock.now())
+    crashes.hold_back(store, events, clock.now())
     notes = tuple(note for note in (lost_state, outbox.lost) if note)
     for note in notes:
         log.error("state was lost", extra={"fields": {"why": note}})
@@ -121,7 +126,7 @@ def build(settings: Settings, flags: Flags, log_kept: Recent, config: Path | Non
     doors = doors_of(settings, outbox, clock, metrics, asking(inbox.deliver, flags), trends.heard)
     docker = DockerEngine(settings.engine.socket, settings.device, secrets=secrets, doors=doors)
     engine = GroundedEngine(docker, settings, flags.wake.set)
-    pulse = Pulse(docker.ping, lambda: _heard(publisher, uplink, flags), flags.stopping)
+    pulse = Pulse(docker.ping, lambda: heard(publisher, uplink, flags), flags.stopping)
     eyes = Eyes(settings, engine, clock, lambda: (front_fact(settings),))
     detector = Detector(
         eyes, clock, interval_s=settings.hardware.interval_s, changed=flags.wake.set, stopping=flags.stopping
@@ -161,7 +166,7 @@ def build(settings: Settings, flags: Flags, log_kept: Recent, config: Path | Non
         hardware=hardware,
         figures=sampler.latest,
         gauges=metrics,
-        told=_telling(notifier, uplink),
+        told=telling(notifier, uplink, crashes),
         events=events,
         pulls=puller.progress,
         ledger=store.ledger(),
@@ -179,7 +184,7 @@ def build(settings: Settings, flags: Flags, log_kept: Recent, config: Path | Non
         puller=puller,
         clock=clock,
         hardware=hardware,
-        publish=_publishing(publisher, doors),
+        publish=publishing(publisher, doors),
         wake=flags.wake,
         stopping=flags.stopping,
         interval_s=notifier.pause_s(settings.engine.interval_s),
@@ -193,7 +198,7 @@ def build(settings: Settings, flags: Flags, log_kept: Recent, config: Path | Non
         look=lambda: looking(
             config,
             Means(settings, engine, images, credentials, clock, hardware),
-            wanted=wanted_images(store.ledger(), hardware()),
+            ledger=store.ledger(),
             link=transport.link(),
         ),
         clock=clock,
@@ -271,30 +276,3 @@ def build(settings: Settings, flags: Flags, log_kept: Recent, config: Path | Non
         *(one.close for one in outlets),
     ]
     return Daemon(flags, reconciler, workers, endings, [outbox.close, store.close], notifier)
-
-
-def _telling(notifier: Notifier, uplink: Uplink) -> Callable[[str], None]:
-    """After each cycle; a wedged one is a dead agent."""
-
-    def told(headline: str) -> None:
-        notifier.alive(headline)
-        uplink.wake()
-
-    return told
-
-
-def _publishing(publisher: Publisher, doors: Doors) -> Callable[[Cycle], None]:
-    """After each cycle, before what it found is told."""
-
-    def publish(cycle: Cycle) -> None:
-        doors.keep(cycle.observed)
-        publisher.publish(cycle)
-
-    return publish
-
-
-def _heard(publisher: Publisher, uplink: Uplink, flags: Flags) -> None:
-    """News of the engine. Upstream first: the loop may be waiting for it."""
-    publisher.heard()
-    uplink.wake()
-    flags.wake.set()

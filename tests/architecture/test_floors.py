@@ -26,6 +26,7 @@ HANDS = {
 }  # fmt: skip
 HOUSE = {
     "config", "api", "house", "receiving", "linking", "grounding", "checks", "detecting", "commands", "lifetime",
+    "crashes", "heralds",
 }  # fmt: skip
 
 # What each room may import beside itself. A room is a package, or a file that lies beside the packages.
@@ -56,6 +57,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "receiving": WORDS | PORTS | {"convert"},
     "house": WORDS | PORTS | {"decide", "config", "publisher", "eventlog", "checks"},
     "lifetime": WORDS | LOOP | {"systemd"},
+    "crashes": KEEPING | PORTS | {"decide", "eventlog"},
+    "heralds": WORDS | LOOP | {"systemd", "ingest", "crashes"},
     "commands": KEEPING | PORTS | {"api", "config", "support"},  # what is asked from upstream
     "daemon": KEEPING | PORTS | LOOP | HANDS | HOUSE,
     # doors

@@ -118,6 +118,10 @@ interval_s = 3600
 level = "DEBUG"
 """
 
+    def agent_is(self, zygote: Zygote) -> None:
+        """From the next start on."""
+        self._zygote = zygote
+
     def start(self, arm: Arm | None = None) -> None:
         wish: dict[str, Any] = {"config": str(self.home / "config.toml"), "log": str(self.log)}
         wish["clock"] = str(self.clock.path)

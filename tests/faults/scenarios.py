@@ -64,6 +64,10 @@ STORIES = (
 )
 
 
+def story(name: str) -> Story:
+    return next(one for one in STORIES if one.name == name)
+
+
 @dataclass(slots=True)
 class Lived:
     """One life with one fault. *reached* is whether the fault happened at all."""
@@ -92,14 +96,8 @@ class Stage:
     def live(self, story: Story, point: Point) -> Lived:
         """Begin where the story begins, let *point* happen, start the daemon again when it ends, and judge."""
         device, engine = self.device, self.device.engine
-        place, world = self._beginning(story)
-        device.put_back(place)
-        device.log.unlink(missing_ok=True)
-        with engine.lock:
-            engine.world, engine.history = copy.deepcopy(world), []
-            engine.at.clear()
+        self.begin(story)
         oracle = Oracle(device, set(self.images.values()), {STRANGER, STRANGERS_IMAGE})
-        device.starts = 0
         point.begin(device)
         self.say(story.wish, oracle, lambda: point.again(device))
         point.acknowledged(device)
@@ -116,6 +114,17 @@ class Stage:
             story.name, str(point), reached, oracle.violations, converged_s, oracle.slowest_answer_s,
             len(engine.history),
         )  # fmt: skip
+
+    def begin(self, story: Story) -> None:
+        """Disk and engine as before the wish; no daemon runs."""
+        device, engine = self.device, self.device.engine
+        place, world = self._beginning(story)
+        device.put_back(place)
+        device.log.unlink(missing_ok=True)
+        device.starts = 0
+        with engine.lock:
+            engine.world, engine.history = copy.deepcopy(world), []
+            engine.at.clear()
 
     def _judge_effects(
         self, story: Story, oracle: Oracle, status: dict[str, Any] | None, *, interrupted: bool

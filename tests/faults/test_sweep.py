@@ -13,13 +13,9 @@ from tests.faults import points, sweep
 from tests.faults.__main__ import SEED, SLICE
 from tests.faults.device import PATIENCE, Zygote
 from tests.faults.mutants import MUTANTS
-from tests.faults.scenarios import STORIES, Lived, Point
+from tests.faults.scenarios import STORIES, Lived, Point, story
 
 CONVERGED_S = 15.0 * PATIENCE
-
-
-def story(name: str):
-    return next(one for one in STORIES if one.name == name)
 
 
 def judged(tasks: list[sweep.Task], zygote: Zygote) -> list[Lived]:

@@ -22,6 +22,7 @@ CHECKS = (
     "disk_space",
     "disk_inodes",
     "storage",
+    "safe_mode",
     "hardware",
     "dns",
     "proxy",

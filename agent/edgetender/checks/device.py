@@ -11,6 +11,7 @@ from edgetender.clock import Clock
 from edgetender.config.settings import Settings
 from edgetender.errors import Problem
 from edgetender.model.hardware import Hardware
+from edgetender.model.ledger import Ledger
 from edgetender.model.target import ImageWanted
 from edgetender.model.upstream import Link
 from edgetender.ports import Credentials, Engine, Images
@@ -59,7 +60,7 @@ class Device:
     """Everything checks may ask. *root* stands before absolute paths that are not configured.
 
     *faults* are those of the configuration; *settings* are then the defaults. *wanted* are the images of the
-    manifests here, None where only the daemon knows them; *link* is None where no daemon runs.
+    manifests here, None where only the daemon knows them; *link* and *ledger* are None where no daemon runs.
     """
 
     settings: Settings
@@ -74,6 +75,7 @@ class Device:
     faults: tuple[Problem, ...] = ()
     wanted: tuple[ImageWanted, ...] | None = None
     link: Link | None = None
+    ledger: Ledger | None = None
     environ: Mapping[str, str] = field(default_factory=dict)
     root: Path = Path("/")
     synchronized: Callable[[], bool | None] = lambda: None

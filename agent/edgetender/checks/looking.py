@@ -40,7 +40,7 @@ def looking(
     config: Path | None,
     means: Means,
     *,
-    wanted: tuple[ImageWanted, ...] | None = None,
+    ledger: Ledger | None = None,
     link: Link | None = None,
 ) -> Device:
     """As things are now; the configuration's files are read anew."""
@@ -60,8 +60,9 @@ def looking(
         hardware=means.hardware,
         files=files(config),
         faults=faults,
-        wanted=wanted,
+        wanted=wanted_images(ledger, means.hardware()) if ledger is not None else None,
         link=link,
+        ledger=ledger,
         environ=os.environ,
         synchronized=synchronized,
     )

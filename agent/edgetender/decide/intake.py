@@ -11,6 +11,7 @@ from edgetender.decide.admission import admit, take
 from edgetender.decide.changes import changes, summary
 from edgetender.decide.pausing import KINDS, pausing_wish
 from edgetender.decide.policing import violations
+from edgetender.decide.safe_mode import trusted_again
 from edgetender.decide.stride import fetch_anew
 from edgetender.decide.verdict import condemn
 from edgetender.decide.wishes import floor_wish, variant_wish
@@ -105,7 +106,7 @@ def _manifest(
     entries = [entry_of(admission.slot, "applying", what)]
     if ledger.candidate is not None:
         entries.append(_closed(ledger.candidate, "superseded before it was accepted", delivery, versions))
-    return Intake(take(ledger, admission), decision, tuple(entries))
+    return Intake(trusted_again(take(ledger, admission)), decision, tuple(entries))
 
 
 def _restart(delivery: Delivery, wish: dict[str, Any], ledger: Ledger, observed: Observed) -> Intake:
@@ -154,7 +155,8 @@ def _rollback(
         if left
         else Desired(None, DesiredCode.ROLLED_BACK, by, now),
     )
-    return Intake(after, Decision(delivery.id, 200, by, entry.version, epoch=entry.epoch), tuple(history))
+    decision = Decision(delivery.id, 200, by, entry.version, epoch=entry.epoch)
+    return Intake(trusted_again(after), decision, tuple(history))
 
 
 def _way_back(

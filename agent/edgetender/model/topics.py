@@ -45,7 +45,7 @@ class EventKind(Word):
     REFUSED = "deployment.refused", "it was not taken; `reasons` are the codes of its faults"
     HOLD_SET = (
         "hold.set",
-        "an operator wants nothing to change: `module` (null: the device), `by`, `reason`, `until`",
+        "an operator, or the agent in safe mode, wants no change: `module` (null: the device), `by`, `reason`, `until`",
     )
     HOLD_OVER = "hold.over", "it was released, or its time is over"
     DELAY_SET = "delay.set", "a module asks for time before its update: `module`, `by`, `reason`, `until`"
