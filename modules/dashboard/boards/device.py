@@ -89,8 +89,11 @@ DEVICE = (
     Panel(
         "Answers by module",
         "s",
-        ((f"edgetender_module_response_seconds{{{ON}}}", "{{module}}"),),
-        says="Mean time of the newest answers, where a front holds the module's port.",
+        (
+            (f"edgetender_module_response_seconds{{{ON}}}", "{{module}}"),
+            (f"edgetender_module_response_tail_seconds{{{ON}}}", "{{module}}, 95 % begin within"),
+        ),
+        says="Mean time of the newest answers, and within what 95 % began, where a front holds the module's port.",
     ),
     Panel("Device CPU", "percentunit", ((f"edgetender_device_cpu_ratio{{{ON}}}", "of all cores"),)),
     Panel(
