@@ -38,7 +38,11 @@ class TelemetrySettings:
 
 @dataclass(frozen=True, slots=True)
 class EventsSettings:
-    """Each event of this device goes upstream; with a webhook, to a service of one's own as well, as JSON."""
+    """Each event of this device goes upstream; with a webhook, to a service of one's own as well, as JSON.
+
+    What is on its way upstream survives a restart. What a webhook that is away has not taken waits in memory: the
+    newest 256, and the end of the agent ends them.
+    """
 
     webhook: Annotated[
         str,

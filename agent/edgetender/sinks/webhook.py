@@ -25,8 +25,8 @@ _LATER = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus
 class Webhook:
     """`work` is the body of its thread: it ends with *events*, or once *stopping* is set.
 
-    While the service is away its events wait in *events*; what it refuses is not offered again. At least once: an
-    answer that got lost makes an event come twice, by its `id` one can tell.
+    While the service is away its events wait in *events*, in memory: what must survive goes upstream. What it refuses
+    is not offered again. At least once: an answer that got lost makes an event come twice, by its `id` one can tell.
     """
 
     def __init__(
