@@ -44,7 +44,7 @@ def test_a_card_that_no_container_could_have_is_a_doubt_with_the_command_that_he
     ("fact", "shown", "doubt"),
     [
         (Fact("driven", False, "PCI", "no kernel driver has taken it", "gpu0", code="driver_missing"), "not driven",
-         "gpu0 driven  no: no kernel driver has taken it\n     fix   apt-get install nvidia-driver, then reboot"),
+         "gpu0 driven  no: no kernel driver has taken it"),
         (Fact("healthy", False, "NVML", "it has fallen off the bus", "gpu0", code="gpu_lost"), "not healthy",
          "gpu0 healthy  no: it has fallen off the bus"),
         (Fact("usable", False, "NVML", "MIG is on, without an instance", "gpu0", code="mig_no_instance"), "not usable",
@@ -54,9 +54,34 @@ def test_a_card_that_no_container_could_have_is_a_doubt_with_the_command_that_he
     ],
 )  # fmt: skip
 def test_what_is_wrong_with_a_card_is_told_with_its_reason_and_what_helps(fact, shown, doubt):
-    said = told(machine(gpu()), fact)
+    said = told(machine(gpu(), nvidia_driver="580.1"), fact)
     assert shown in said
     assert f"‼ {doubt}" in said
+
+
+def test_where_no_driver_is_loaded_that_is_said_once_with_what_helps_and_not_all_that_follows_from_it():
+    undriven = gpu(driven=False, healthy=None, compute_capability="8.6")
+    found = machine(undriven, accelerator="none", nvidia_driver=None, cuda=None, toolkit=None)
+    said = told(found)
+    assert (
+        "‼ nvidia_driver  unknown: said so\n     fix   apt-get install nvidia-driver, then reboot\n‼ gpu0 driven"
+        in said
+    )
+    assert not {word for word in ("cuda", "toolkit", "‼ containers") if word in said}
+
+
+def test_a_card_of_which_containers_get_instances_is_as_it_should_be():
+    parent = Fact(
+        "usable",
+        False,
+        "NVML",
+        "MIG is on: a container gets one of its 4 instances",
+        "gpu0",
+        code="mig_parent",
+    )
+    said = told(machine(gpu(mig="Enabled"), nvidia_driver="580.1"), parent)
+    assert "MIG enabled, 10 GiB, driven, healthy\n" in said
+    assert "‼" not in said
 
 
 def test_another_vendors_accelerator_without_a_driver_is_told_without_a_command_for_nvidias():

@@ -17,31 +17,23 @@ _LAYERS = {
     "injectable": ("", "not for containers"),
 }
 _NVIDIA = "nvidia"
-# facts whose absence is worth a line: on any device, with an accelerator of NVIDIA's, with one on a bus
-_NEEDED = (
-    "arch",
-    "cpu_features",
-    "cpu_count",
-    "memory_bytes",
-    "kernel",
-    "os",
-    "accelerator",
-    "memory_limits",
-)
+# what variants ask for, so that its absence is worth a line: of any machine, of one with NVIDIA's driver for its
+# accelerator, of an accelerator
+_NEEDED = ("arch", "cpu_features", "memory_bytes", "accelerator")
 _NEEDED_BY_NVIDIA = ("cuda", "l4t", "toolkit", "kernel_log", "nvidia_libcuda", "nvidia_nvml", "nvidia_smi")
-_NEEDED_BY_BUS = ("nvidia_driver",)
+_NEEDED_OF_DEVICES = frozenset({"compute_capability", "memory_bytes", "gfx"})
+_AS_IT_SHOULD_BE = "mig_parent"  # the code of a card that containers get the instances of
 _LEVELS = ("x86_level", "arm64_level", "oci_variant")  # the first that is known says most
 _TOOLKIT = (
     "apt-get install nvidia-container-toolkit && nvidia-ctk runtime configure && systemctl restart docker"
 )
-_BY_ROOT = "look as root, or by the agent"
-_DRIVER = "apt-get install nvidia-driver, then reboot"
-# by a fact's code, what a person can do about it
+_DRIVER = "nvidia_driver"
+# by a fact's name or code, what a person can do about it
 _HELP = {
+    _DRIVER: "apt-get install nvidia-driver, then reboot",
     "toolkit_missing": _TOOLKIT,
     "mig_no_instance": "nvidia-smi mig -cgi PROFILE -C",
-    "not_permitted": _BY_ROOT,
-    "not_readable": _BY_ROOT,
+    "not_permitted": "look as root, or by the agent",
 }
 Row = tuple[str, str]
 Doubt = tuple[str, str, str]  # of what, why, and the command that helps, where there is one
@@ -92,7 +84,7 @@ def _accelerators(found: Hardware) -> Iterator[Row]:
 
 
 def _nvidia(found: Hardware, on_bus: bool) -> str:
-    driver, said = found.fact("nvidia_driver"), "no driver" if on_bus else ""
+    driver, said = found.fact(_DRIVER), "no driver" if on_bus else ""
     if driver is not None and driver.value:
         said = f"driver {driver.value}" + (f" ({driver.detail})" if driver.detail else "")
     words = (("CUDA", "cuda"), ("TensorRT", "tensorrt"), ("L4T", "l4t"), ("toolkit", "toolkit"))
@@ -103,9 +95,9 @@ def _device(device: Device) -> str:
     """`NVIDIA H100 80GB HBM3, compute capability 9.0, 79.2 GiB, driven, healthy`."""
     vendor, kind, of_card = device.value("vendor"), device.value("kind"), device.value("compute_capability")
     states = (
-        words[0] if value else words[1]
-        for name, words in _LAYERS.items()
-        if isinstance(value := device.value(name), bool)
+        _LAYERS[name][0 if fact.value else 1]
+        for name in _LAYERS
+        if (fact := device.fact(name)) and fact.value is not None and fact.code != _AS_IT_SHOULD_BE
     )
     return _listed(
         device.value("name") or " ".join(str(one) for one in (vendor, kind) if one),
@@ -136,24 +128,31 @@ def _containers(found: Hardware) -> Iterator[Row]:
 
 def _doubts(found: Hardware) -> Iterator[Doubt]:
     cards = [device for device in found.devices if device.value("vendor") == _NVIDIA]
-    needed = _NEEDED + (_NEEDED_BY_NVIDIA if cards else ()) + (_NEEDED_BY_BUS if _on_bus(cards) else ())
+    undriven = _on_bus(cards) and found.value(_DRIVER) is None  # all else of NVIDIA's follows from that
+    needed = _NEEDED + ((_DRIVER,) if undriven else _NEEDED_BY_NVIDIA if cards else ())
     yield from (_doubt(fact) for name in needed if (fact := found.fact(name)) and fact.value is None)
     limits = found.fact("memory_limits")
     if limits is not None and limits.value is False:
         yield _doubt(limits)
     for device in found.devices:
-        for fact in device.facts.values():
-            if fact.value is None or (fact.name in _LAYERS and fact.value is False):
-                yield _doubt(fact, _DRIVER if device in cards else "")
-    yield from _kept_from_containers(found, [card for card in cards if card.value("driven") is not False])
+        yield from map(_doubt, filter(_is_doubtful, device.facts.values()))
+    if not undriven:
+        yield from _kept_from_containers(found, any(card.value("driven") is not False for card in cards))
 
 
-def _kept_from_containers(found: Hardware, driven: Sequence[Device]) -> Iterator[Doubt]:
-    """Why no container could have one of the NVIDIA cards that a driver has taken."""
+def _is_doubtful(fact: Fact) -> bool:
+    """Whether it keeps its accelerator from being chosen."""
+    if fact.value is None:
+        return fact.name in _NEEDED_OF_DEVICES
+    return fact.value is False and fact.name in _LAYERS and fact.code != _AS_IT_SHOULD_BE
+
+
+def _kept_from_containers(found: Hardware, has_card: bool) -> Iterator[Doubt]:
+    """Why no container could have an NVIDIA card that a driver has taken."""
     accelerator, runtimes = found.fact("accelerator"), found.value("runtimes")
-    if driven and accelerator is not None and accelerator.value == "none":
+    if has_card and accelerator is not None and accelerator.value == "none":
         yield "containers", accelerator.detail, ""
-    elif driven and isinstance(runtimes, tuple) and _NVIDIA not in runtimes and found.value("cdi") is False:
+    elif has_card and isinstance(runtimes, tuple) and _NVIDIA not in runtimes and found.value("cdi") is False:
         yield "containers", "the engine has no nvidia runtime and no CDI to hand a card over", _TOOLKIT
 
 
@@ -162,11 +161,10 @@ def _on_bus(cards: Sequence[Device]) -> bool:
     return any(card.value("kind") != "integrated" for card in cards)
 
 
-def _doubt(fact: Fact, driver: str = "") -> Doubt:
+def _doubt(fact: Fact) -> Doubt:
     said = "unknown" if fact.value is None else "no"
     why = f"{said}: {fact.detail}" if fact.detail else said
-    fix = driver if fact.code == "driver_missing" else _HELP.get(fact.code, "")
-    return f"{fact.device} {fact.name}".strip(), why, fix
+    return f"{fact.device} {fact.name}".strip(), why, _HELP.get(fact.name) or _HELP.get(fact.code, "")
 
 
 def _listed(*parts: object) -> str:
