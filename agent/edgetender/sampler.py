@@ -12,7 +12,7 @@ from edgetender.clock import Clock
 from edgetender.decide.documents import module_sample
 from edgetender.decide.serving import Tally, served
 from edgetender.errors import AgentError
-from edgetender.model.figures import ContainerFigures, by_module
+from edgetender.model.figures import ContainerFigures, Served, by_module
 from edgetender.ports import Engine, Sink
 from edgetender.snapshot import Snapshot
 
@@ -42,7 +42,7 @@ class Sampler:
         self._snapshot, self._clock, self._interval_s, self._stopping = snapshot, clock, interval_s, stopping
         self._before: dict[str, tuple[float, float]] = {}  # module -> (monotonic, cpu seconds)
         self._latest: dict[str, tuple[float, int]] = {}
-        self._tally = Tally()
+        self._tally, self._traffic = Tally(), dict[str, Served]()
 
     def latest(self) -> dict[str, tuple[float, int]]:
         """By module: CPU as a ratio of one core, and memory bytes, at the last sample."""
@@ -63,9 +63,11 @@ class Sampler:
             self._latest = {}  # what was measured before is not shown as now
             return
         self._latest = self._rates(figures)
-        at = self._clock.monotonic()
-        self._tally, traffic = served(self._tally, snapshot.observed.fronts, at)
-        sample = module_sample(figures, self._latest, snapshot.ledger.restarts, traffic)
+        if (
+            looked_at := snapshot.at.timestamp()
+        ) != self._tally.at:  # fronts count on between two looks, unseen
+            self._tally, self._traffic = served(self._tally, snapshot.observed.fronts, looked_at)
+        sample = module_sample(figures, self._latest, snapshot.ledger.restarts, self._traffic)
         self._hand_out("modules", sample, now)
 
     def _measured(self, snapshot: Snapshot | None) -> Sequence[ContainerFigures] | None:

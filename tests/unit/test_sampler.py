@@ -12,6 +12,7 @@ from typing import Any
 from demo.parts.waiting import until
 from edgetender.errors import EngineDown
 from edgetender.model.figures import ContainerFigures
+from edgetender.model.front import FrontServer, FrontState
 from edgetender.model.ledger import Ledger
 from edgetender.model.observed import Container, Observed, Status
 from edgetender.sampler import Sampler
@@ -96,6 +97,28 @@ def test_cpu_is_the_mean_since_the_sample_before() -> None:
     bench.engine.cpu_seconds = 25.0
     bench.sampler.sample()
     assert bench.sampler.latest() == {"scorer": (1.5, 4096)}
+
+
+def test_requests_are_counted_per_second_between_looks_however_often_samples_are_taken() -> None:
+    bench = Bench()
+
+    def looked(requests: int) -> None:
+        behind = FrontServer("c1", "172.31.0.9", True, requests=requests, errors=0)
+        front = FrontState("scorer", "proxy", "spec", True, servers=(behind,))
+        assert bench.snapshot is not None
+        observed = Observed(containers=(SCORER,), fronts=(front,))
+        bench.snapshot = replace(bench.snapshot, at=bench.clock.now(), observed=observed)
+
+    looked(0)
+    rates = []
+    for second in range(1, 65):
+        bench.sampler.sample()
+        bench.clock.advance(1)
+        if second % 30 == 0:
+            looked(second * 4)
+        rates.append(bench.sinks[0].taken[-1][1]["modules"]["scorer"]["requestsPerSecond"])
+    assert set(rates[:30]) == {0.0}
+    assert set(rates[30:]) == {4.0}
 
 
 def test_a_container_made_anew_counts_from_zero_without_a_negative_rate() -> None:

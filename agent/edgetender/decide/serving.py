@@ -16,7 +16,7 @@ Counts = tuple[int, int]  # requests, errors
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """What was counted at the look before, by module: of each of its containers, and in all. *at* is monotonic."""
+    """What was counted at the look before, by module: of each of its containers, and in all; *at*, in seconds."""
 
     seen: Mapping[str, Mapping[str, Counts]] = field(default_factory=dict)
     totals: Mapping[str, Counts] = field(default_factory=dict)

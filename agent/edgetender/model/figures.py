@@ -44,7 +44,7 @@ def _sum(one: ContainerFigures, other: ContainerFigures) -> ContainerFigures:
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """What a module's front counted: totals since the agent started, the rates since the sample before.
+    """What a module's front counted: totals since the agent started, the rates since the look before.
 
     *errors* are answers with 5xx and connections that failed; *mean_ms* is of the newest requests, to the last byte,
     *p95_ms* of the newest too, to the answer's head.
