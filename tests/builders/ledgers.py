@@ -61,6 +61,7 @@ def container(spec: ContainerSpec, status: Status = Status.RUNNING, /, **more: A
         spec=spec.digest,
         version=1,
         image=spec.image,
+        variant=spec.variant,
         status=status,
         exit_code=1 if ended else None,
         started_at=None if status is Status.CREATED else NOON,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 from hypothesis import given
@@ -97,6 +98,16 @@ def test_the_version_before_counts_with_about_the_most_it_took_also_when_it_is_g
     assert known <= max(course) <= known * 1.05 or max(course) == known == 0
     trial.look(0, taken)
     assert trial.ledger.weighed["scorer"].before_bytes == known
+
+
+@many
+@given(courses, st.integers(1, 64 * MIB))
+def test_another_variant_is_not_held_against_the_one_before(course, before):
+    """CUDA alone takes 300 MiB of a process that took 36 on the CPU (seen on an H100)."""
+    trial = Trial(None)
+    trial.old = replace(trial.old, variant="cpu")
+    for after_ms, taken in course:
+        assert trial.look(after_ms, taken, before) is None
 
 
 def test_only_what_is_on_trial_is_weighed():

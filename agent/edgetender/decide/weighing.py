@@ -1,7 +1,8 @@
 """Does the candidate take more memory than it may, or far more than the version before it? Pure: from what was weighed.
 
 With a limit of its own only the limit counts: its author knows what it takes. What comes close to it is about to be
-killed by the kernel, in the middle of requests. Without one, what grows without bound is its neighbours' trouble.
+killed by the kernel, in the middle of requests. Without one, what grows without bound is its neighbours' trouble; it is
+compared with the same variant before it, for what CUDA takes says nothing of what the CPU took.
 """
 
 from __future__ import annotations
@@ -82,7 +83,8 @@ def _weighed(
 ) -> Weighed:
     if known is None or known.candidate != spec.digest:
         known = Weighed(spec.digest)
-    before = max((memory[c.id] for c in there if c.spec != spec.digest), default=0)
+    others = (c for c in there if c.spec != spec.digest and c.variant == spec.variant)
+    before = max((memory[c.id] for c in others), default=0)
     if before > known.before_bytes * _NEWS:
         known = replace(known, before_bytes=before)
     if not any(c.spec == spec.digest for c in there):
