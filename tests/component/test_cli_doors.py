@@ -248,7 +248,8 @@ def test_each_command_has_a_help(lonely, name):
 
 def test_version_is_told_in_each_format(lonely):
     assert lonely.run("version").out == lonely.run("--version").out == f"edgetender {__version__}\n"
-    assert json.loads(lonely.run("version", "-o", "json").out)["version"] == __version__
+    told = json.loads(lonely.run("version", "-o", "json").out)
+    assert (told["kind"], told["version"]) == ("Program", __version__)
 
 
 # --- as a process ---

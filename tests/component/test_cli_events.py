@@ -30,6 +30,17 @@ def test_events_can_be_followed_and_chosen_by_type(shell, house):
     assert "dns" in shell.run("events", "--type", "check.failed").out
 
 
+def test_so_many_of_a_type_are_the_newest_of_that_type(shell, house):
+    house.happened = [*HAPPENED, HAPPENED[2] | {"id": "1-4", "check": "clock"}]
+    told = [
+        json.loads(line)["id"]
+        for words in (("-n", "1", "--type", "module"), ("-n", "1", "--type", "check"), ("-n", "2"))
+        for line in shell.run("events", *words, "-o", "json").out.splitlines()
+    ]
+    assert told == ["1-2", "1-4", "1-3", "1-4"]
+    assert shell.run("events", "-n", "0", "--type", "check").out == ""
+
+
 def test_events_for_scripts_are_a_document_a_line(shell, house):
     house.happened = HAPPENED
     assert [json.loads(line) for line in shell.run("events", "-o", "json").out.splitlines()] == HAPPENED

@@ -16,5 +16,5 @@ def version(session: Session) -> Exit:
     if session.for_people:
         click.echo(f"edgetender {__version__}")
     else:
-        session.print_document({"apiVersion": "edgetender/v1", "kind": "Version", "version": __version__})
+        session.print_document({"apiVersion": "edgetender/v1", "kind": "Program", "version": __version__})
     return Exit.OK
