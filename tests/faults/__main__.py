@@ -18,7 +18,7 @@ from pathlib import Path
 from tests.faults import docker_root, points, power, shim, sweep
 from tests.faults.device import Zygote
 from tests.faults.mutants import MUTANTS
-from tests.faults.scenarios import STORIES, Lived, Point
+from tests.faults.scenarios import LARGE, STORIES, Lived, Point, story
 
 SEED = 20261125
 SLICE = {
@@ -50,7 +50,7 @@ def main() -> int:
     parser.add_argument("--count", type=int, help="so many points of each instead")
     parser.add_argument("--seed", type=int, default=SEED, help="chooses the slice and the moments")
     parser.add_argument("--workers", type=int, default=3, help="lives at a time")
-    parser.add_argument("--story", choices=[story.name for story in STORIES], help="live this one")
+    parser.add_argument("--story", choices=[one.name for one in (*STORIES, LARGE)], help="live this one")
     parser.add_argument("--point", help="with this fault, as a sweep named it", default="undisturbed")
     parser.add_argument("--mutant", choices=sorted(MUTANTS), help="the agent without one of its safeguards")
     asked = parser.parse_args()
@@ -71,9 +71,8 @@ def main() -> int:
 
 
 def _one(zygote: Zygote, name: str, point: str) -> int:
-    story = next(one for one in STORIES if one.name == name)
     began = time.monotonic()
-    lives = sweep.run([(story, parsed(point))], zygote, workers=1)
+    lives = sweep.run([(story(name), parsed(point))], zygote, workers=1)
     print(sweep.summary(lives, began))
     return 1 if lives[0].violations else 0
 

@@ -69,6 +69,7 @@ MUTANTS = {
         "return ledger",
     ),
     "refused-for-want": Mutant("trust/owned.py", "        unless_exhausted(error, path)\n", ""),
+    "decided-for-want": Mutant("memory.py", "except (Exhausted, MemoryError):", "except Exhausted:"),
     "no-label-check": Mutant(
         "engine/docker_engine.py",
         """listed = client.containers(all=True, filters={"label": f"{DEVICE}={self._device}"})

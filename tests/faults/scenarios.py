@@ -62,10 +62,15 @@ STORIES = (
     Story("back", (_ONE, _TWO), ("/v1/rollback", {"to": 1}), 1, _BOTH, 417),
     Story("restart", (_ONE,), ("/v1/modules/scorer/restart", {}), 1, _BOTH),
 )
+# to read it takes more memory than happens to be free
+_PADDED = {
+    name: one | {"env": {f"K{n}": "" for n in range(8000)}} for name, one in _ONE[1]["modules"].items()
+}
+LARGE = Story("large", (), (_ONE[0], _ONE[1] | {"modules": _PADDED}), 1, _BOTH)
 
 
 def story(name: str) -> Story:
-    return next(one for one in STORIES if one.name == name)
+    return next(one for one in (*STORIES, LARGE) if one.name == name)
 
 
 @dataclass(slots=True)

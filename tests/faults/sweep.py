@@ -23,7 +23,7 @@ from tests.faults.points import (
     RunsShort,
     Watched,
 )
-from tests.faults.scenarios import STORIES, Lived, Point, Stage, Story
+from tests.faults.scenarios import LARGE, STORIES, Lived, Point, Stage, Story
 from tests.faults.shim import operations
 
 Task = tuple[Story, Point]
@@ -98,11 +98,10 @@ def clock_tasks() -> list[Task]:
 
 def short_tasks() -> list[Task]:
     """On a device that has no memory left to give, or few file descriptors."""
-    limits = (
-        *(RunsShort("memory", n * 2**16) for n in range(4)),
-        *(RunsShort("descriptors", n) for n in range(6)),
-    )
-    return [(story, dataclasses.replace(limit)) for story in STORIES for limit in limits]
+    memory = [RunsShort("memory", n * 2**16) for n in range(4)]
+    limits = (*memory, *(RunsShort("descriptors", n) for n in range(6)))
+    tasks = [(story, dataclasses.replace(limit)) for story in STORIES for limit in limits]
+    return tasks + [(LARGE, limit) for limit in memory]
 
 
 def measured(zygote: Zygote, stories: Sequence[Story] = STORIES) -> dict[str, Lived]:

@@ -77,6 +77,7 @@ CAUGHT = {
     "acknowledged-early": ("I3", [("update", points.AtAnswer())]),
     "intent-after-effect": ("I5", [("rolled-back", points.AtChange(3, after=True))]),
     "no-label-check": ("I8", [("first", Point())]),
+    "decided-for-want": ("I1", [("large", points.RunsShort("memory", 2**16))]),
     "waits-by-the-wall": ("I1", [("update", points.ClockJumps(0.1, range(0, -40 * 3600, -3600)))]),
     "refused-for-want": (
         "I1",
