@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
@@ -32,12 +32,15 @@ PATIENCE = float(
 
 
 class Zygote:
-    """The process that daemons are forked off; *agent* is the source they run, by default this checkout's."""
+    """The process that daemons are forked off; *agent* is the source they run, by default this checkout's.
 
-    def __init__(self, agent: Path | None = None) -> None:
+    *within* is the command that runs it, where something is to be different for all of them.
+    """
+
+    def __init__(self, agent: Path | None = None, within: Sequence[str] = ()) -> None:
         paths = [str(agent or REPOSITORY / "agent"), str(REPOSITORY)]
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.faults.zygote"],
+            [*within, sys.executable, "-m", "tests.faults.zygote"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             cwd=REPOSITORY,
