@@ -104,6 +104,12 @@ def test_one_that_serves_while_its_next_image_is_fetched_runs_and_says_what_the_
     assert health_word((report,), looked(), ledger) == "degraded"
 
 
+def test_the_variant_named_is_the_one_that_serves_also_while_another_is_on_its_way():
+    report = said(looked(replace(container(SPEC), spec="another", variant="cpu")))
+    assert (report.variant, report.ready) == ("cpu", True)
+    assert said(Observed()).variant == SPEC.variant
+
+
 def test_one_that_no_variant_of_fits_is_blocked_or_runs_on_and_says_why():
     blocked = Target(None, "line3", (), (), blocked=(("scorer", "no variant fits"),))
     assert said(Observed(), aimed=blocked).state is ModuleState.BLOCKED

@@ -106,7 +106,8 @@ def _report(name: str, target: Target, observed: Observed, ledger: Ledger, plan:
     return ModuleReport(
         name=name,
         state=state,
-        variant=spec.variant if spec else "",
+        # what serves, also while another variant is on its way
+        variant=(container.variant if container else "") or (spec.variant if spec else ""),
         version=container.version if container else None,
         image=spec.image if spec else (wanted.reference if wanted else ""),
         ready=container.ready if container else False,
