@@ -107,11 +107,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         free = server.serve(settings, None if settings.script is None else _loaded(settings, settings.script))
     except (script.ScriptUnusable, ModelUnusable, server.CannotListen, KeysUnusable, TlsUnusable) as error:
         logging.getLogger("edgetender_scoring").critical("cannot serve: %s", error)
-        return _UNUSABLE
+        code, free = _UNUSABLE, settings.script is not None
+    else:
+        code = 0
     sys.stderr.flush()
     if not free:
-        os._exit(0)  # a thread is stuck in the script; the interpreter's own end would wait or crash in it
-    return 0
+        # a thread is stuck in the script, or a card's libraries hold models: the interpreter's own end would hang
+        os._exit(code)
+    return code
 
 
 def _loaded(settings: Settings, path: Path) -> script.Script:

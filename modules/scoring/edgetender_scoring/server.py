@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("edgetender_scoring")
 
 _Connect = functools.partial[Connection]
+_SERVED: list[_Server] = []  # to the end of the process: nobody takes their models down
 
 _BACKLOG = 1024
 _SWEEP_S = 5.0
@@ -56,13 +57,17 @@ class CannotListen(Exception):
 def serve(settings: Settings, script: Script | None) -> bool:
     """Answer until SIGTERM or SIGINT; without a script, with the models there are, once they are loaded.
 
-    Returns whether all threads are free. Raises CannotListen, and ModelUnusable for a model that cannot serve.
+    Returns whether the interpreter may end in its own way: all threads are free, and no models are loaded, for the
+    libraries of a card may hang when they are taken down (seen with CUDA 13: for 7 s, and for more than 10). Raises
+    CannotListen, and ModelUnusable for a model that cannot serve.
     """
+    server = _Server(settings, script)
+    _SERVED.append(server)
     try:
         import uvloop
     except ImportError:  # no wheel for this platform
-        return asyncio.run(_Server(settings, script).run())
-    return uvloop.run(_Server(settings, script).run())
+        return asyncio.run(server.run())
+    return uvloop.run(server.run())
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -84,6 +89,7 @@ class _Server:
         self._settings, self._script = settings, script
         self._connections: set[Connection] = set()
         self._heads = Heads()
+        self._served = Served() if script is None else _served(settings, script)
 
     async def run(self) -> bool:
         settings = self._settings
@@ -97,7 +103,7 @@ class _Server:
         pool.grow(settings.threads or cpus.usable() if settings.threads_said else 1)
         access = AccessLog(loop)
         envelope = Envelope(cors_origins=settings.cors_origins, says_version=settings.says_version)
-        served = Served() if self._script is None else _served(settings, self._script)
+        served = self._served
         keys = None if settings.keys is None else Keys(settings.keys)
         certificate = None if settings.tls is None else Certificate(settings.tls)
         wanted = (settings.collect, settings.send, settings.drift)
@@ -127,7 +133,6 @@ class _Server:
         ]
         port = doors[0][0].getsockname()[1] if doors[0][0].fileno() >= 0 else settings.port
         failed = None if self._script else await self._load(served, pool, stop)
-        loading = self._script is None and not served.ready
         gc.collect()
         give_back()
         gc.freeze()  # the model stays: the collector need not walk it again and again
@@ -151,7 +156,7 @@ class _Server:
             spans.close()
         if failed is not None:
             raise failed
-        return pool.close() and not loading
+        return pool.close() and self._script is not None
 
     async def _load(self, served: Served, pool: Pool, stop: asyncio.Event) -> ModelUnusable | None:
         """Load the models on a thread, then serve them; health answers meanwhile. A failure sets *stop*."""
