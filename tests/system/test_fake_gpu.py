@@ -100,7 +100,7 @@ def test_a_card_lost_in_service_is_left_within_half_a_minute_and_waited_for_when
     assert (agent.first()["verdict"], agent.first()["code"]) == ("rejected", "gpu_lost")
     (configuration / CARD / "config").write_bytes(b"\xde\x10" * 32)
     until(lambda: agent.first()["verdict"] == "eligible", "the card's return")
-    assert agent.first()["because"].startswith("could run; taken when it has been so for long enough")
+    assert agent.first()["because"].startswith("could run; taken once it has been so for long enough")
     assert agent.serving() == "cpu"
 
 

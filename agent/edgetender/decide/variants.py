@@ -162,7 +162,9 @@ def _rival(one: Judged, held: Choice) -> Judged:
 TO_BE_MEASURED, NOT_QUICKER, SETTLING = "to_be_measured", "not_quicker", "settling"
 CLIMBING = "climbing"
 UPWARDS = (CLIMBING, SETTLING, MEASURING)  # of one that can run: it will
-_CLIMBS = "could run; taken when it has been so for long enough (hardware.climb_after_s)"
+_CLIMBS = (
+    "could run; taken once it has been so for long enough (hardware.climb_after_s), at most once an hour"
+)
 _LOST = ("no_device", "gpu_lost", "not_healthy", "not_driven", "driver_missing")
 
 
