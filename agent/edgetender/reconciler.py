@@ -246,7 +246,8 @@ class Reconciler:
         if isinstance(verdict, Accept):
             ends.append((candidate, "running", ""))
             if accepted is not None and accepted.edition != candidate.edition:
-                ends.append((accepted, "superseded", ""))
+                back = candidate.edition < accepted.edition  # somebody went back to it
+                ends.append((accepted, "superseded", candidate.source if back else ""))
         elif isinstance(verdict, RollBack) and after.candidate is None:
             ends.append((candidate, f"rolled back: {verdict.reason}", BY_ITSELF))
         at = self._clock.now()

@@ -24,8 +24,10 @@ def test_a_rollback_needs_no_registry_also_where_the_manifest_named_tags():
     assert running(loop) == {"scorer": NEXT}
     loop.puller.registry.clear()
     asked_before = len(loop.puller.submitted)
-    loop.store.deliver("rollback", "cli", b'{"to": 1}', loop.clock.now())
+    loop.store.deliver("rollback", "cli (uid 7)", b'{"to": 1}', loop.clock.now())
     loop.run(30)
+    told = [(one.version, one.result, one.by) for one in loop.store.history()]
+    assert told == [(2, "superseded", "cli (uid 7)"), (1, "running", "uid 7")]
     assert running(loop) == {"scorer": SCORER}
     assert loop.puller.submitted[asked_before:] == []
 
