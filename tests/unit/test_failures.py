@@ -36,6 +36,9 @@ def class_of(exit_code: int, *last_words: str) -> Demotion:
         ("Failed to initialize NVML: Driver/library version mismatch", "driver_library_mismatch", "driver"),
         ("forward compatibility was attempted on non supported HW", "forward_compatibility_unsupported", "driver"),
         ("CUDA failure 2: out of memory ; GPU=0", "cuda_out_of_memory", "cpu+driver+engine+gpu"),
+        ("CRITICAL edgetender_scoring: cannot serve: TensorrtExecutionProvider is required; this onnxruntime has only CPUExecutionProvider", "provider_not_in_image", ""),
+        ("cannot run it: … Please install TensorRT libraries as mentioned in the GPU requirements page", "library_missing", "engine"),
+        ("Failed to load library libonnxruntime_providers_cuda.so with error: libcublasLt.so.13: cannot open shared object file", "library_missing", "engine"),
         ("Traceback (most recent call last):", "exited", "cpu+driver+engine+gpu"),
     ],
 )  # fmt: skip
@@ -49,6 +52,19 @@ def test_the_last_words_of_a_container_tell_the_class(words: str, code: str, par
 def test_the_recorded_words_of_tensorrt_are_known():
     for line in (RECORDINGS / "text/tensorrt-engine-errors.jsonl").read_text().splitlines():
         assert class_of(1, json.loads(line)["text"]).code == "engine_mismatch"
+
+
+def test_the_reason_ends_with_its_last_words_without_what_a_log_puts_before_them():
+    said = "2026-11-26 11:01:50,617 CRITICAL edgetender_scoring: cannot serve: no such provider"
+    assert class_of(3, "INFO loading", said, "\x1b[m", "").reason == (
+        "exited with code 1: cannot serve: no such provider"
+    )
+    assert class_of(3, "x" * 500).reason == "exited with code 1: " + "x" * 200
+    assert class_of(3).reason == class_of(3, " ", "\x1b[0m").reason == "exited with code 1"
+    other = replace(EXITED, code="engine.toolkit_missing", reason="no toolkit")
+    death = Death(NOON, 3, "exited with code 3", (said,))
+    (found,) = marked(Ledger(demotions=(other,), deaths={"m": death}), look_at(HOST), NOON).demotions
+    assert found.reason == "no toolkit"
 
 
 def test_how_a_process_was_ended_says_more_than_its_words():

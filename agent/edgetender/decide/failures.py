@@ -30,6 +30,8 @@ _PARTS = {
     "engine_mismatch": "gpu",
     "oom_killed": "memory",
     "provider_not_active": "driver+engine",
+    "library_missing": "engine",  # of the image, or what a toolkit mounts into it
+    "provider_not_in_image": "",
     "wrong_answer": "",
     "bad_entrypoint": "",
 }
@@ -57,9 +59,14 @@ _LAST_WORDS = tuple(
             "driver_library_mismatch",
         ),
         (r"forward compatibility was attempted on non supported", "forward_compatibility_unsupported"),
+        (r"is required; this onnxruntime has only", "provider_not_in_image"),
+        (r"cannot open shared object file|Please install TensorRT libraries", "library_missing"),
         (r"CUDA (?:error 2\b|out of memory|failure 2\b)|cudaErrorMemoryAllocation", "cuda_out_of_memory"),
     )
 )
+_BEFORE_WORDS = re.compile(r"^[\d\-:.,TZ+ ]+(?:DEBUG|INFO|WARNING|ERROR|CRITICAL) [\w.]+: ")
+_COLOURS = re.compile(r"\x1b\[[\d;]*m")
+_WORDS_CHARS = 200
 
 
 def marked(ledger: Ledger, look: Look, now: datetime) -> Ledger:
@@ -91,6 +98,7 @@ def _dated(demotion: Demotion, ledger: Ledger, look: Look, now: datetime, times:
     pause = min(_FIRST * _FACTOR**times, _LONGEST) if code not in _PARTS else None
     return replace(
         demotion,
+        reason=_told(demotion, ledger),
         code=code,
         part=part,
         fingerprint=mark,
@@ -111,6 +119,16 @@ def _code(demotion: Demotion, ledger: Ledger) -> str:
         return "oom_killed"
     said = (code for line in reversed(death.log) for words, code in _LAST_WORDS if words.search(line))
     return _EXITS.get(death.exit_code) or next(said, "exited")
+
+
+def _told(demotion: Demotion, ledger: Ledger) -> str:
+    """Its reason; of a process that ended with the last thing it said."""
+    death = ledger.deaths.get(demotion.module)
+    if demotion.code != "container.exited" or death is None:
+        return demotion.reason
+    said = (_BEFORE_WORDS.sub("", _COLOURS.sub("", line).strip()) for line in reversed(death.log))
+    words = next((line[:_WORDS_CHARS] for line in said if line), "")
+    return f"{demotion.reason}: {words}" if words else demotion.reason
 
 
 def _same(one: Demotion, other: Demotion) -> bool:
