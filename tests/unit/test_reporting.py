@@ -110,6 +110,11 @@ def test_the_variant_named_is_the_one_that_serves_also_while_another_is_on_its_w
     assert said(Observed()).variant == SPEC.variant
 
 
+def test_a_container_that_two_variants_share_is_the_one_s_it_was_kept_for():
+    report = said(looked(replace(container(SPEC), variant="npu")))
+    assert report.variant == SPEC.variant != "npu"
+
+
 def test_one_that_no_variant_of_fits_is_blocked_or_runs_on_and_says_why():
     blocked = Target(None, "line3", (), (), blocked=(("scorer", "no variant fits"),))
     assert said(Observed(), aimed=blocked).state is ModuleState.BLOCKED

@@ -106,8 +106,7 @@ def _report(name: str, target: Target, observed: Observed, ledger: Ledger, plan:
     return ModuleReport(
         name=name,
         state=state,
-        # what serves, also while another variant is on its way
-        variant=(container.variant if container else "") or (spec.variant if spec else ""),
+        variant=_variant(spec, container),
         version=container.version if container else None,
         image=spec.image if spec else (wanted.reference if wanted else ""),
         ready=container.ready if container else False,
@@ -119,6 +118,15 @@ def _report(name: str, target: Target, observed: Observed, ledger: Ledger, plan:
         ports=tuple(f"{p.address}:{p.host}->{p.container}/{p.protocol}" for p in spec.ports) if spec else (),
         death=ledger.deaths.get(name),
     )
+
+
+def _variant(spec: ContainerSpec | None, container: Container | None) -> str:
+    """The one that serves, also while another is on its way; two may share one container."""
+    if spec is None:
+        return ""
+    if container is None or container.spec == spec.digest:
+        return spec.variant
+    return container.variant or spec.variant
 
 
 def _held(name: str, held: dict[str, str], spec: ContainerSpec | None, ledger: Ledger) -> Reason:
