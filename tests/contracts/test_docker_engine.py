@@ -48,38 +48,32 @@ def engine(engine_socket: str) -> Iterator[DockerEngine]:
 
 
 @pytest.fixture
-def client(engine_socket: str) -> Iterator[docker.APIClient]:
-    with contextlib.closing(docker.APIClient(base_url=engine_socket, timeout=60)) as client:
-        yield client
-
-
-@pytest.fixture
 def credential(registry: Registry) -> Credential:
     return Credential(USER, Secret(registry.users[USER]))
 
 
 @pytest.fixture
-def pushed(registry: Registry, engine_image: str, client: docker.APIClient) -> ImageReference:
+def pushed(registry: Registry, engine_image: str, engine_client: docker.APIClient) -> ImageReference:
     """The probe image in the registry, and no longer in the engine under that name."""
     name = f"{registry.host}/team/probe"
-    client.tag(engine_image, name, tag="1")
+    engine_client.tag(engine_image, name, tag="1")
     login = {"username": USER, "password": registry.users[USER]}
-    said = list(client.push(name, tag="1", stream=True, decode=True, auth_config=login))
+    said = list(engine_client.push(name, tag="1", stream=True, decode=True, auth_config=login))
     (digest,) = (event["aux"]["Digest"] for event in said if "aux" in event)
-    client.remove_image(f"{name}:1")
+    engine_client.remove_image(f"{name}:1")
     return parse_reference(f"{name}@{digest}")
 
 
 def test_a_pull_tells_how_far_it_is_and_leaves_the_pinned_image(
     engine: DockerEngine,
-    client: docker.APIClient,
+    engine_client: docker.APIClient,
     pushed: ImageReference,
     credential: Credential,
     engine_image: str,
 ) -> None:
     with contextlib.suppress(docker.errors.ImageNotFound):
-        client.remove_image(str(pushed))
-    client.remove_image(engine_image, force=True)  # its layer would be here already
+        engine_client.remove_image(str(pushed))
+    engine_client.remove_image(engine_image, force=True)  # its layer would be here already
     assert str(pushed) not in engine.images()
     seen: list[PullProgress] = []
     try:
@@ -87,7 +81,7 @@ def test_a_pull_tells_how_far_it_is_and_leaves_the_pinned_image(
         assert str(pushed) in engine.images()
     finally:
         repository, _, tag = engine_image.rpartition(":")
-        client.tag(str(pushed), repository, tag=tag)
+        engine_client.tag(str(pushed), repository, tag=tag)
     assert {one.reference for one in seen} == {str(pushed)}
     last = seen[-1]
     assert (last.layers_done, last.layers_total) == (1, 1)
@@ -174,12 +168,12 @@ def test_environment_ports_and_volumes_reach_the_process(engine: DockerEngine, e
 
 
 def test_a_process_has_no_capability_gains_none_and_writes_to_memory_alone(
-    engine: DockerEngine, engine_image: str, client: docker.APIClient
+    engine: DockerEngine, engine_image: str, engine_client: docker.APIClient
 ) -> None:
     spec = ContainerSpec("scorer", "cpu", engine_image, read_only=True)
     container = engine.create(spec, 1)
     engine.start(container)
-    process = Path(f"/proc/{client.inspect_container(container)['State']['Pid']}")
+    process = Path(f"/proc/{engine_client.inspect_container(container)['State']['Pid']}")
 
     status = dict(
         line.split(":\t", 1) for line in (process / "status").read_text().splitlines() if ":\t" in line

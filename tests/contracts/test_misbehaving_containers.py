@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,12 +16,6 @@ from edgetender.model.target import ContainerSpec
 pytestmark = pytest.mark.engine
 PIDS = 24
 MB = 10**6
-
-
-@pytest.fixture
-def client(engine_socket: str) -> Iterator[docker.APIClient]:
-    with contextlib.closing(docker.APIClient(base_url=engine_socket, timeout=60)) as client:
-        yield client
 
 
 @pytest.fixture
@@ -41,41 +34,47 @@ def container(engine: DockerEngine, engine_image: str) -> str:
     return made
 
 
-def does(client: docker.APIClient, container: str, script: str) -> str:
+def does(engine_client: docker.APIClient, container: str, script: str) -> str:
     """*script* runs inside, on its own from now on; its id."""
-    asked = str(client.exec_create(container, ["sh", "-c", script])["Id"])
-    client.exec_start(asked, detach=True)
+    asked = str(engine_client.exec_create(container, ["sh", "-c", script])["Id"])
+    engine_client.exec_start(asked, detach=True)
     return asked
 
 
 def test_a_container_that_forks_without_end_hits_its_own_bound(
-    client: docker.APIClient, container: str
+    engine_client: docker.APIClient, container: str
 ) -> None:
-    forking = does(client, container, "while :; do sleep 1000 & done")
-    until(lambda: not client.exec_inspect(forking)["Running"], "the fork that is refused")
-    assert client.exec_inspect(forking)["ExitCode"] != 0
-    found = client.stats(container, stream=False)["pids_stats"]
+    forking = does(engine_client, container, "while :; do sleep 1000 & done")
+    until(lambda: not engine_client.exec_inspect(forking)["Running"], "the fork that is refused")
+    assert engine_client.exec_inspect(forking)["ExitCode"] != 0
+    found = engine_client.stats(container, stream=False)["pids_stats"]
     assert found["limit"] == PIDS
     assert PIDS // 2 < found["current"] <= PIDS
 
 
 def test_of_sixty_megabytes_of_a_containers_log_thirty_are_kept(
-    client: docker.APIClient, container: str
+    engine_client: docker.APIClient, container: str
 ) -> None:
-    log = Path(client.inspect_container(container)["LogPath"])
+    log = Path(engine_client.inspect_container(container)["LogPath"])
     line = "x" * 8000
     writing = does(
-        client, container, f"n=0; while [ $n -lt 7500 ]; do echo {line}; n=$((n + 1)); done > /proc/1/fd/1"
+        engine_client,
+        container,
+        f"n=0; while [ $n -lt 7500 ]; do echo {line}; n=$((n + 1)); done > /proc/1/fd/1",
     )
-    until(lambda: not client.exec_inspect(writing)["Running"], "the last line")
-    assert client.exec_inspect(writing)["ExitCode"] == 0
+    until(lambda: not engine_client.exec_inspect(writing)["Running"], "the last line")
+    assert engine_client.exec_inspect(writing)["ExitCode"] == 0
     kept = [file.stat().st_size for file in log.parent.glob(f"{log.name}*")]
     assert len(kept) == 3
     assert sum(kept) < 31 * MB
 
 
 def test_labels_of_an_image_are_not_taken_for_ours(
-    engine: DockerEngine, client: docker.APIClient, engine_image: str, engine_socket: str, tmp_path: Path
+    engine: DockerEngine,
+    engine_client: docker.APIClient,
+    engine_image: str,
+    engine_socket: str,
+    tmp_path: Path,
 ) -> None:
     """Whoever built it could otherwise hide a container from its agent, or have a stream or a secret that is not its own."""
     claimed = {
@@ -86,9 +85,9 @@ def test_labels_of_an_image_are_not_taken_for_ours(
         "secrets": "key",
     }
     lines = "".join(f"LABEL io.edgetender.{name}={value}\n" for name, value in claimed.items())
-    base = client.create_container(engine_image)["Id"]
-    liar = client.commit(base, repository="edgetender.test/liar", changes=lines.strip())["Id"]
-    client.remove_container(base)
+    base = engine_client.create_container(engine_image)["Id"]
+    liar = engine_client.commit(base, repository="edgetender.test/liar", changes=lines.strip())["Id"]
+    engine_client.remove_container(base)
     made = engine.create(ContainerSpec("scorer", "cpu", liar), 1)
     try:
         engine.start(made)
@@ -99,4 +98,4 @@ def test_labels_of_an_image_are_not_taken_for_ours(
         fronts.close()
     finally:
         engine.remove(made)
-        client.remove_image(liar, force=True)
+        engine_client.remove_image(liar, force=True)

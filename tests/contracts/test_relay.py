@@ -29,12 +29,6 @@ RATE = 2_000_000.0
 
 
 @pytest.fixture
-def client(engine_socket: str) -> Iterator[docker.APIClient]:
-    with contextlib.closing(docker.APIClient(base_url=engine_socket, timeout=60)) as client:
-        yield client
-
-
-@pytest.fixture
 def engine(engine_socket: str) -> Iterator[DockerEngine]:
     with contextlib.closing(DockerEngine(engine_socket, "relayed")) as engine:
         yield engine
@@ -46,19 +40,19 @@ def credential(registry: Registry) -> Credential:
 
 
 @pytest.fixture
-def pushed(registry: Registry, client: docker.APIClient, engine_socket: str) -> ImageReference:
+def pushed(registry: Registry, engine_client: docker.APIClient, engine_socket: str) -> ImageReference:
     """An image of some megabytes in the registry, and nowhere else."""
     import random
 
     noise = random.Random(5).randbytes(BALLAST)
     probe_image.build(engine_socket, CACHE, NAME, extra={"ballast": noise})
     name = f"{registry.host}/team/ballast"
-    client.tag(NAME, name, tag="1")
+    engine_client.tag(NAME, name, tag="1")
     login = {"username": USER, "password": registry.users[USER]}
-    said = list(client.push(name, tag="1", stream=True, decode=True, auth_config=login))
+    said = list(engine_client.push(name, tag="1", stream=True, decode=True, auth_config=login))
     (digest,) = (event["aux"]["Digest"] for event in said if "aux" in event)
     for tag in (f"{name}:1", NAME):
-        client.remove_image(tag, force=True)
+        engine_client.remove_image(tag, force=True)
     return parse_reference(f"{name}@{digest}")
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import docker
 import pytest
 
 from demo.parts.dockerd import Dockerd
@@ -45,6 +47,13 @@ def own_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dockerd]:
 def engine_socket(own_engine: Dockerd) -> str:
     """`unix:///…` of an engine that answers and that only this worker uses."""
     return own_engine.socket
+
+
+@pytest.fixture
+def engine_client(engine_socket: str) -> Iterator[docker.APIClient]:
+    """The engine as another program sees it."""
+    with contextlib.closing(docker.APIClient(base_url=engine_socket, timeout=60)) as client:
+        yield client
 
 
 @pytest.fixture(scope="session")
