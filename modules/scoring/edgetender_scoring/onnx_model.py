@@ -19,7 +19,7 @@ import numpy as np
 from edgetender_scoring.batches import Sizes, allow_batches
 from edgetender_scoring.brief import quickest, seconds_per_byte
 from edgetender_scoring.golden import FAILED, PASSED, VARIES, Golden, Verdict
-from edgetender_scoring.providers import Choice, ModelUnusable, Proof, Tuning, Wanted, choose, proof
+from edgetender_scoring.providers import CPU, Choice, ModelUnusable, Proof, Tuning, Wanted, choose, proof
 from edgetender_scoring.session import first_line, nodes, opened_on, session_options
 from edgetender_scoring.tensors import Array, Refused, Tensor, synthetic, tensor
 
@@ -108,7 +108,7 @@ def load(name: str, version: str, path: Path, wanted: Wanted, golden: Golden | N
     intra_op = wanted.threads or wanted.cpus
     model = _opened(tuning, lambda: _open(ort, name, version, file, choice, intra_op, wanted))
     model.run_s = warm_up(model, golden)
-    if wanted.threads is None and intra_op > 1 and model.run_s < _SHORT_S:
+    if wanted.threads is None and one_thread_may_do(model):
         model = _open(ort, name, version, file, choice, 1, wanted)
         model.run_s = warm_up(model, golden)
     _prove_answer(model, golden, required=wanted.golden_required)
@@ -118,6 +118,11 @@ def load(name: str, version: str, path: Path, wanted: Wanted, golden: Golden | N
     model.per_raw_byte_s = seconds_per_byte(model.inputs, model.nodes, quickest_s, raw=True)
     _say(model)
     return model
+
+
+def one_thread_may_do(model: Model) -> bool:
+    """Whether to try with one thread inside a run: not on a card, which would plan and build everything anew."""
+    return model.intra_op > 1 and model.run_s < _SHORT_S and model.proof.actual == CPU
 
 
 def _open(

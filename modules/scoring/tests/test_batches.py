@@ -15,7 +15,7 @@ from edgetender_scoring.batches import Sizes, allow_batches, sizes_for  # noqa: 
 from edgetender_scoring.inference import ModelHandler  # noqa: E402
 from edgetender_scoring.message import Request  # noqa: E402
 from edgetender_scoring.nocode_score import ScoreCodec  # noqa: E402
-from edgetender_scoring.onnx_model import load  # noqa: E402
+from edgetender_scoring.onnx_model import load, one_thread_may_do  # noqa: E402
 from edgetender_scoring.providers import Wanted  # noqa: E402
 
 
@@ -97,18 +97,34 @@ def test_on_a_card_the_largest_batch_is_tried_before_it_is_served(on_a_card, cap
     assert "a row alone takes" in caplog.text
 
 
-def test_a_card_that_cannot_hold_the_largest_batch_has_none(on_a_card, monkeypatch, caplog):
-    run = on_a_card.run
+class OfLittleMemory:
+    """A model on a card that holds eight rows."""
 
-    def with_little_memory(feeds, wanted=None):
+    def __init__(self, model):
+        self._model = model
+
+    def __getattr__(self, name):
+        return getattr(self._model, name)
+
+    def run(self, feeds, wanted=None):
         if len(feeds["x"]) > 8:
             raise RuntimeError("Failed to allocate memory for requested buffer")
-        return run(feeds, wanted)
+        return self._model.run(feeds, wanted)
 
-    monkeypatch.setattr(on_a_card, "run", with_little_memory)
-    allow_batches(on_a_card, 16)
-    assert on_a_card.max_batch == 1
+
+def test_a_card_that_cannot_hold_the_largest_batch_has_none(on_a_card, caplog):
+    model = OfLittleMemory(on_a_card)
+    allow_batches(model, 16)
+    assert model.max_batch == 1
     assert "16 rows do not run: Failed to allocate memory" in caplog.text
+
+
+def test_a_model_is_opened_with_one_thread_again_on_the_cpu_only(tmp_path):
+    onnx_models.mlp(tmp_path / "mlp.onnx", features=4)
+    model = load("mlp", "1", tmp_path / "mlp.onnx", Wanted(threads=2))
+    assert one_thread_may_do(model)
+    model.proof = replace(model.proof, actual="CUDAExecutionProvider")
+    assert not one_thread_may_do(model)
 
 
 def test_requests_that_run_together_filled_up_are_answered_as_alone(on_a_card):
