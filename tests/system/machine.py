@@ -167,8 +167,9 @@ class Machine:
 
 def cgroups() -> set[Path]:
     """The halves that nspawn with --keep-unit divides our own cgroup into, and leaves; nobody else's."""
-    everything = Path("/sys/fs/cgroup").rglob("*")
-    return {path for path in everything if {"payload", "supervisor"} & set(path.parts) and path.is_dir()}
+    # walked, not globbed: other tests' containers go while this looks, and a walk passes over what is gone
+    everything = (Path(folder) for folder, _, _ in os.walk("/sys/fs/cgroup"))
+    return {path for path in everything if {"payload", "supervisor"} & set(path.parts)}
 
 
 def install(machine: Machine) -> None:
