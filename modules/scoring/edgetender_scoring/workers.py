@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import queue
 import threading
 import time
 from collections import deque
@@ -15,6 +14,7 @@ from edgetender_scoring.brief import Here, longest_s
 from edgetender_scoring.jobs import Done, Job, ScoringTimeout, call_all, raise_in
 from edgetender_scoring.message import Request
 from edgetender_scoring.outcome import Handler, Outcome, message
+from edgetender_scoring.waiting import Bell, Waiting
 
 log = logging.getLogger("edgetender_scoring")
 
@@ -27,12 +27,13 @@ _STUCK_PER_THREAD = 8  # beyond it a replacement would only be the next to be st
 class _Worker:
     """One thread. *jobs* (what it works on), *stopped* and *abandoned* change under *lock* only.
 
-    *next* is what it took while it gathered a batch and could not use there.
+    *next* is what it took while it gathered a batch and could not use there; *bell* wakes it.
     """
 
-    __slots__ = ("abandoned", "begun", "jobs", "lock", "next", "stopped", "thread")
+    __slots__ = ("abandoned", "begun", "bell", "jobs", "lock", "next", "stopped", "thread")
 
-    def __init__(self) -> None:
+    def __init__(self, bell: Bell) -> None:
+        self.bell = bell
         self.lock = threading.Lock()
         self.jobs: list[Job] = []
         self.next: Job | None = None
@@ -62,7 +63,7 @@ class Pool:
         self._loop, self._timeout_ms, self._batched = loop, timeout_ms, batched
         self._batch_wait_s, self._stand_by_s = batch_wait_s, stand_by_s
         self._here = Here(loop, self._answer, batched)
-        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._jobs: Waiting[Job | None] = Waiting()
         self._done: deque[Done] = deque()
         self._arrived: list[Job] = []
         self._waking = self._watching = False
@@ -79,7 +80,7 @@ class Pool:
 
     def grow(self, threads: int) -> None:
         """Have *threads* threads."""
-        self._workers += [self._hire() for _ in range(threads - self.threads)]
+        self._workers += [self._hire(Bell()) for _ in range(threads - self.threads)]
         self.threads = max(threads, self.threads)
         if not self._batch_wait_s:  # company comes only while the loop reads
             self._longest_s = longest_s(self.threads)
@@ -98,7 +99,7 @@ class Pool:
     @property
     def queued(self) -> int:
         """Requests that no thread has taken yet."""
-        return self._jobs.qsize() + len(self._arrived) + len(self._here)
+        return len(self._jobs) + len(self._arrived) + len(self._here)
 
     def submit(self, handler: Handler, request: Request, deliver: Callable[[Outcome], None]) -> None:
         """Have *request* scored; *deliver* is called once, on the event loop."""
@@ -120,10 +121,10 @@ class Pool:
 
     def _hand_over(self) -> None:
         """Give the threads all that has been read meanwhile: each exchange with them costs a switch."""
-        for job in self._arrived:
-            self._jobs.put(job)
-        self._arrived.clear()
-        if self._brief_calls >= _ROW:
+        arrived, self._arrived = self._arrived, []
+        self._standing_by = self._brief_calls >= _ROW  # known before a thread is done
+        self._jobs.put(arrived)
+        if self._standing_by:
             self._stand_by()
 
     def _stand_by(self) -> None:
@@ -131,9 +132,9 @@ class Pool:
 
         Where calls are brief, a loop that reads meanwhile would fight with them for Python's lock at every call.
         """
-        self._standing_by = True
         self._deliver()  # after which a thread that has done something releases the lock
-        if not self._heard.acquire(timeout=self._stand_by_s) and not self._done:
+        more = self.in_flight > len(self._here)
+        if not self._heard.acquire(timeout=self._stand_by_s if more else 0.0) and more and not self._done:
             self._brief_calls = 0
         self._standing_by = False
         self._deliver()
@@ -142,19 +143,18 @@ class Pool:
 
     def close(self) -> bool:
         """Let the threads end when they are free; return whether all of them are."""
-        for _ in self._workers:
-            self._jobs.put(None)
+        self._jobs.put([None] * len(self._workers))
         return self.in_flight == 0 and not self.abandoned
 
-    def _hire(self) -> _Worker:
-        worker = _Worker()
+    def _hire(self, bell: Bell) -> _Worker:
+        worker = _Worker(bell)
         worker.thread = threading.Thread(target=self._work, args=(worker,), name="scoring", daemon=True)
         worker.thread.start()
         return worker
 
     def _work(self, worker: _Worker) -> None:
         with contextlib.suppress(ScoringTimeout):
-            while (job := worker.next or self._take()) is not None:
+            while (job := worker.next or self._take(worker)) is not None:
                 worker.next = None
                 jobs = [job] if job.handler.batch == 1 else self._gather(worker, job)
                 worker.begun = begun = time.monotonic()
@@ -177,11 +177,11 @@ class Pool:
         while len(jobs) < first.handler.batch:
             left = until - time.monotonic() if until else 0.0
             try:
-                job = self._jobs.get(timeout=left) if left > 0 else self._jobs.get_nowait()
-            except queue.Empty:
+                job = self._jobs.take(worker.bell, left) if left > 0 else self._jobs.take_now()
+            except IndexError:
                 break
             if job is None:
-                self._jobs.put(None)  # the end comes after this batch
+                self._jobs.put([None])  # the end comes after this batch
                 break
             if job.handler is not first.handler:
                 worker.next = job
@@ -190,13 +190,13 @@ class Pool:
         self._batched(len(jobs))
         return jobs
 
-    def _take(self) -> Job | None:
+    def _take(self, worker: _Worker) -> Job | None:
         """Return the next job; before waiting for one, let a loop that stands by deliver what is done."""
         try:
-            return self._jobs.get_nowait()
-        except queue.Empty:
+            return self._jobs.take_now()
+        except IndexError:
             self._wake()
-            return self._jobs.get()
+            return self._jobs.take(worker.bell)
 
     def _wake(self) -> None:
         """Have the loop deliver; one wake-up serves all that is done before it is heard."""
@@ -261,14 +261,14 @@ class Pool:
         self._workers.remove(worker)
         self._stuck.append(worker)
         if worker.next is not None:
-            self._jobs.put(worker.next)
+            self._jobs.put([worker.next])
         if self.abandoned <= self.threads * _STUCK_PER_THREAD:
-            self._workers.append(self._hire())
+            self._workers.append(self._hire(worker.bell))  # which the stuck one never waits for again
         log.error("run() passed its limit of %d ms; its thread is given up", self._timeout_ms)
 
     def _refuse_waiting(self) -> None:
         self._watching = False
         self._hand_over()
-        with contextlib.suppress(queue.Empty):
-            while (job := self._jobs.get_nowait()) is not None:
+        with contextlib.suppress(IndexError):
+            while (job := self._jobs.take_now()) is not None:
                 self._answer(job, message(503, "Every scoring thread is stuck."))

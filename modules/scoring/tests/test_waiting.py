@@ -1,0 +1,96 @@
+"""Is each job taken once, and does no thread sleep while one waits? With real threads."""
+
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from edgetender_scoring.waiting import Bell, Waiting
+
+LONG_S = 60.0
+FILES = Path("/proc/self/fd")
+
+
+@pytest.fixture(params=[True, False], ids=["eventfd", "pipe"])
+def bell(request):
+    """Bells as Linux has them, and as other systems have."""
+    if request.param and not hasattr(os, "eventfd"):
+        pytest.skip("this system has no eventfd")
+    return partial(Bell, counts=request.param)
+
+
+def test_a_bell_rung_before_anybody_listens_is_heard(bell):
+    one = bell()
+    one.ring()
+    one.ring()
+
+    one.wait()
+
+
+def test_one_that_is_not_rung_is_waited_for_no_longer_than_told(bell):
+    bell().wait(0.01)
+
+
+def test_bells_that_nobody_holds_give_their_files_back(bell):
+    before = len(list(FILES.iterdir()))
+    for _ in range(100):
+        bell()
+
+    assert len(list(FILES.iterdir())) < before + 100
+
+
+def test_each_of_many_items_is_taken_once_by_threads_that_sleep_between(bell):
+    waiting = Waiting()
+    threads, items = 4, 20_000
+
+    def taken():
+        own, found = bell(), []
+        while (one := waiting.take(own)) is not None:
+            found.append(one)
+        return found
+
+    with ThreadPoolExecutor(threads) as pool:
+        takers = [pool.submit(taken) for _ in range(threads)]
+        at = 0
+        while at < items:
+            size = at % 7 + 1
+            waiting.put(range(at, min(at + size, items)))
+            at += size
+        waiting.put([None] * threads)
+        found = [one for taker in takers for one in taker.result(LONG_S)]
+
+    assert sorted(found) == list(range(items))
+
+
+def test_a_thread_that_sleeps_takes_what_comes_though_another_is_busy(bell):
+    waiting, busy, done = Waiting(), threading.Event(), threading.Event()
+
+    def first():
+        waiting.take(bell())
+        busy.set()
+        done.wait(LONG_S)
+
+    def second():
+        busy.wait(LONG_S)
+        return waiting.take(bell())
+
+    with ThreadPoolExecutor(2) as pool:
+        pool.submit(first)
+        other = pool.submit(second)
+        waiting.put(["for the first"])
+        busy.wait(LONG_S)
+        waiting.put(["for the second"])
+        try:
+            assert other.result(LONG_S) == "for the second"
+        finally:
+            done.set()
+
+
+def test_a_timed_look_at_an_empty_row_ends_with_an_index_error(bell):
+    with pytest.raises(IndexError):
+        Waiting().take(bell(), 0.01)
+    with pytest.raises(IndexError):
+        Waiting().take_now()
