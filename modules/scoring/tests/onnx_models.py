@@ -120,3 +120,21 @@ def picky(path: Path) -> Path:
     ]
     constants = [("axis", np.array([0])), ("two", np.array([1, 2])), ("one", np.array(1, np.float32))]
     return save(path, nodes, [("x", T.INT64, [1, 2])], [("y", T.FLOAT, ["a", "b"])], constants)
+
+
+def cnn(path: Path) -> Path:
+    """Pictures of 3 x 32 x 32 to ten numbers: convolutions, which cards plan anew for each size of a batch."""
+    random = np.random.default_rng(2)
+    sizes = [(16, 3, 3, 3), (32, 16, 3, 3), (32, 10)]
+    weights = [random.normal(scale=0.1, size=size).astype(np.float32) for size in sizes]
+    nodes = [
+        helper.make_node("Conv", ["x", "w0"], ["a"], pads=[1, 1, 1, 1], strides=[2, 2]),
+        helper.make_node("Relu", ["a"], ["b"]),
+        helper.make_node("Conv", ["b", "w1"], ["c"], pads=[1, 1, 1, 1], strides=[2, 2]),
+        helper.make_node("Relu", ["c"], ["d"]),
+        helper.make_node("GlobalAveragePool", ["d"], ["e"]),
+        helper.make_node("Flatten", ["e"], ["f"]),
+        helper.make_node("MatMul", ["f", "w2"], ["y"]),
+    ]
+    constants = [(f"w{at}", weight) for at, weight in enumerate(weights)]
+    return save(path, nodes, [("x", T.FLOAT, ["n", 3, 32, 32])], [("y", T.FLOAT, ["n", 10])], constants)
