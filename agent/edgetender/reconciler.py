@@ -15,7 +15,7 @@ from edgetender.decide.bookkeeping import forget, fresh_deaths, intend, note_dea
 from edgetender.decide.claiming import claims
 from edgetender.decide.clock_set import counted
 from edgetender.decide.failures import marked
-from edgetender.decide.gating import gate, is_frozen, no_switch, passage_of, went_on
+from edgetender.decide.gating import cycle_begun, gate, is_frozen, no_switch, passage_of, went_on
 from edgetender.decide.holding import STABLE, held
 from edgetender.decide.intake import entry_of
 from edgetender.decide.look import look_at
@@ -109,7 +109,7 @@ class Reconciler:
     def cycle(self) -> float:
         """Look, decide, do one stride; return how many seconds nothing needs to be done."""
         now = self._clock.now()
-        ledger = counted(self._memory.ledger, self._boot, self._clock.monotonic(), now)
+        ledger = counted(cycle_begun(self._memory.ledger), self._boot, self._clock.monotonic(), now)
         ledger = self._collect_pulls(ledger, now)
         observed = self._look(ledger)
         seen = ledger

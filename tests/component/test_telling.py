@@ -6,6 +6,9 @@ import json
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
+from edgetender.decide.safe_mode import MOST, Failed, held_back
 from edgetender.eventlog import EventLog
 from edgetender.model.figures import CycleFigures
 from edgetender.model.hardware import Hardware
@@ -153,3 +156,64 @@ def test_what_a_new_version_waits_for_is_a_figure_until_it_waits_no_more():
     loop.run(2)
     publisher.publish(loop.last)
     assert gauges.last.waiting == ()
+
+
+def overs(loop: Loop) -> list[dict[str, Any]]:
+    """What the events `hold.over` of the newest cycles say, but for what every event says."""
+    outbox = FakeOutbox()
+    publisher = publisher_of(loop, outbox, [])
+    for cycle in loop.cycles:
+        publisher.publish(cycle)
+    return [
+        {name: one[name] for name in ("module", "by", "reason")} for one in told(outbox, "event/hold.over")
+    ]
+
+
+def test_the_end_of_a_hold_says_who_ended_it():
+    loop = deployed()
+    for wish in ({}, {"module": "scorer"}, {"for_s": 5}):
+        loop.wish("hold", **wish)
+        loop.run(2)
+        if "for_s" not in wish:
+            loop.wish("release", **wish)
+        loop.run(10)
+    by_hand = {"by": "cli (uid 0)", "reason": "released"}
+    assert overs(loop) == [
+        {"module": None, **by_hand},
+        {"module": "scorer", **by_hand},
+        {"module": None, "by": None, "reason": "its time is over"},
+    ]
+
+
+def test_a_hold_that_is_set_and_released_again_is_not_told_to_be_ended_by_who_ended_the_one_before():
+    loop = deployed()
+    loop.wish("hold")
+    loop.run(2)
+    loop.wish("release")
+    loop.wish("hold", for_s=5)
+    loop.run(10)
+    assert overs(loop) == [{"module": None, "by": None, "reason": "its time is over"}]
+
+
+@pytest.mark.parametrize(
+    ("kind", "by", "reason"),
+    [
+        ("manifest", "mqtt", "version 3 came"),
+        ("rollback", "cli (uid 0)", "rolled back to version 1 by cli (uid 0)"),
+        ("release", "cli (uid 0)", "released"),
+    ],
+)
+def test_the_end_of_safe_mode_says_what_ended_it(kind, by, reason):
+    loop = deployed()
+    loop.push(manifest(2, scorer=module(env={"A": "1"})))
+    loop.run(20)
+    failed = Failed(loop.boot_number, MOST, "RuntimeError")
+    loop.store.commit(held_back(loop.store.ledger(), failed, loop.boot_number, loop.clock.now()))
+    loop.boot()
+    loop.run(2)
+    if kind == "manifest":
+        loop.push(manifest(3))
+    else:
+        loop.wish(kind)
+    loop.run(5)
+    assert overs(loop) == [{"module": None, "by": by, "reason": reason}]

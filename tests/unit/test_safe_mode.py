@@ -173,7 +173,7 @@ def test_it_is_held_back_within_its_boot_alone_and_what_others_hold_stays(times,
     assert (safe_mode(after) is not None) == (safe and DEVICE not in held)
     assert after.passage.began == (not safe)
     assert held_back(after, Failed(boot, times, "x"), now_boot, NOON + timedelta(days=1)) == after
-    assert dict(trusted_again(after).holds) == held
+    assert dict(trusted_again(after, "mqtt", "version 3 came").holds) == held
 
 
 @given(st.lists(st.integers(1, 2), max_size=20))

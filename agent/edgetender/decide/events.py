@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from edgetender.clock import rfc3339
 from edgetender.decide.reporting import ModuleReport
+from edgetender.model.gate import Release
 from edgetender.model.ledger import Desired, Ledger
 from edgetender.model.topics import DesiredCode, EventKind
 from edgetender.model.trace import MEMBER
@@ -99,8 +100,15 @@ def holds_between(old: Ledger, new: Ledger) -> list[Event]:
                 }
                 events.append((begun, said))
             elif now is None:
-                events.append((over, {"module": name or None}))
+                ended = _ended(new.released.get(name)) if over is EventKind.HOLD_OVER else {}
+                events.append((over, {"module": name or None} | ended))
     return events
+
+
+def _ended(release: Release | None) -> dict[str, object]:
+    if release is None:
+        return {"by": None, "reason": "its time is over"}
+    return {"by": release.by, "reason": release.reason}
 
 
 def refusals(old: Ledger, new: Ledger) -> tuple[str, ...]:

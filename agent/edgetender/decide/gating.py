@@ -67,6 +67,11 @@ def no_switch(ledger: Ledger, rules: Rules, now: datetime) -> Shut | None:
     return _window("apply", rules.apply, ledger, now)
 
 
+def cycle_begun(ledger: Ledger) -> Ledger:
+    """The ledger without who ended holds: the cycle before told it."""
+    return replace(ledger, released={}) if ledger.released else ledger
+
+
 def went_on(ledger: Ledger, target: Target, now: datetime) -> Ledger:
     """The ledger with how far the candidate has come, and without holds that are over."""
     passage, found = passage_of(ledger), target.gate

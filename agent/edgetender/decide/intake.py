@@ -106,7 +106,8 @@ def _manifest(
     entries = [entry_of(admission.slot, "applying", what)]
     if ledger.candidate is not None:
         entries.append(_closed(ledger.candidate, "superseded before it was accepted", delivery, versions))
-    return Intake(trusted_again(take(ledger, admission)), decision, tuple(entries))
+    after = trusted_again(take(ledger, admission), delivery.source, f"version {admission.slot.version} came")
+    return Intake(after, decision, tuple(entries))
 
 
 def _restart(delivery: Delivery, wish: dict[str, Any], ledger: Ledger, observed: Observed) -> Intake:
@@ -156,7 +157,7 @@ def _rollback(
         else Desired(None, DesiredCode.ROLLED_BACK, by, now),
     )
     decision = Decision(delivery.id, 200, by, entry.version, epoch=entry.epoch)
-    return Intake(trusted_again(after), decision, tuple(history))
+    return Intake(trusted_again(after, delivery.source, by), decision, tuple(history))
 
 
 def _way_back(

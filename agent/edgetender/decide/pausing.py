@@ -8,7 +8,7 @@ from typing import Any
 
 from edgetender.clock import rfc3339
 from edgetender.decide.gating import passage_of
-from edgetender.model.gate import DEVICE, LONGEST_S, Hold
+from edgetender.model.gate import DEVICE, LONGEST_S, Hold, Release
 from edgetender.model.ledger import Decision, Delivery, Ledger
 
 KINDS = frozenset({"hold", "release", "delay", "now"})
@@ -44,7 +44,8 @@ def pausing_wish(
     if delivery.kind == "delay":
         after = replace(ledger, delays={**ledger.delays, name: hold})
         return after, Decision(delivery.id, 200, f"the update of {name} may wait{said}")
-    after = replace(ledger, holds={**ledger.holds, name: hold})
+    released = {other: end for other, end in ledger.released.items() if other != name}
+    after = replace(ledger, holds={**ledger.holds, name: hold}, released=released)
     return after, Decision(delivery.id, 200, f"{module or 'the device'} is held{said}{_unless(ledger)}")
 
 
@@ -57,7 +58,8 @@ def _released(delivery: Delivery, ledger: Ledger, module: str | None) -> tuple[L
         return ledger, Decision(delivery.id, 409, why + other)
     kept = {name: hold for name, hold in ledger.holds.items() if name not in gone}
     said = " and ".join(name or "the device" for name in sorted(gone))
-    return replace(ledger, holds=kept), Decision(delivery.id, 200, f"{said} released")
+    released = {**ledger.released, **dict.fromkeys(gone, Release(delivery.source, "released"))}
+    return replace(ledger, holds=kept, released=released), Decision(delivery.id, 200, f"{said} released")
 
 
 def _now(delivery: Delivery, ledger: Ledger) -> tuple[Ledger, Decision]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from edgetender.model.gate import DEVICE, Hold
+from edgetender.model.gate import DEVICE, Hold, Release
 from edgetender.model.ledger import Ledger
 
 MOST = 5  # failures in a row
@@ -46,8 +46,9 @@ def safe_mode(ledger: Ledger) -> str | None:
     return hold.reason if hold is not None and hold.by == BY else None
 
 
-def trusted_again(ledger: Ledger) -> Ledger:
-    """*ledger* without safe mode: there is something else to do now than what the agent failed on."""
+def trusted_again(ledger: Ledger, by: str, reason: str) -> Ledger:
+    """*ledger* without safe mode, ended *by* whoever gave it something else to do than what the agent failed on."""
     if safe_mode(ledger) is None:
         return ledger
-    return replace(ledger, holds={name: hold for name, hold in ledger.holds.items() if name != DEVICE})
+    holds = {name: hold for name, hold in ledger.holds.items() if name != DEVICE}
+    return replace(ledger, holds=holds, released={**ledger.released, DEVICE: Release(by, reason)})

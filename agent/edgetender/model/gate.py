@@ -22,6 +22,14 @@ class Hold:
 
 
 @dataclass(frozen=True, slots=True)
+class Release:
+    """By whom a hold was ended before its time, and by what."""
+
+    by: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Passage:
     """How far the manifest *sha256* has come as candidate.
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from edgetender.model.edition import Edition
 from edgetender.model.front import Shadowed
-from edgetender.model.gate import NO_PASSAGE, Hold, Passage
+from edgetender.model.gate import NO_PASSAGE, Hold, Passage, Release
 from edgetender.model.image import ImageTraits
 from edgetender.model.target import Injection
 
@@ -217,6 +217,7 @@ class Ledger:
         default_factory=lambda: _NONE
     )  # starts nobody saw the end of, as attempts
     holds: Mapping[str, Hold] = field(default_factory=lambda: _NONE)  # an operator's, by module; "": on all
+    released: Mapping[str, Release] = field(default_factory=lambda: _NONE)  # holds this cycle ended, by whom
     delays: Mapping[str, Hold] = field(default_factory=lambda: _NONE)  # what modules asked for, by name
     passage: Passage = NO_PASSAGE  # how far the candidate has come
     engine_lost_at: datetime | None = None  # it does not answer since then, or nobody looked since it does

@@ -47,7 +47,10 @@ class EventKind(Word):
         "hold.set",
         "an operator, or the agent in safe mode, wants no change: `module` (null: the device), `by`, `reason`, `until`",
     )
-    HOLD_OVER = "hold.over", "it was released, or its time is over"
+    HOLD_OVER = (
+        "hold.over",
+        "it ended: `module`, `by` whom (null: its time is over), `reason` (released, or what ended safe mode)",
+    )
     DELAY_SET = "delay.set", "a module asks for time before its update: `module`, `by`, `reason`, `until`"
     DELAY_OVER = "delay.over", "it needs no more"
     ENGINE_DOWN = "engine.down", "it does not answer any more; `why`"
