@@ -10,8 +10,9 @@ import contextlib
 import os
 import select
 import sys
+import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -58,11 +59,10 @@ class Waiting(Generic[T]):
     def __len__(self) -> int:
         return len(self._items)
 
-    def put(self, items: Iterable[T]) -> None:
+    def put(self, items: Collection[T]) -> None:
         """Add *items*, and wake as many threads."""
-        before = len(self._items)
         self._items.extend(items)
-        for _ in range(len(self._items) - before):  # fewer where a thread is quick, and then is not asleep
+        for _ in range(len(items)):  # not by what is left: what others take meanwhile woke its own
             try:
                 bell = self._asleep.pop()
             except KeyError:
@@ -75,6 +75,7 @@ class Waiting(Generic[T]):
 
     def take(self, bell: Bell, timeout_s: float | None = None) -> T:
         """Return the next, once there is one. Raises IndexError after *timeout_s* without."""
+        until = None if timeout_s is None else time.monotonic() + timeout_s
         while True:
             self._asleep.add(bell)
             if not self._items:  # looked at again: what came before this thread was said to sleep woke nobody
@@ -82,6 +83,6 @@ class Waiting(Generic[T]):
             self._asleep.discard(bell)
             try:
                 return self._items.popleft()
-            except IndexError:
-                if timeout_s is not None:
+            except IndexError:  # the time is up; or another took what this thread was woken for
+                if until is not None and (timeout_s := until - time.monotonic()) <= 0:
                     raise

@@ -5,6 +5,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -89,8 +90,56 @@ def test_a_thread_that_sleeps_takes_what_comes_though_another_is_busy(bell):
             done.set()
 
 
+def test_as_many_are_woken_as_have_come_though_one_is_taken_meanwhile():
+    waiting, rung = Waiting(), []
+
+    class Asleep:
+        """A bell that tells what happens while it is waited for."""
+
+        def __init__(self, meanwhile):
+            self.wait = lambda _timeout_s: meanwhile()
+
+        def ring(self):
+            rung.append(self)
+
+    class TakenFrom(list):
+        """What another thread takes from, between two steps of whoever puts it."""
+
+        def __iter__(self):
+            yield from super().__iter__()
+            assert waiting.take_now() == "first"
+
+    def both_asleep():
+        waiting.put(["first"])
+        waiting.put(TakenFrom(["second"]))
+        assert len(rung) == 2
+
+    one = Asleep(both_asleep)
+    other = Asleep(lambda: waiting.put([waiting.take(one)]))
+    assert waiting.take(other) == "second"
+
+
 def test_a_timed_look_at_an_empty_row_ends_with_an_index_error(bell):
     with pytest.raises(IndexError):
         Waiting().take(bell(), 0.01)
     with pytest.raises(IndexError):
         Waiting().take_now()
+
+
+def test_a_timed_look_goes_on_where_another_takes_what_it_was_woken_for():
+    waiting = Waiting()
+
+    class WokenTwice:
+        """A bell that is rung for what another takes, and then for what stays."""
+
+        words: ClassVar = ["for another", "for this one"]
+
+        def wait(self, _timeout_s):
+            waiting.put([self.words.pop(0)])
+            if self.words:
+                waiting.take_now()
+
+        def ring(self):
+            pass
+
+    assert waiting.take(WokenTwice(), LONG_S) == "for this one"
