@@ -10,7 +10,7 @@ from typing import Any
 
 from edgetender.clock import rfc3339
 from edgetender.codec import canonical
-from edgetender.model.topics import EventKind
+from edgetender.model.topics import EventKind, is_of
 from edgetender.ports import Outbox
 
 _EXPIRY_S = 7 * 86400
@@ -54,11 +54,9 @@ class EventLog:
             self._turn += 1
             self._changed.notify_all()
 
-    def recent(self, limit: int = _KEPT) -> tuple[dict[str, Any], ...]:
-        """Oldest first."""
-        with self._changed:
-            entries = [event for _, event in self._entries]
-        return tuple(entries[-limit:]) if limit > 0 else ()
+    def recent(self, limit: int = _KEPT, kind: str = "") -> tuple[dict[str, Any], ...]:
+        """The newest *limit* that are of *kind* (`is_of`), oldest first."""
+        return self.since(0, kind)[1][-limit:] if limit > 0 else ()
 
     def wait(self, turn: int, timeout_s: float) -> int:
         """Return the turn now, at once if it is not *turn* any more."""
@@ -66,22 +64,23 @@ class EventLog:
             self._changed.wait_for(lambda: self._turn != turn, timeout_s)
             return self._turn
 
-    def since(self, number: int) -> tuple[int, tuple[dict[str, Any], ...]]:
-        """How many were shown so far, and of these the events after *number*."""
+    def since(self, number: int, kind: str = "") -> tuple[int, tuple[dict[str, Any], ...]]:
+        """How many were shown so far, and of these the events after *number* that are of *kind*."""
         with self._changed:
-            return self._shown, tuple(event for n, event in self._entries if n > number)
+            found = (event for n, event in self._entries if n > number)
+            return self._shown, tuple(event for event in found if is_of(event["type"], kind))
 
-    def follow(self, limit: int) -> Following:
-        """The newest *limit* events, and then each as it happens, until closed."""
-        return Following(self, limit)
+    def follow(self, limit: int, kind: str = "") -> Following:
+        """The newest *limit* events of *kind*, and then each as it happens, until closed."""
+        return Following(self, limit, kind)
 
 
 class Following(Iterator[dict[str, Any]]):
     """Blocks until there is another event; `close`, from any thread, ends it."""
 
-    def __init__(self, log: EventLog, limit: int) -> None:
-        self._log = log
-        self._number, shown = log.since(0)  # in one look: what happens between two would come twice
+    def __init__(self, log: EventLog, limit: int, kind: str) -> None:
+        self._log, self._kind = log, kind
+        self._number, shown = log.since(0, kind)  # in one look: what happens between two would come twice
         self._ready = deque(shown[-limit:] if limit > 0 else ())
         self._closed = False
 
@@ -90,7 +89,7 @@ class Following(Iterator[dict[str, Any]]):
         while not self._closed:
             if self._ready:
                 return self._ready.popleft()
-            self._number, found = self._log.since(self._number)
+            self._number, found = self._log.since(self._number, self._kind)
             self._ready.extend(found)
             if not found:
                 turn = self._log.wait(turn, 1.0)

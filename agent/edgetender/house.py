@@ -152,8 +152,8 @@ class DaemonHouse:
     ) -> tuple[tuple[Result, datetime], ...]:
         return self._checker.run(ids, skipped, fix=fix)
 
-    def events(self, limit: int, *, follow: bool) -> Iterator[dict[str, Any]]:
-        return self._events.follow(limit) if follow else iter(self._events.recent(limit))
+    def events(self, limit: int, *, follow: bool, kind: str = "") -> Iterator[dict[str, Any]]:
+        return self._events.follow(limit, kind) if follow else iter(self._events.recent(limit, kind))
 
     def trends(self) -> dict[str, Any]:
         return self._trends()

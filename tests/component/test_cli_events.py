@@ -25,7 +25,7 @@ def test_events_are_told_with_what_they_say_oldest_first(shell, house, utc):
 def test_events_can_be_followed_and_chosen_by_type(shell, house):
     house.happened = HAPPENED
     assert "check.failed" not in shell.run("events", "-f", "-n", "7", "--type", "module").out
-    assert house.asked == [("events", 7, True)]
+    assert house.asked == [("events", 7, True, "module")]
     assert shell.run("events", "--type", "check.fail").out == ""
     assert "dns" in shell.run("events", "--type", "check.failed").out
 
@@ -39,6 +39,9 @@ def test_so_many_of_a_type_are_the_newest_of_that_type(shell, house):
     ]
     assert told == ["1-2", "1-4", "1-3", "1-4"]
     assert shell.run("events", "-n", "0", "--type", "check").out == ""
+    followed = shell.run("events", "-f", "-n", "1", "--type", "module").out
+    assert "module.ended" in followed
+    assert "check" not in followed
 
 
 def test_events_for_scripts_are_a_document_a_line(shell, house):

@@ -13,6 +13,7 @@ from edgetender.decide.replay import explained, facts_document
 from edgetender.errors import AgentError, NotFound
 from edgetender.model.hardware import Fact, Hardware
 from edgetender.model.ledger import Decision, HistoryEntry, Ledger
+from edgetender.model.topics import is_of
 from edgetender.trends import Trends
 from tests.builders import answers
 from tests.fakes.clock import FakeClock
@@ -158,9 +159,10 @@ class FakeHouse:
         self.asked.append(("check", list(ids), list(skipped), fix))
         return self.found
 
-    def events(self, limit: int, *, follow: bool) -> Iterator[dict[str, Any]]:
-        self.asked.append(("events", limit, follow))
-        return iter(self.happened[-limit:])
+    def events(self, limit: int, *, follow: bool, kind: str = "") -> Iterator[dict[str, Any]]:
+        self.asked.append(("events", limit, follow, kind))
+        chosen = [event for event in self.happened if is_of(event["type"], kind)]
+        return iter(chosen[-limit:] if limit else ())
 
     def trends(self) -> dict[str, Any]:
         self._raise("trends")

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from edgetender.eventlog import EventLog
+from edgetender.model.topics import EventKind
 from tests.fakes.clock import NOON, FakeClock
 from tests.fakes.store import FakeOutbox
 
@@ -66,6 +67,26 @@ def test_who_follows_gets_what_was_and_then_what_happens_until_it_is_closed(log:
     following.close()
     reader.join(60)
     assert (got, reader.is_alive()) == ([2, 3], False)
+
+
+@pytest.mark.parametrize(
+    ("prefix", "newest"),
+    [("module", [1, 3]), ("module.", [1, 3]), ("module.state", [0, 3]), ("modul", []), ("", [3, 4])],
+)
+def test_so_many_of_a_type_are_the_newest_of_that_type(log: EventLog, prefix: str, newest: list[int]) -> None:
+    said = (EventKind.MODULE_STATE, EventKind.MODULE_ENDED, EventKind.APPLIED, EventKind.MODULE_STATE)
+    for number, kind in enumerate((*said, EventKind.CHECK_FAILED)):
+        log.tell(kind, {"number": number}, NOON)
+    assert [one["number"] for one in log.recent(2, prefix)] == newest
+
+
+def test_who_follows_a_type_gets_so_many_of_it_and_then_only_what_is_of_it(log: EventLog) -> None:
+    for kind in (EventKind.CHECK_FAILED, EventKind.APPLIED, EventKind.APPLIED):
+        log.tell(kind, {}, NOON)
+    following = log.follow(1, "check")
+    for kind in (EventKind.APPLIED, EventKind.CHECK_PASSED):
+        log.tell(kind, {}, NOON)
+    assert [next(following)["type"] for _ in range(2)] == ["check.failed", "check.passed"]
 
 
 def test_waiting_ends_when_something_changed_since(log: EventLog) -> None:

@@ -98,8 +98,10 @@ class House(Protocol):
         """Run checks now, within 12 s. Raises NotFound for an id that is none."""
         ...
 
-    def events(self, limit: int, *, follow: bool) -> Iterator[dict[str, Any]]:
-        """The newest events, oldest first; with *follow* it goes on with what happens, until it is closed."""
+    def events(self, limit: int, *, follow: bool, kind: str = "") -> Iterator[dict[str, Any]]:
+        """The newest events of *kind* (`is_of`), oldest first; with *follow* it goes on with what happens, until it
+        is closed.
+        """
         ...
 
     def trends(self) -> dict[str, Any]:

@@ -132,7 +132,8 @@ def _own_log(house: House, _: Call) -> Answer:
 
 def _events(house: House, call: Call) -> Answer:
     """One JSON object a line."""
-    events = house.events(_whole(call, "limit", 50), follow=call.query.get("follow") == "1")
+    follow, kind = call.query.get("follow") == "1", call.query.get("type", "")
+    events = house.events(_whole(call, "limit", 50), follow=follow, kind=kind)
     return Closing((canonical(event).decode() for event in events), events)
 
 

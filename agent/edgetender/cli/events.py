@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections import deque
-from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlencode
 
 import click
 
@@ -21,7 +20,12 @@ _ELSEWHERE = ("id", "type", "device", "at", "log", "traceparent")
 @options
 @click.option("-f", "--follow", is_flag=True, help="Go on with what happens from now.")
 @click.option(
-    "-n", "limit", type=click.IntRange(0, _KEPT), default=50, metavar="COUNT", help="At most so many."
+    "-n",
+    "limit",
+    type=click.IntRange(0, _KEPT),
+    default=50,
+    metavar="COUNT",
+    help="At most so many, the newest.",
 )
 @click.option(
     "--type", "kind", metavar="PREFIX", default="", help="Only those, such as module or check.failed."
@@ -30,21 +34,14 @@ _ELSEWHERE = ("id", "type", "device", "at", "log", "traceparent")
 def events(session: Session, follow: bool, limit: int, kind: str) -> Exit:
     """List what happened here since the agent started, oldest first."""
     style = session.style()
-    asked = _KEPT if kind and not follow else limit  # the newest of a type may be among the oldest of all
-    found = _read(session, f"/v1/events?limit={asked}" + ("&follow=1" if follow else ""), kind)
-    for event in found if follow else deque(found, maxlen=limit):
+    asked = {"limit": limit, "type": kind} | ({"follow": 1} if follow else {})
+    for line in session.client().lines(f"/v1/events?{urlencode(asked)}"):
+        event = json.loads(line)
         if session.for_people:
             session.print_lines(event_lines(event, style))
         else:
             session.print_document(event, one_of_many=True)
     return Exit.OK
-
-
-def _read(session: Session, target: str, kind: str) -> Iterator[Any]:
-    for line in session.client().lines(target):
-        event = json.loads(line)
-        if f"{event['type']}.".startswith(kind.rstrip(".") + "." if kind else ""):
-            yield event
 
 
 def event_lines(event: Any, style: Style) -> list[str]:

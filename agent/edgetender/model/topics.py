@@ -63,6 +63,11 @@ class EventKind(Word):
     CHECK_PASSED = "check.passed", "it is well again"
 
 
+def is_of(kind: str, prefix: str) -> bool:
+    """Whether an event's type is *prefix* or begins with its words: `module.ended` is of `module`, all are of ``."""
+    return not prefix or f"{kind}.".startswith(prefix.rstrip(".") + ".")
+
+
 @dataclass(frozen=True, slots=True)
 class Topic:
     """One topic, below the device's own. *way* is down or up; *kept*: does the broker keep the newest message?"""
