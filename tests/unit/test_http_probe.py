@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from demo.parts.process import free_port
+from edgetender.engine.http_exchange import http_exchange
 from edgetender.engine.http_probe import http_probe
 
 
@@ -41,6 +42,29 @@ def serving(answer: bytes | None) -> Iterator[int]:
         thread.join()
 
 
+@contextlib.contextmanager
+def dripping(*, head: bytes = b"") -> Iterator[int]:
+    """A port that sends *head* at once, and then an answer that never ends, byte by byte."""
+    listener, ended = socket.create_server(("127.0.0.1", 0)), threading.Event()
+
+    def serve() -> None:
+        wire, _ = listener.accept()
+        with wire, contextlib.suppress(OSError):
+            wire.recv(4096)
+            wire.sendall(head or b"HTTP/1.1 200 OK\r\nX-Slow: ")
+            while not ended.wait(0.02):
+                wire.sendall(b"a")
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        yield listener.getsockname()[1]
+    finally:
+        ended.set()
+        thread.join()
+        listener.close()
+
+
 def answer(status: str) -> bytes:
     return f"HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n".encode()
 
@@ -67,6 +91,18 @@ def test_a_port_nobody_listens_on_is_said_so() -> None:
 def test_silence_ends_with_the_time_out() -> None:
     with serving(None) as port:
         assert http_probe("127.0.0.1", port, "/", 0.05) == f"no answer from port {port} within 0.05 s"
+
+
+def test_an_answer_that_drips_ends_with_the_time_out_too() -> None:
+    with dripping() as port:
+        assert http_probe("127.0.0.1", port, "/", 0.3) == f"no answer from port {port} within 0.3 s"
+
+
+@pytest.mark.parametrize("head", [b"", b"HTTP/1.1 200 OK\r\n\r\n"], ids=["head", "body"])
+def test_so_does_one_to_a_proof_s_request(head: bytes) -> None:
+    with dripping(head=head) as port:
+        status, body, _, why = http_exchange("127.0.0.1", port, "POST", "/score", b"{}", 0.3)
+    assert (status, body, why) == (0, b"", "timed out")
 
 
 def test_an_address_that_swallows_connections_ends_with_the_time_out() -> None:

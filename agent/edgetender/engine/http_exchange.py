@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import time
 
+from edgetender.engine.http_deadline import DeadlineConnection
 from edgetender.engine.http_probe import plain_words
 
 _MOST = 4 * 1024 * 1024
@@ -14,7 +15,7 @@ def http_exchange(
     address: str, port: int, method: str, path: str, body: bytes, timeout_s: float
 ) -> tuple[int, bytes, float, str]:
     """(status, body, seconds, why there was no answer). Never raises."""
-    connection = http.client.HTTPConnection(address, port, timeout=timeout_s)
+    connection = DeadlineConnection(address, port, timeout_s)
     headers = {"User-Agent": "edgetender", "Connection": "close"}
     if body:
         headers["Content-Type"] = "application/json"

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import http.client
 
+from edgetender.engine.http_deadline import DeadlineConnection
+
 
 def http_probe(address: str, port: int, path: str, timeout_s: float) -> str | None:
     """Return None for a 2xx or 3xx answer within *timeout_s*, else why not. Never raises."""
-    connection = http.client.HTTPConnection(address, port, timeout=timeout_s)
+    connection = DeadlineConnection(address, port, timeout_s)
     try:
         connection.request("GET", path, headers={"User-Agent": "edgetender", "Connection": "close"})
         status = connection.getresponse().status
