@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from edgetender.errors import EngineDown, EngineRefused
+from edgetender.errors import Permanent, Transient
 from edgetender.model.gate import Hold
 from edgetender.model.observed import Container, Health, Observed, PullProgress, Readiness, Status
 from edgetender.model.target import HealthSpec, PublishedPort
@@ -15,7 +15,7 @@ from edgetender.scales import Scales
 
 
 class Observer:
-    """Puts one look together. An engine that does not answer is an observation, not an error."""
+    """Puts one look together. An engine that does not answer, or refuses, is an observation, not an error."""
 
     def __init__(
         self,
@@ -39,7 +39,7 @@ class Observer:
         try:
             containers, images = self._engine.containers(), self._engine.images()
             fronts = self._front.observe()
-        except (EngineDown, EngineRefused) as error:
+        except (Transient, Permanent) as error:
             return Observed(pulls=self._pulls(), engine_down=str(error))
         self._prober.watch(_subjects(containers, judged))
         looked = tuple(replace(c, health=self._health(c, judged.get(c.spec))) for c in containers)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from edgetender.codec import canonical
-from edgetender.errors import AgentError, EngineDown, EngineRefused
+from edgetender.errors import AgentError, Permanent, Transient
 from edgetender.ports import Engine
 
 log = logging.getLogger(__name__)
@@ -79,7 +79,7 @@ def watch(engine: Engine, flags: Flags, back: Callable[[], None] = lambda: None)
                 back()
                 flags.wake.set()
             engine.watch(flags.wake.set, flags.stopping.is_set)
-        except (EngineDown, EngineRefused):
+        except (Transient, Permanent):
             if not away:
                 flags.wake.set()
             away = True

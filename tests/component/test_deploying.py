@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from edgetender.decide.reporting import ModuleState, module_reports
-from edgetender.errors import EngineRefused, ImageMissing
+from edgetender.errors import AgentError, DiskFull, EngineRefused, ImageMissing, NotFound
 from edgetender.model.observed import Status
 from tests.builders.loops import Loop, deployed, ids, running, serving
 from tests.builders.manifests import SCORER, image, manifest, module
@@ -134,6 +134,17 @@ def test_with_the_engine_down_nothing_is_lost_and_all_converges_when_it_is_back(
     assert loop.last.observed.engine_down
     loop.engine.down = None
     loop.run(30)
+    assert running(loop) == {"scorer": SCORER}
+
+
+@pytest.mark.parametrize("asked", ["containers", "images"])
+@pytest.mark.parametrize("kind", [DiskFull, NotFound])
+def test_an_engine_that_cannot_list_what_it_has_ends_nothing(asked: str, kind: type[AgentError]):
+    loop = deployed()
+    loop.engine.fail_on(asked, kind("cannot list: write /var/lib/docker: no space left on device"))
+    loop.cycle()
+    assert "no space left" in (loop.last.observed.engine_down or "")
+    loop.run(5)
     assert running(loop) == {"scorer": SCORER}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from edgetender.codec import canonical
-from edgetender.errors import EngineDown
+from edgetender.errors import EngineDown, NotFound
 from edgetender.waking import Flags, asking, watch
 from tests.fakes.engine import FakeEngine
 
@@ -22,8 +22,11 @@ class ScriptedEngine(FakeEngine):
         if not self._script:
             self._flags.stopping.set()
             return
-        if self._script.pop(0) == "down":
-            raise EngineDown("cannot ask the engine: it is away")
+        match self._script.pop(0):
+            case "down":
+                raise EngineDown("cannot ask the engine: it is away")
+            case "no":
+                raise NotFound("cannot watch the engine's events: page not found")
 
     def facts(self):
         self._next("facts")
@@ -56,6 +59,10 @@ def watched(*script: str) -> tuple[int, int, list[str]]:
 
 def test_however_long_an_engine_stays_away_the_loop_is_woken_when_it_goes_and_when_it_is_back():
     assert watched(*["down"] * 50)[:2] == (2, 1)
+
+
+def test_one_that_answers_otherwise_than_an_engine_is_away_too():
+    assert watched(*["no"] * 5)[:2] == (2, 1)
 
 
 def test_an_engine_that_comes_back_is_told_of_once():
