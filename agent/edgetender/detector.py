@@ -61,8 +61,9 @@ class Detector:
 
     def step(self) -> bool:
         """Look if there is a reason to; return whether the hardware is another now."""
-        asked, signs = self._again.is_set(), self._looking.signs()
-        self._again.clear()
+        if asked := self._again.is_set():
+            self._again.clear()  # only one that was seen: who pokes from now on has it looked at again
+        signs = self._looking.signs()
         due = self._clock.monotonic() - self._looked_at >= self._interval_s
         if not (asked or due or signs != self._signs):
             return False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -32,12 +33,15 @@ class Looking:
     hardware: Hardware = field(default_factory=machine)
     shown: int = 0
     looks: int = 0
+    meanwhile: Callable[[], None] | None = None  # what happens while the signs are read
 
     def look(self) -> Hardware:
         self.looks += 1
         return self.hardware
 
     def signs(self) -> object:
+        if self.meanwhile is not None:
+            self.meanwhile()
         return self.shown
 
 
@@ -71,6 +75,15 @@ def test_a_sign_of_a_change_or_the_engine_s_return_is_a_reason(reason: str):
     assert woken == ["!"]
     assert made.hardware().value("cuda") == "13.0"
     assert not made.step()
+
+
+def test_whoever_pokes_while_signs_are_read_has_it_looked_at_again():
+    made, looking, _, _ = detector()
+    looking.meanwhile = made.poke
+    made.step()
+    looking.meanwhile = None
+    made.step()
+    assert looking.looks == 2
 
 
 def test_what_goes_up_and_down_by_itself_wakes_nobody():
