@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from edgetender import __version__
 from edgetender.reconciler import Reconciler
@@ -46,13 +46,23 @@ class Daemon:
             self._flags.crash(error)
         self._flags.stop()
         self._notifier.stopping()
-        for end in reversed(self._endings):
-            end()
+        ended = _all_done(reversed(self._endings))
         for worker in reversed(self._workers):
             if not worker.join(_JOIN_S):
                 log.warning("a worker did not end in time", extra={"fields": {"worker": worker.name}})
         crashed = bool(self._flags.crashed)  # one that is late has no store any more: that is no crash
-        for close in self._stores:
-            close()
+        ended &= _all_done(self._stores)
         log.info("stopped; containers keep running")
-        return EXIT_CRASHED if crashed else 0
+        return 0 if ended and not crashed else EXIT_CRASHED
+
+
+def _all_done(endings: Iterable[Callable[[], None]]) -> bool:
+    """Do each, whatever becomes of those before it: what is queued must reach the disk. Whether all went well."""
+    well = True
+    for end in endings:
+        try:
+            end()
+        except Exception as error:
+            log.critical("a part could not end", exc_info=error)
+            well = False
+    return well
