@@ -12,6 +12,8 @@ import pytest
 
 from edgetender.engine.front import watching
 from edgetender.engine.front.haproxy_config import SOCKET
+from edgetender.engine.front.haproxy_socket import ask
+from edgetender.errors import FrontDown
 
 
 @contextlib.contextmanager
@@ -51,3 +53,9 @@ def test_one_that_answers_or_is_gone_does_not(tmp_path: Path, listening: socket.
                 wire.sendall(b"2.6.12\n\n")
         listening.close()
         assert not woken.wait(0.3)
+
+
+@pytest.mark.parametrize("home", ["there", "far" * 40], ids=["short", "long"])
+def test_a_front_whose_directory_is_gone_is_down(tmp_path: Path, home: str) -> None:
+    with pytest.raises(FrontDown, match="cannot ask the front"):
+        ask(tmp_path / home / "web" / SOCKET, "show version")

@@ -18,11 +18,11 @@ def ask(path: Path, *commands: str) -> str:
 
     Raises FrontDown when nobody answers: HAProxy starts, has died, or hangs (`hung` tells).
     """
-    answer = b""
-    # a state directory may lie deep: through the directory's descriptor any path is short
-    directory = os.open(path.parent, os.O_PATH | os.O_DIRECTORY) if len(str(path)) > _PATH_MAX else None
-    where = f"/proc/self/fd/{directory}/{path.name}" if directory is not None else str(path)
+    answer, where, directory = b"", str(path), None
     try:
+        if len(where) > _PATH_MAX:  # a state directory may lie deep: through its descriptor any path is short
+            directory = os.open(path.parent, os.O_PATH | os.O_DIRECTORY)
+            where = f"/proc/self/fd/{directory}/{path.name}"
         with socket.socket(socket.AF_UNIX) as wire:
             wire.settimeout(_TIMEOUT_S)
             wire.connect(where)
