@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import errno
 import json
 import logging
 import math
@@ -17,7 +18,7 @@ from typing import Any
 
 from edgetender_scoring.drift import Baseline
 from edgetender_scoring.message import Request
-from edgetender_scoring.stream import Stream
+from edgetender_scoring.stream import Stream, encoded
 from edgetender_scoring.watching import Drift
 
 log = logging.getLogger("edgetender_scoring")
@@ -121,12 +122,12 @@ class Collector:
         while (item := self._queue.get()) is not None:
             about, given, answer = item
             self._done += len(given) + len(answer)
-            record = {**about, "input": _shown(given)}
-            if self._what.answers:
-                record["output"] = _shown(answer)
             try:
+                record = {**about, "input": _shown(given)}
+                if self._what.answers:
+                    record["output"] = _shown(answer)
                 kept = self._keeper.append(record)
-            except OSError as error:
+            except Exception as error:  # noqa: BLE001  whatever a client asked, the next record is kept
                 kept = False
                 if not self._failed:
                     log.warning("production data is not collected: %s", error)
@@ -160,13 +161,15 @@ class _Files:
 
     def append(self, record: Mapping[str, Any]) -> bool:
         """Write *record*; False when it is larger than a piece may be. Raises OSError."""
-        line = json.dumps(record, ensure_ascii=False).encode() + b"\n"
+        line = encoded(record) + b"\n"
         if len(line) > self._piece:
             return False
         if self._file is None or self._size + len(line) > self._piece:
             self._rotate()
         if self._file is not None:
-            os.write(self._file, line)
+            if os.write(self._file, line) < len(line):  # a disk takes what it still can
+                os.ftruncate(self._file, self._size)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             self._size += len(line)
         return True
 

@@ -18,6 +18,14 @@ _ACCEPTED = b"202"
 _LATER = frozenset({b"", b"429", b"500", b"503"})  # no answer at all, too fast, a full disk
 
 
+def encoded(record: Mapping[str, Any]) -> bytes:
+    """A line of JSON, text as it is; but half a surrogate pair, which JSON can ask for and no text can hold."""
+    try:
+        return json.dumps(record, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return json.dumps(record).encode()
+
+
 class Stream:
     """Posts each record to the stream *name* at *path*, until it is taken. One thread but for `end`."""
 
@@ -27,7 +35,7 @@ class Stream:
 
     def append(self, record: Mapping[str, Any]) -> bool:
         """Send *record* and return whether the agent has it; wait as long as it takes, but not past `end`."""
-        body, pause_s = json.dumps(record, ensure_ascii=False).encode(), _PAUSE_S
+        body, pause_s = encoded(record), _PAUSE_S
         while True:
             status, retry_s = self._post(body)
             if status == _ACCEPTED:

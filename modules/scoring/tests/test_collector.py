@@ -1,6 +1,7 @@
 """Is production data sampled into files, and do the files keep their bounds?"""
 
 import json
+import resource
 import time
 
 import pytest
@@ -99,6 +100,45 @@ def test_a_record_too_large_for_a_file_is_dropped_and_counted(tmp_path):
 
     assert [record["input"] for record in records(tmp_path)] == [1]
     assert (collector.written, collector.dropped) == (1, 1)
+
+
+def test_what_no_text_can_hold_is_kept_as_it_was_asked(tmp_path):
+    collector = Collector(Collect(tmp_path))
+    asked = [b'["\\ud800"]', '["\u00e4"]'.encode()]
+    for body in asked:
+        collector.note(request(body), 200, body, "", "")
+    collector.close()
+
+    assert [record["output"] for record in records(tmp_path)] == [["\ud800"], ["\u00e4"]]
+    assert (collector.written, collector.dropped) == (2, 0)
+
+
+def test_no_request_ends_the_collecting(tmp_path):
+    collector = Collector(Collect(tmp_path))
+    depths = range(900, 1010)  # some can be read and not be written: the record is a level more
+    for depth in depths:
+        collector.note(request(b"[" * depth + b"]" * depth), 200, b"", "", "")
+    collector.note(request(b"1"), 200, b"", "", "")
+    collector.close()
+
+    (file,) = tmp_path.iterdir()
+    assert json.loads(file.read_text().splitlines()[-1])["input"] == 1
+    assert collector.written + collector.dropped == len(depths) + 1
+
+
+def test_a_disk_that_takes_half_a_record_keeps_whole_ones_only(tmp_path):
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+    try:
+        collector = Collector(Collect(tmp_path))
+        for body in (b"1", b"x" * 150_000, b"2"):
+            collector.note(request(body), 200, b"", "", "")
+        collector.close()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    assert [record["input"] for record in records(tmp_path)] == [1, 2]
+    assert (collector.written, collector.dropped) == (2, 1)
 
 
 def test_a_full_disk_costs_records_and_nothing_else(tmp_path):
