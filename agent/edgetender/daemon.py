@@ -13,7 +13,7 @@ from edgetender import __version__, durable
 from edgetender.api.server import ApiServer
 from edgetender.checks.checker import Checker
 from edgetender.checks.looking import Means, looking
-from edgetender.clock import SystemClock
+from edgetender.clock import Clock, SystemClock
 from edgetender.commands import commands_of
 from edgetender.config.settings import Settings
 from edgetender.crashes import Crashes
@@ -47,6 +47,7 @@ from edgetender.logs import Format, Recent, configure
 from edgetender.metrics import Metrics
 from edgetender.model.compat import put_in_force
 from edgetender.model.examined import Identity
+from edgetender.model.upstream import EVENTS, default_policy
 from edgetender.observing import Observer
 from edgetender.ports import Sink
 from edgetender.prober import Prober
@@ -76,6 +77,8 @@ from edgetender.worker import Worker
 
 log = logging.getLogger(__name__)
 
+_HOOK_BYTES = 1024 * 1024
+
 
 def run(settings: Settings, config: Path | None = None) -> int:
     """Run the daemon until SIGTERM or SIGINT; containers keep running. Returns the exit code.
@@ -93,6 +96,16 @@ def run(settings: Settings, config: Path | None = None) -> int:
         return build(settings, flags, log_kept, crashes, config).run()
 
 
+def queues_of(settings: Settings, clock: Clock) -> tuple[SqliteOutbox, SqliteOutbox | None]:
+    """What waits to go up, and what a webhook has not taken, where there is one. Raises Permanent, DiskFull."""
+    policies, most, home = policies_of(settings), settings.outbox.max_bytes, settings.state_dir
+    outbox = SqliteOutbox(home / "queue.db", max_bytes=most, policies=policies, clock=clock)
+    if not settings.events.webhook:
+        return outbox, None
+    events, most = default_policy(EVENTS), _HOOK_BYTES
+    return outbox, SqliteOutbox(home / "webhook.db", max_bytes=most, policies=lambda _: events, clock=clock)
+
+
 def build(
     settings: Settings, flags: Flags, log_kept: Recent, crashes: Crashes, config: Path | None = None
 ) -> Daemon:
@@ -102,15 +115,10 @@ def build(
     """
     clock, notifier, metrics = SystemClock(), Notifier(os.environ), Metrics(__version__, labels_of(settings))
     store, lost_state = SqliteStore.open(settings.state_dir / "state.db", clock, reserve_bytes=8 << 20)
-    outbox = SqliteOutbox(
-        settings.state_dir / "queue.db",
-        max_bytes=settings.outbox.max_bytes,
-        policies=policies_of(settings),
-        clock=clock,
-    )
-    events = EventLog(settings.device, outbox, clock.now())
+    outbox, hook = queues_of(settings, clock)
+    events = EventLog(settings.device, outbox, clock.now(), hook)
     crashes.hold_back(store, events, clock.now())
-    notes = tuple(note for note in (lost_state, outbox.lost) if note)
+    notes = tuple(note for note in (lost_state, outbox.lost, hook and hook.lost) if note)
     for note in notes:
         log.error("state was lost", extra={"fields": {"why": note}})
     if settings.hardware.compat is not None:
@@ -234,7 +242,7 @@ def build(
         read_group=settings.api.read_group, listen=settings.api.listen,
         token=page_token_of(settings, files.secret),
     )  # fmt: skip
-    outlets = outlets_of(settings, credentials, metrics, events.follow(0), flags.stopping)
+    outlets = outlets_of(settings, credentials, metrics, events, hook, flags.stopping)
     api.bind()
     devices = KernelEvents(detector.poke, listen if settings.hardware.root == Path("/") else None)
     workers = [
@@ -275,4 +283,6 @@ def build(
         api.stop,
         *(one.close for one in outlets),
     ]
-    return Daemon(flags, reconciler, workers, endings, [outbox.close, store.close], notifier)
+    return Daemon(
+        flags, reconciler, workers, endings, [one.close for one in (outbox, hook, store) if one], notifier
+    )

@@ -11,6 +11,7 @@ from typing import Any
 from edgetender.clock import rfc3339
 from edgetender.codec import canonical
 from edgetender.model.topics import EventKind, is_of
+from edgetender.model.upstream import StreamFigures
 from edgetender.ports import Outbox
 
 _EXPIRY_S = 7 * 86400
@@ -20,8 +21,9 @@ _KEPT = 256  # in memory: what survives a restart is the history, and the cloud'
 class EventLog:
     """Threads: any."""
 
-    def __init__(self, device: str, outbox: Outbox, started_at: datetime) -> None:
-        self._device, self._outbox = device, outbox
+    def __init__(self, device: str, outbox: Outbox, started_at: datetime, hook: Outbox | None = None) -> None:
+        """*hook* is what waits for a service of the owner's own."""
+        self._device, self._outbox, self._hook = device, outbox, hook
         self._prefix = f"{int(started_at.timestamp() * 1000):x}"  # ids of two runs of the agent differ
         self._changed = threading.Condition()
         self._entries: deque[tuple[int, dict[str, Any]]] = deque(maxlen=_KEPT)
@@ -42,11 +44,17 @@ class EventLog:
             **said,
         }
         self._outbox.append(f"event/{kind}", canonical(event), at, expiry_s=_EXPIRY_S)
+        if self._hook is not None:
+            self._hook.append("webhook", canonical(event), at)
         with self._changed:
             self._shown += 1
             self._entries.append((self._shown, event))
             self._turn += 1
             self._changed.notify_all()
+
+    def waiting(self) -> tuple[StreamFigures, ...]:
+        """What waits for the owner's service, and what was lost to its bounds."""
+        return self._hook.figures().streams if self._hook is not None else ()
 
     def nudge(self) -> None:
         """Something else changed that is worth another look: `wait` returns."""

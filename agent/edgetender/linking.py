@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
+from typing import TYPE_CHECKING, Literal, Protocol, cast
 
 from edgetender.clock import Clock
 from edgetender.config.settings import Settings
@@ -37,11 +37,11 @@ _SHORTEST_TOKEN = 16
 MAX_KEEPALIVE_S = 1177  # an IoT Hub hangs up after 1.5 times as long, at most 1767 s
 
 
-class Events(Protocol):
-    """Each event as it happens, until it is closed."""
+class News(Protocol):
+    """`wait` returns the turn now, at once if it is not that one any more, or if *nudge*d."""
 
-    def __iter__(self) -> Iterator[dict[str, Any]]: ...
-    def close(self) -> None: ...
+    def wait(self, turn: int, timeout_s: float) -> int: ...
+    def nudge(self) -> None: ...
 
 
 def policies_of(settings: Settings) -> Callable[[str], StreamPolicy]:
@@ -172,28 +172,35 @@ class Outlet:
 
 
 def outlets_of(
-    settings: Settings, credentials: Credentials, metrics: Metrics, events: Events, stopping: threading.Event
+    settings: Settings,
+    credentials: Credentials,
+    metrics: Metrics,
+    news: News,
+    hook: Outbox | None,
+    stopping: threading.Event,
 ) -> list[Outlet]:
-    """Those that are configured. Raises ConfigInvalid, CredentialUnusable, NotFound."""
+    """Those that are configured; a webhook tells what is in *hook*.
+
+    Raises ConfigInvalid, CredentialUnusable, NotFound.
+    """
     found = []
     if (exporter := _exporter(settings, credentials, metrics, stopping)) is not None:
         found.append(Outlet("otlp", exporter.work, exporter.close))
-    if (hook := _webhook(settings, credentials, events, stopping)) is not None:
-        found.append(Outlet("webhook", hook.work, events.close))
+    if hook is not None:
+        webhook = _webhook(settings, credentials, news, hook, stopping)
+        found.append(Outlet("webhook", webhook.work, news.nudge))
     return found
 
 
 def _webhook(
-    settings: Settings, credentials: Credentials, events: Events, stopping: threading.Event
-) -> Webhook | None:
+    settings: Settings, credentials: Credentials, news: News, queue: Outbox, stopping: threading.Event
+) -> Webhook:
     chosen = settings.events
-    if not chosen.webhook:
-        return None
     from edgetender.sinks.webhook import Webhook
 
     known = credentials.get(chosen.webhook_credential) if chosen.webhook_credential else None
     try:
-        return Webhook(chosen.webhook, events, stopping, ca=chosen.webhook_ca, credential=known)
+        return Webhook(chosen.webhook, queue, news.wait, stopping, ca=chosen.webhook_ca, credential=known)
     except OSError as error:
         text = f"{chosen.webhook_ca} cannot be used: {error}"
         raise ConfigInvalid((Problem("events.webhook_ca", "file.unreadable", text),)) from error

@@ -99,6 +99,7 @@ class Publisher:
         self._events.nudge()
 
     def _publish(self, cycle: Cycle) -> None:
+        figures = self._outbox.figures()
         snapshot = Snapshot(
             at=cycle.at,
             device=self._device,
@@ -111,7 +112,7 @@ class Publisher:
             observed=cycle.observed,
             plan=cycle.plan,
             hardware=self._hardware(),
-            outbox=self._outbox.figures(),
+            outbox=replace(figures, streams=figures.streams + self._events.waiting()),
             notes=(*self._notes, *self._advice(), *([cycle.trouble] if cycle.trouble else [])),
         )
         reports = module_reports(cycle.target, cycle.observed, cycle.ledger, cycle.plan)

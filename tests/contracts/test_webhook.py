@@ -7,7 +7,7 @@ import logging
 import ssl
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -16,16 +16,30 @@ import pytest
 
 from demo.parts.identities import Authority
 from demo.parts.waiting import until
+from edgetender.clock import SystemClock
 from edgetender.config.settings import EventsSettings, Settings
+from edgetender.daemon import queues_of
 from edgetender.errors import ConfigInvalid
 from edgetender.eventlog import EventLog
 from edgetender.linking import outlets_of
 from edgetender.metrics import Metrics
 from edgetender.model.image import Credential
+from edgetender.model.topics import EventKind
+from edgetender.ports import Outbox
 from edgetender.secret import Secret
 from tests.fakes.clock import NOON, FakeClock
 from tests.fakes.credentials import FakeCredentials
 from tests.fakes.store import FakeOutbox
+
+
+@contextmanager
+def hook_queue(state: Path) -> Iterator[Outbox]:
+    """What waits for the service, as the daemon keeps it in *state*."""
+    settings = Settings(device="line3-cam7", state_dir=state, events=EventsSettings("http://hooks.example"))
+    upstream, queue = queues_of(settings, SystemClock())
+    assert queue is not None
+    with closing(upstream), closing(queue):
+        yield queue
 
 
 class Service(ThreadingHTTPServer):
@@ -67,12 +81,13 @@ def service() -> Iterator[Service]:
 
 
 @contextmanager
-def telling(chosen: EventsSettings) -> Iterator[Callable[[str], None]]:
+def telling(chosen: EventsSettings, queue: Outbox | None = None) -> Iterator[Callable[[str], None]]:
     """What has an event of a module happen, while the webhook of *chosen* hears of it."""
-    events, stopping = EventLog("line3-cam7", FakeOutbox(FakeClock()), NOON), threading.Event()
+    queue = queue or FakeOutbox(FakeClock())
+    events, stopping = EventLog("line3-cam7", FakeOutbox(FakeClock()), NOON, queue), threading.Event()
     known = FakeCredentials({"hook": Credential("line3", Secret("hunter2"))})
     (hook,) = outlets_of(
-        Settings(device="line3-cam7", events=chosen), known, Metrics("0"), events.follow(0), stopping
+        Settings(device="line3-cam7", events=chosen), known, Metrics("0"), events, queue, stopping
     )
     thread = threading.Thread(target=hook.work)
     thread.start()
@@ -120,6 +135,34 @@ def test_a_service_that_is_away_gets_its_events_later_and_that_is_said_once(
     ]
     assert caplog.records[0].fields["why"] == "it answers 503"  # type: ignore[attr-defined]
     assert "hunter2" not in caplog.text
+
+
+def test_what_a_service_that_is_away_did_not_get_outlives_the_agent(service: Service, tmp_path: Path) -> None:
+    service.status = 503
+    for modules in ("ab", "c"):
+        with (
+            hook_queue(tmp_path) as queue,
+            telling(EventsSettings(webhook=at(service)), queue) as tell,
+        ):
+            for module in modules:
+                tell(module)
+            until(lambda: bool(service.received), "a try", within_s=20)
+        service.received.clear()
+    service.status = 200
+    with hook_queue(tmp_path) as queue, telling(EventsSettings(webhook=at(service)), queue):
+        until(lambda: service.modules == ["a", "b", "c"], "all in their order", within_s=20)
+
+
+def test_what_waits_for_a_service_is_bounded_and_what_is_lost_to_that_is_counted(tmp_path: Path) -> None:
+    with hook_queue(tmp_path) as queue:
+        events = EventLog("line3-cam7", FakeOutbox(FakeClock()), NOON, queue)
+        for number in range(40):
+            events.tell(EventKind.MODULE_STATE, {"module": f"{number}", "why": "w" * 50_000}, NOON)
+        (found,) = events.waiting()
+        assert found.name == "webhook"
+        assert found.queued_bytes <= 1 << 20
+        assert (found.accepted, found.queued + found.dropped[0][1]) == (40, 40)
+        assert json.loads(queue.head(1)[0].body)["module"] != "0"
 
 
 def test_what_is_refused_is_not_offered_again_and_the_next_is(service: Service) -> None:

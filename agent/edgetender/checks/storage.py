@@ -9,7 +9,7 @@ from edgetender.store.inspection import inspect
 
 def run(device: Device) -> Finding:
     folder = device.settings.state_dir
-    found = {name: inspect(folder / name) for name in ("state.db", "queue.db")}
+    found = {name: inspect(folder / name) for name in ("state.db", "queue.db", "webhook.db")}
     there = {name: fault for name, fault in found.items() if fault is not None}
     if broken := [f"{name}: {fault}" for name, fault in there.items() if fault]:
         repair = "systemctl restart edgetender (sets a damaged file aside and rebuilds it; containers go on)"

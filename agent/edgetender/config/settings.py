@@ -228,7 +228,9 @@ class Settings:
         values.matching(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", "device name"),
         "the name upstream, and the MQTT client id",
     ] = field(default_factory=gethostname)
-    state_dir: Annotated[Place, "state.db, queue.db, queue.spool and the lock"] = Path("/var/lib/edgetender")
+    state_dir: Annotated[
+        Place, "state.db, queue.db with queue.spool, webhook.db with webhook.spool, and the lock"
+    ] = Path("/var/lib/edgetender")
     engine: EngineSettings = field(default_factory=EngineSettings)
     transport: TransportSettings = field(default_factory=TransportSettings)
     registries: Mapping[str, RegistrySettings] = field(default_factory=dict)

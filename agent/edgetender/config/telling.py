@@ -40,8 +40,8 @@ class TelemetrySettings:
 class EventsSettings:
     """Each event of this device goes upstream; with a webhook, to a service of one's own as well, as JSON.
 
-    What is on its way upstream survives a restart. What a webhook that is away has not taken waits in memory: the
-    newest 256, and the end of the agent ends them.
+    What is on its way upstream survives a restart. So does what a webhook that is away has not taken: it waits in
+    webhook.db for a week, the newest 1 MiB of it, counted as the stream `webhook`.
     """
 
     webhook: Annotated[

@@ -6,39 +6,41 @@ import http.client
 import logging
 import ssl
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
-from edgetender.codec import canonical
 from edgetender.model.image import Credential
+from edgetender.ports import Outbox
 
 log = logging.getLogger(__name__)
 
 _TIMEOUT_S = 10.0
 _PAUSE_S, _LONGEST_S = 1.0, 60.0
+_LOOK_S = 5.0  # what is old goes, also while nothing happens
 _LATER = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
 
 
 class Webhook:
-    """`work` is the body of its thread: it ends with *events*, or once *stopping* is set.
+    """`work` is the body of its thread: it ends once *stopping* is set and *wait* returns.
 
-    While the service is away its events wait in *events*, in memory: what must survive goes upstream. What it refuses
-    is not offered again. At least once: an answer that got lost makes an event come twice, by its `id` one can tell.
+    *queue* is what it has not told yet, *wait*(turn, seconds) returns with the turn once there may be more. What the
+    service refuses is not offered again. At least once: an answer that got lost makes an event come twice, by its
+    `id` one can tell.
     """
 
     def __init__(
         self,
         url: str,
-        events: Iterable[Mapping[str, Any]],
+        queue: Outbox,
+        wait: Callable[[int, float], int],
         stopping: threading.Event,
         *,
         ca: Path | None = None,
         credential: Credential | None = None,
     ) -> None:
-        self._url, self._events, self._stopping = url, events, stopping
+        self._url, self._queue, self._wait, self._stopping = url, queue, wait, stopping
         self._tls = ssl.create_default_context(cafile=ca) if url.startswith("https:") else None
         self._headers = {"Content-Type": "application/json", "User-Agent": "edgetender"}
         if credential is not None:
@@ -46,12 +48,16 @@ class Webhook:
         self._well = True
 
     def work(self) -> None:
-        for event in self._events:
-            self._tell(canonical(event))
-            if self._stopping.is_set():
-                return
+        turn = -1
+        while not self._stopping.is_set():
+            for message in self._queue.head():
+                if not self._tell(message.body):
+                    return
+                self._queue.sent(message)
+            turn = self._wait(turn, _LOOK_S)
 
-    def _tell(self, body: bytes) -> None:
+    def _tell(self, body: bytes) -> bool:
+        """Whether it was taken or refused; else it is time to end."""
         pause_s = _PAUSE_S
         while True:
             try:
@@ -62,8 +68,10 @@ class Webhook:
             except (OSError, http.client.HTTPException) as error:
                 why, again = str(error) or type(error).__name__, True
             self._say(why)
-            if not again or self._stopping.wait(pause_s):
-                return
+            if not again:
+                return True
+            if self._stopping.wait(pause_s):
+                return False
             pause_s = min(pause_s * 2, _LONGEST_S)
 
     def _say(self, why: str | None) -> None:
