@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import resource
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -9,7 +11,9 @@ from pathlib import Path
 from edgetender.model.upstream import stream_of
 from edgetender.store.database import crc
 from edgetender.store.outbox import SqliteOutbox
+from edgetender.store.packs import Row
 from edgetender.store.schema import QUEUE
+from edgetender.store.spool import Spool
 from tests.builders.outboxes import balanced, bodies, clock, drain
 from tests.contracts.test_outbox_disk import rows
 from tests.fakes.clock import NOON, FakeClock
@@ -42,6 +46,24 @@ def test_a_commit_of_a_few_messages_leaves_the_database_alone(tmp_path: Path, cl
     again = SqliteOutbox(path, clock=clock)
     assert [message.body for message in again.head(100)] == [b"%d" % index for index in range(70)]
     again.close()
+
+
+def test_a_record_of_which_the_disk_takes_a_part_is_not_on_the_disk(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "queue.spool", epoch=1)
+    one, large = (
+        Row("event", number, "event/a", body, None, 1e6, 0.0, 1, 0.0)
+        for number, body in ((1, b"1"), (2, random.Random(2).randbytes(6000)))
+    )
+    assert spool.append([one], 0.0)  # one block of 4 KiB; the other one takes two
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2 * 4096, before[1]))
+    try:
+        assert not spool.append([large], 0.0)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert spool.append([large], 0.0)
+    spool.close()
+    assert Spool(tmp_path / "queue.spool", epoch=1).read() == ([one, large], True)
 
 
 def test_what_was_sent_out_of_the_spool_is_not_sent_again_once_that_is_committed(

@@ -77,12 +77,16 @@ class Spool:
             return False
         try:
             file = self._open()
-            os.pwrite(file, record.ljust(blocks * _BLOCK, b"\0"), self._blocks * _BLOCK)
+            written = os.pwrite(file, record.ljust(blocks * _BLOCK, b"\0"), self._blocks * _BLOCK)
             os.fdatasync(file)
         except OSError as error:
             if error.errno in _FULL:
                 return False
             raise self._damaged(error) from error
+        if (
+            written < blocks * _BLOCK
+        ):  # where writing over needs room, too (btrfs), the disk took what it still could
+            return False
         self._records, self._blocks = self._records + 1, self._blocks + blocks
         return True
 
