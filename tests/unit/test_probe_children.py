@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -47,6 +48,13 @@ def test_a_child_that_crashes_says_by_which_signal() -> None:
 
 def test_a_program_that_is_not_there_is_no_error() -> None:
     assert Children()("nvidia-smi", ("/no/such/program",)).code == "not_installed"
+
+
+def test_no_room_for_what_a_program_says_is_no_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    answer = Children()("nvidia-smi", ("echo", "here"))
+    assert (answer.good, answer.code) == (False, "no_room")
+    assert "No such file" in answer.detail
 
 
 def test_a_child_sees_no_choice_of_devices_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,7 +23,7 @@ _REAP_S = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a child said. *code* is empty when it ended by itself; else `probe_timeout`, `not_installed`, ..."""
+    """What a child said. *code* is empty when it ended by itself; else `probe_timeout`, `no_room`, ..."""
 
     output: str = ""
     exit_code: int | None = None
@@ -60,7 +60,12 @@ class Children:
                 detail = f"{name} hung before and cannot be ended (process {left.pid})"
                 return Answer(code="probe_timeout", detail=detail)
             self._left.pop(name, None)
-            return self._ask(name, argv, deadline_s)
+            try:
+                return self._ask(name, argv, deadline_s)
+            except (
+                OSError
+            ) as error:  # nowhere is room for what it says: a disk is full, or none may be written to
+                return Answer(code="no_room", detail=f"{name} cannot be asked: {error.strerror}")
 
     def _ask(self, name: str, argv: Sequence[str], deadline_s: float) -> Answer:
         environment = {key: value for key, value in os.environ.items() if not key.startswith("CUDA_")}
