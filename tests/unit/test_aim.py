@@ -182,6 +182,8 @@ def test_a_plan_says_which_module_cannot_run_here_and_which_goes():
     why = {one["name"]: one["why"] for one in told["modules"]}
     assert why["scorer"] == "the manifest has no such module"
     assert "needs an NVIDIA accelerator" in why["new"]
+    told = planned(manifest(2, new={"variants": [VARIANTS[0] | {"requires": {"accelerator": "cuda"}}]}))
+    assert "needs the accelerator cuda, found none" in str(told["modules"])
 
 
 def test_a_plan_says_what_the_version_would_wait_for_and_until_when():

@@ -124,6 +124,7 @@ def test_one_that_no_variant_of_fits_is_blocked_or_runs_on_and_says_why():
         ModuleState.RUNNING,
         "the new version cannot run here: no variant fits",
     )
+    assert health_word((report,), Observed(), holding(ONE)) == "degraded"
 
 
 def test_with_the_engine_down_a_module_waits_for_it():

@@ -245,7 +245,8 @@ def _because(check: Checked) -> str:
     if check.code == "unknown_predicate":
         return check.detail
     if check.name == "accelerator":
-        what = f"needs an {_MAKERS.get(check.wanted, check.wanted)} accelerator"
+        maker = _MAKERS.get(check.wanted)
+        what = f"needs an {maker} accelerator" if maker else f"needs the accelerator {check.wanted}"
         if check.truth is Truth.UNKNOWN:
             return f"{what}, whether there is one is unknown{said}"
         return f"{what}, found none{said}"
