@@ -14,7 +14,7 @@ from edgetender.commands.answering import DeviceCommands
 from edgetender.commands.once import Once
 from edgetender.commands.uploads import Uploads
 from edgetender.config.settings import Settings
-from edgetender.errors import EngineDown, ManifestInvalid, Problem
+from edgetender.errors import DiskFull, EngineDown, ManifestInvalid, Problem
 from edgetender.model.ledger import Decision
 from tests.builders import answers
 from tests.fakes.clock import NOON, FakeClock
@@ -295,4 +295,27 @@ def test_what_cannot_be_written_down_is_not_done(house: FakeHouse, tmp_path: Pat
     once = Once(tmp_path / "missing" / "c.json")
     commands = DeviceCommands(house, "cam", Uploads(Settings(device="cam"), clock), clock, once)
     assert commands("RestartModule", {"id": "scorer"}, "mqtt", "a1")[0] == 500
+    assert house.submitted == []
+
+
+def test_what_was_not_done_for_want_of_room_is_done_when_it_is_asked_again(asked, house: FakeHouse):
+    house.decisions |= {1: Decision(1, 200, "restarting")}
+    house.errors["submit"] = DiskFull("cannot write: the disk is full")
+    assert asked("RestartModule", {"id": "scorer"}, "a1")[0] == 500
+    del house.errors["submit"]
+    assert asked("RestartModule", {"id": "scorer"}, "a1") == (200, None)
+
+
+def test_what_could_not_be_written_down_is_done_when_it_is_asked_again(tmp_path: Path):
+    once = Once(tmp_path / "missing" / "c.json")
+    with pytest.raises(OSError, match="No such file"):
+        once("a1", lambda: (200, "too early"))
+    (tmp_path / "missing").mkdir()
+    assert once("a1", lambda: (200, "done")) == (200, "done")
+
+
+def test_a_refusal_is_the_answer_to_its_id(asked, house: FakeHouse):
+    first = asked("RestartModule", {}, "a1")
+    assert first[0] == 400
+    assert asked("RestartModule", {}, "a1") == first
     assert house.submitted == []

@@ -69,10 +69,21 @@ class DeviceCommands:
         """Status and answer, as JSON; never raises. Names are found whatever their case."""
         try:
             known = self._names.get(name.lower(), "")
-            wanted = object_of(request)
             if known not in _EFFECTS:
-                return self._table[known](wanted, source)
-            return self._once(identity, lambda: self._table[known](wanted, source))
+                return self._answer(known, request, source)
+            return self._once(identity, lambda: self._answer(known, request, source))
+        except OSError as error:
+            return FAILED, {"message": f"cannot write down what is asked: {error.strerror}"}
+        except AgentError as error:
+            return FAILED, {"message": str(error)}
+        except Exception as error:
+            log.exception("command failed", extra={"fields": {"command": name}})
+            return FAILED, {"message": f"{type(error).__name__}: {error}"}
+
+    def _answer(self, known: str, request: Any, source: str) -> Answer:
+        """A refusal is an answer as well: the same again is refused again. Raises Transient, Fault."""
+        try:
+            return self._table[known](object_of(request), source)
         except Refused as refusal:
             return refusal.status, {"message": str(refusal)}
         except WithProblems as error:
@@ -80,15 +91,10 @@ class DeviceCommands:
                 {"path": one.path, "code": one.code, "message": one.message} for one in error.problems
             ]
             return BAD, {"message": str(error), "problems": problems}
-        except OSError as error:
-            return FAILED, {"message": f"cannot write down what is asked: {error.strerror}"}
         except NotFound as error:
             return NOT_FOUND, {"message": str(error)}
-        except AgentError as error:
-            return BAD if isinstance(error, Permanent) else FAILED, {"message": str(error)}
-        except Exception as error:
-            log.exception("command failed", extra={"fields": {"command": name}})
-            return FAILED, {"message": f"{type(error).__name__}: {error}"}
+        except Permanent as error:
+            return BAD, {"message": str(error)}
 
     def _ping(self, _request: dict[str, Any], _source: str) -> Answer:
         return OK, None

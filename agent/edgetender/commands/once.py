@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from edgetender import durable
+from edgetender.errors import Transient
 
 Answer = tuple[int, Any]
 _KEPT = 256
@@ -17,7 +19,7 @@ _UNKNOWN = {"message": "it was begun before the agent ended; see the history for
 
 
 class Once:
-    """Threads: any; two deliveries of one id wait for each other."""
+    """Threads: any; what has an id waits for what came before it."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
@@ -27,7 +29,8 @@ class Once:
     def __call__(self, identity: str, work: Callable[[], Answer]) -> Answer:
         """What *work* answers; for an *identity* that was here before, what it answered then.
 
-        Raises OSError when the id cannot be written down; then nothing was done.
+        Raises OSError when the id cannot be written down, and what *work* raises; then nothing was done if it is
+        OSError or Transient, and the same may be asked again.
         """
         if not identity:
             return work()
@@ -36,8 +39,14 @@ class Once:
             if identity in done:
                 return done[identity] or (_CONFLICT, _UNKNOWN)
             done[identity] = None
-            self._write(done)
-            answer = work()
+            try:
+                self._write(done)
+                answer = work()
+            except (OSError, Transient):
+                del done[identity]
+                with suppress(OSError):  # else it stays begun on the disk, for the next start
+                    self._write(done)
+                raise
             done[identity] = answer
             self._write(done)
             return answer
