@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from edgetender.engine.front import haproxy_config, haproxy_stats, haproxy_times, nft_rules
+from edgetender.engine.front.nat import Nat
 from edgetender.engine.outcomes import must_go
 from edgetender.model.front import NAT, PROXY, FrontPort, FrontSpec, Member
 from edgetender.model.target import ContainerSpec, HealthSpec, PublishedPort
+from tests.fakes.clock import FakeClock
 
 MEMBER = Member("ab" * 32, "10.77.0.2")
 OTHER = Member("cd" * 32, "10.77.0.3")
@@ -84,6 +89,41 @@ def test_rules_translate_each_port_once_and_replace_what_was_there():
     assert nft_rules.address_in("tcp dport 5001 dnat to 10.77.0.2:5001") == "10.77.0.2"
     assert nft_rules.address_in("chain pre { }") is None
     assert nft_rules.address_in("dnat to 10.77.0.2:1 dnat to 10.77.0.3:1") is None
+
+
+class Translating:
+    """A front that has loaded what serves OTHER."""
+
+    def execute(self, _command: list[str]) -> str:
+        return f"tcp dport 5001 dnat to {OTHER.address}:5001"
+
+    def pid(self, _container: str) -> int:
+        return 0
+
+
+def drained_for(home: Path, moved: Callable[[FakeClock], None]) -> float:
+    """How long a container has been drained, once the clock was *moved* after the switch."""
+    clock, spec, engine = FakeClock(), FrontSpec("web", NAT, PORTS), Translating()
+    front = Nat(clock)
+    front.write(home, spec, MEMBER)
+    front.point(home, spec, OTHER, engine)
+    moved(clock)
+    left, _ = front.look(home, "run", engine).servers
+    assert left.container == MEMBER.container
+    return left.since_s
+
+
+@pytest.mark.parametrize("years", [-10, 10])
+def test_how_long_a_container_is_drained_is_no_matter_of_the_date(tmp_path: Path, years: int):
+    def moved(clock: FakeClock) -> None:
+        clock.advance(3)
+        clock.set(clock.now() + timedelta(days=365 * years))
+
+    assert drained_for(tmp_path, moved) == 3
+
+
+def test_what_was_drained_when_the_machine_went_down_has_been_so_since_it_came_up(tmp_path: Path):
+    assert drained_for(tmp_path, lambda clock: clock.reboot(clock.now())) == 20
 
 
 def test_figures_are_summed_over_a_container_s_ports():

@@ -7,11 +7,11 @@ answers what it has taken before it ends, and nothing of the host's own packet f
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from edgetender.clock import Clock, SystemClock
 from edgetender.engine.front import directory, nft_rules
 from edgetender.engine.front.haproxy_config import INSIDE
 from edgetender.engine.front.mechanism import FrontEngine, Looked
@@ -27,7 +27,8 @@ _LOOK_AGAIN_S = 60.0
 class Nat:
     """For the front whose directory is given with each call. Remembers only which rules it has verified."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock | None = None) -> None:
+        self._clock = clock or SystemClock()
         self._verified: dict[Path, tuple[str, str, float]] = {}  # run of the front, file, when
 
     def body(self, spec: FrontSpec) -> dict[str, Any]:
@@ -59,14 +60,14 @@ class Nat:
         except AgentError:
             return Looked(answers=False)
         target = member if member is not None and loaded == member.address else None
-        now = time.time()
+        now = self._clock.monotonic()
         servers = [
             FrontServer(
                 one.member.container,
                 one.member.address,
                 receives=loaded == one.member.address,
                 connections=connections(engine.pid(one.member.container)),
-                since_s=max(0.0, now - one.since),
+                since_s=now - one.since if now >= one.since else now,  # of another boot: at least this one
             )
             for one in nft_rules.drained_in(text)
             if member is None or one.member.container != member.container
@@ -87,7 +88,7 @@ class Nat:
         text = directory.read(home / FILE)
         before, drained = nft_rules.member_in(text), nft_rules.drained_in(text)
         if before is not None and before.container != member.container:
-            drained = (*drained, Drained(before, time.time()))
+            drained = (*drained, Drained(before, self._clock.monotonic()))
         kept = {one.member.container: one for one in drained if one.member.container != member.container}
         directory.write(home / FILE, nft_rules.rules(spec, member, tuple(kept.values())))
         self._verified.pop(home, None)
@@ -110,12 +111,12 @@ class Nat:
         """The address the kernel translates to; asked again for each run, each file, and now and then."""
         rules = text[text.find("table") :]
         known = self._verified.get(home)
-        member = nft_rules.member_in(text)
-        if known and known[:2] == (run, rules) and time.monotonic() - known[2] < _LOOK_AGAIN_S and member:
+        member, now = nft_rules.member_in(text), self._clock.monotonic()
+        if member and known and known[:2] == (run, rules) and now - known[2] < _LOOK_AGAIN_S:
             return member.address
         address = nft_rules.address_in(engine.execute(["nft", "list", "table", "ip", "front"]))
         if member is not None and address == member.address:
-            self._verified[home] = (run, rules, time.monotonic())
+            self._verified[home] = (run, rules, now)
         return address
 
 

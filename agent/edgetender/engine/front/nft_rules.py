@@ -31,7 +31,7 @@ _LISTED = re.compile(r"dnat to ([0-9.]+):\d+")
 
 @dataclass(frozen=True, slots=True)
 class Drained:
-    """A container that received requests until *since* (seconds since the epoch)."""
+    """A container that received requests until *since* (seconds since the boot: a clock that is set counts nothing)."""
 
     member: Member
     since: float
