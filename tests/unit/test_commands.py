@@ -266,30 +266,6 @@ def test_an_effect_happens_once_for_each_id_and_the_answer_is_the_first_s(asked,
     assert asked("ping", {}, "a1") == (200, None)
 
 
-def test_what_was_begun_before_the_agent_ended_is_not_begun_again(tmp_path: Path):
-    class Cut(BaseException):
-        """The power goes."""
-
-    def cut() -> Any:
-        raise Cut
-
-    with pytest.raises(Cut):
-        Once(tmp_path / "c.json")("a1", cut)
-    later = Once(tmp_path / "c.json")
-    assert later("a1", lambda: (200, None))[0] == 409
-    assert later("a2", lambda: (200, "x")) == (200, "x")
-    assert Once(tmp_path / "c.json")("a2", lambda: (500, None)) == (200, "x")
-
-
-def test_only_the_newest_ids_are_kept_and_a_torn_file_is_an_empty_one(tmp_path: Path):
-    once = Once(tmp_path / "c.json")
-    for number in range(300):
-        once(f"id{number}", lambda: (200, None))
-    assert len(json.loads((tmp_path / "c.json").read_text())) == 256
-    (tmp_path / "c.json").write_text("[[")
-    assert Once(tmp_path / "c.json")("id299", lambda: (200, "again")) == (200, "again")
-
-
 def test_what_cannot_be_written_down_is_not_done(house: FakeHouse, tmp_path: Path):
     clock = FakeClock()
     once = Once(tmp_path / "missing" / "c.json")
@@ -304,14 +280,6 @@ def test_what_was_not_done_for_want_of_room_is_done_when_it_is_asked_again(asked
     assert asked("RestartModule", {"id": "scorer"}, "a1")[0] == 500
     del house.errors["submit"]
     assert asked("RestartModule", {"id": "scorer"}, "a1") == (200, None)
-
-
-def test_what_could_not_be_written_down_is_done_when_it_is_asked_again(tmp_path: Path):
-    once = Once(tmp_path / "missing" / "c.json")
-    with pytest.raises(OSError, match="No such file"):
-        once("a1", lambda: (200, "too early"))
-    (tmp_path / "missing").mkdir()
-    assert once("a1", lambda: (200, "done")) == (200, "done")
 
 
 def test_a_refusal_is_the_answer_to_its_id(asked, house: FakeHouse):
