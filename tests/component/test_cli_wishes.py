@@ -265,6 +265,26 @@ def test_releasing_what_is_not_held_fails(shell, house):
     assert result.code == 1
 
 
+def test_a_version_that_waits_for_an_operator_says_what_ends_that(shell, house):
+    held = {"code": "hold.operator", "why": "the device is held by cli (uid 0): fair", "until": None}
+    safe = held | {"why": "the device is held by edgetender: safe mode: …; `edgetender release` ends it"}
+    for waits, ending in (
+        (held, "fair; edgetender release ends it\n"),
+        (safe, "…; `edgetender release` ends it\n"),
+    ):
+        said = applied(shell, house, BEFORE, WAITING | {"waits": {"download": waits, "apply": waits}})
+        assert said.out.endswith(ending)
+
+
+def test_the_status_says_what_ends_what_a_version_waits_for(shell, house):
+    house.statuses = [WAITING]
+    assert "! version 15 waits: apply is for" in (said := shell.run("status").out)
+    assert said.endswith("; edgetender apply --now waits for none of that\n")
+    hold = {"module": "scorer", "by": "cli (uid 0)", "reason": "", "until": None}
+    house.statuses = [status(module(), holds=[hold])]
+    assert "scorer is held by cli (uid 0); edgetender release scorer ends it" in shell.run("status").out
+
+
 def test_the_status_says_what_is_held_and_what_waits_until_when(shell, house):
     hold = {"module": None, "by": "cli (uid 0)", "reason": "fair", "until": None}
     house.statuses = [WAITING | {"holds": [hold]}]

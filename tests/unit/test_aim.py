@@ -194,6 +194,9 @@ def test_a_plan_says_what_the_version_would_wait_for_and_until_when():
     )
     held = holding(ONE, holds={"": Hold("cli (uid 0)", NOON, None, "fair")})
     told = plan_document(body(TWO), held, AMD64, here(SCORER), night, NOON)
-    assert told["notes"][-1] == "would wait: the device is held by cli (uid 0): fair"
+    assert (
+        told["notes"][-1]
+        == "would wait: the device is held by cli (uid 0): fair (edgetender release ends it)"
+    )
     open_now = plan_document(body(TWO), holding(ONE), AMD64, here(SCORER), Rules(), NOON)
     assert not [note for note in open_now["notes"] if "wait" in note]

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from edgetender.cli.output import Exit, Session, Style, options, table
-from edgetender.cli.words import ago, fetched, share, size, span, waiting_words
+from edgetender.cli.words import ago, ending, fetched, share, size, span, waiting_words
 from edgetender.model.topics import DesiredCode
 
 _HEADS = ("NAME", "STATE", "VARIANT", "VERSION", "READY", "RESTARTS", "CPU", "MEM", "SINCE", "")
@@ -138,9 +138,12 @@ def _remarks(document: Any, now: datetime) -> Iterator[str]:
     for hold in document["holds"]:
         until = f" until {hold['until']}" if hold["until"] else ""
         why = f": {hold['reason']}" if hold["reason"] else ""
-        yield f"{hold['module'] or 'the device'} is held by {hold['by']}{until}{why}"
-    if document["waits"]:
-        yield f"version {document['candidate']} waits: {waiting_words(document['waits'])}"
+        module = f" {hold['module']}" if hold["module"] else ""
+        ends = "" if "edgetender release" in why else f"; edgetender release{module} ends it"
+        yield f"{hold['module'] or 'the device'} is held by {hold['by']}{until}{why}{ends}"
+    if waits := document["waits"]:
+        helps = "" if document["holds"] else ending(waits)
+        yield f"version {document['candidate']} waits: {waiting_words(waits)}{helps}"
     for module in document["modules"]:
         ended = module["lastExit"]
         if ended and module["state"] != "running" and module["code"] != "engine.down":

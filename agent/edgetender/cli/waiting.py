@@ -11,7 +11,7 @@ import click
 from edgetender.api.client import Client
 from edgetender.cli.output import Command, Exit, Session, say
 from edgetender.cli.progress import modules
-from edgetender.cli.words import waiting_words
+from edgetender.cli.words import ending, waiting_words
 from edgetender.model.topics import DesiredCode
 
 _DECIDED_WITHIN_S = 15.0
@@ -135,7 +135,7 @@ def accepted(decision: Any, before: Any, *, now: bool = False) -> Judge:
             what: one for what, one in status["waits"].items() if not now or one["code"] == "hold.operator"
         }
         if on_trial(status) and waits:
-            return Exit.WAITING, f"version {version} waits: {waiting_words(waits)}"
+            return Exit.WAITING, f"version {version} waits: {waiting_words(waits)}{ending(waits)}"
         if runs(status) and last and last["code"] == DesiredCode.IN_PART:
             return Exit.ROLLED_BACK, f"version {version} is accepted in part: {last['description']}"
         if runs(status):
@@ -143,9 +143,10 @@ def accepted(decision: Any, before: Any, *, now: bool = False) -> Judge:
         told = status["lastDesiredVersion"] == version and last not in (None, before["lastDesiredStatus"])
         told = told and last["description"] != decision["description"]  # of the one that was left for it
         if told and last["code"] not in (DesiredCode.RUNNING, DesiredCode.APPLYING):
-            return CODES.get(
-                last["code"], Exit.FAILED
-            ), f"version {version}: {last['description']}{_stays(status)}"
+            said = f"version {version}: {last['description']}{_stays(status)}"
+            if last["description"].startswith("rolled back: "):  # by the agent: the last words say more
+                said += f"; what became of it: edgetender history {version} --events"
+            return CODES.get(last["code"], Exit.FAILED), said
         if candidate not in (version, None, before["candidate"]):
             return Exit.FAILED, f"version {version} was superseded by version {candidate}"
         if tried and candidate is None:

@@ -47,3 +47,12 @@ def waiting_words(waits: Any) -> str:
     """`apply is for 0 2 * * sat for 4h, until 2026-11-28T02:00:00Z`: each reason once, and when it is over."""
     words = {f"{one['why']}{', until ' + one['until'] if one['until'] else ''}" for one in waits.values()}
     return "; ".join(sorted(words))
+
+
+def ending(waits: Any) -> str:
+    """`; edgetender release ends it`: what a person can do about *waits*; empty where it was said or nothing helps."""
+    codes = {one["code"] for one in waits.values()}
+    if "hold.operator" in codes:
+        return "" if "edgetender release" in waiting_words(waits) else "; edgetender release ends it"
+    passed = all(code.startswith(("window.", "hold.module", "clock.")) for code in codes)
+    return "; edgetender apply --now waits for none of that" if codes and passed else ""

@@ -127,7 +127,8 @@ def _waits(
         for why, one in shut.items()
         if one.until
     }
-    hint = "" if "hold.operator" in {one.code for one in shut.values()} else " (override: --now)"
+    held = "hold.operator" in {one.code for one in shut.values()}
+    hint = " (edgetender release ends it)" if held else " (override: --now)"
     return [f"would wait{until.get(why, '')}: {why}{hint}" for why in shut]
 
 

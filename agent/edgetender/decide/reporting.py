@@ -212,7 +212,5 @@ def health_word(reports: tuple[ModuleReport, ...], observed: Observed, ledger: L
 def _is_well(report: ModuleReport) -> bool:
     if report.state is ModuleState.STOPPED:  # a job; its last end is the one that counts
         return report.death is None or report.death.exit_code == 0
-    stuck = report.code == BLOCKED or report.why.startswith(
-        "new image"
-    )  # a new version, for more than a while
+    stuck = report.code == BLOCKED or report.why.startswith("new image")
     return report.state is ModuleState.RUNNING and not stuck
