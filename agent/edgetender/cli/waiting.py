@@ -143,9 +143,7 @@ def accepted(decision: Any, before: Any, *, now: bool = False) -> Judge:
         told = status["lastDesiredVersion"] == version and last not in (None, before["lastDesiredStatus"])
         told = told and last["description"] != decision["description"]  # of the one that was left for it
         if told and last["code"] not in (DesiredCode.RUNNING, DesiredCode.APPLYING):
-            said = f"version {version}: {last['description']}{_stays(status)}"
-            if last["description"].startswith("rolled back: "):  # by the agent: the last words say more
-                said += f"; what became of it: edgetender history {version} --events"
+            said = f"version {version}: {last['description']}{_stays(status)}{_more(version, last)}"
             return CODES.get(last["code"], Exit.FAILED), said
         if candidate not in (version, None, before["candidate"]):
             return Exit.FAILED, f"version {version} was superseded by version {candidate}"
@@ -200,6 +198,12 @@ def finish(
     elif not told:
         say(f"{style.mark('✗', '[xx]')} {style.short(text)}")
     return code
+
+
+def _more(version: int, last: Any) -> str:
+    """Where the last words of what failed are, if the agent itself took the version back."""
+    by_itself = last["description"].startswith("rolled back: ")
+    return f"; what became of it: edgetender history {version} --events" if by_itself else ""
 
 
 def _stays(status: Any) -> str:
