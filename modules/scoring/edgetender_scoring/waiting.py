@@ -62,12 +62,12 @@ class Waiting(Generic[T]):
     def put(self, items: Collection[T]) -> None:
         """Add *items*, and wake as many threads."""
         self._items.extend(items)
-        for _ in range(len(items)):  # not by what is left: what others take meanwhile woke its own
-            try:
-                bell = self._asleep.pop()
-            except KeyError:
-                return
-            bell.ring()
+        self._wake(len(items))  # not by what is left: what others take meanwhile woke its own
+
+    def put_back(self, item: T) -> None:
+        """Let another thread take *item*, before all that waits."""
+        self._items.appendleft(item)
+        self._wake(1)
 
     def take_now(self) -> T:
         """Return the next. Raises IndexError where there is none."""
@@ -86,3 +86,11 @@ class Waiting(Generic[T]):
             except IndexError:  # the time is up; or another took what this thread was woken for
                 if until is not None and (timeout_s := until - time.monotonic()) <= 0:
                     raise
+
+    def _wake(self, threads: int) -> None:
+        for _ in range(threads):
+            try:
+                bell = self._asleep.pop()
+            except KeyError:
+                return
+            bell.ring()

@@ -25,18 +25,14 @@ _STUCK_PER_THREAD = 8  # beyond it a replacement would only be the next to be st
 
 
 class _Worker:
-    """One thread. *jobs* (what it works on), *stopped* and *abandoned* change under *lock* only.
+    """One thread, which *bell* wakes. *jobs* (it works on), *stopped* and *abandoned* change under *lock* only."""
 
-    *next* is what it took while it gathered a batch and could not use there; *bell* wakes it.
-    """
-
-    __slots__ = ("abandoned", "begun", "bell", "jobs", "lock", "next", "stopped", "thread")
+    __slots__ = ("abandoned", "begun", "bell", "jobs", "lock", "stopped", "thread")
 
     def __init__(self, bell: Bell) -> None:
         self.bell = bell
         self.lock = threading.Lock()
         self.jobs: list[Job] = []
-        self.next: Job | None = None
         self.begun = 0.0
         self.stopped = 0.0
         self.abandoned = False
@@ -154,8 +150,7 @@ class Pool:
 
     def _work(self, worker: _Worker) -> None:
         with contextlib.suppress(ScoringTimeout):
-            while (job := worker.next or self._take(worker)) is not None:
-                worker.next = None
+            while (job := self._take(worker)) is not None:
                 jobs = [job] if job.handler.batch == 1 else self._gather(worker, job)
                 worker.begun = begun = time.monotonic()
                 worker.jobs = jobs
@@ -184,7 +179,7 @@ class Pool:
                 self._jobs.put([None])  # the end comes after this batch
                 break
             if job.handler is not first.handler:
-                worker.next = job
+                self._jobs.put_back(job)
                 break
             jobs.append(job)
         self._batched(len(jobs))
@@ -260,8 +255,6 @@ class Pool:
     def _replace(self, worker: _Worker) -> None:
         self._workers.remove(worker)
         self._stuck.append(worker)
-        if worker.next is not None:
-            self._jobs.put([worker.next])
         if self.abandoned <= self.threads * _STUCK_PER_THREAD:
             self._workers.append(self._hire(worker.bell))  # which the stuck one never waits for again
         log.error("run() passed its limit of %d ms; its thread is given up", self._timeout_ms)

@@ -88,6 +88,20 @@ def test_the_loop_stands_by_for_brief_calls_and_turns_away_from_a_long_one():
     on_a_pool(1, work, stand_by_s=0.3)
 
 
+@pytest.mark.parametrize("batch_wait_s", [0.0, 0.5])
+def test_one_model_s_request_does_not_wait_for_another_s_batch_while_a_thread_is_free(batch_wait_s):
+    async def work(pool, slow):
+        slow.batch, quick = 8, Handler()
+        waits = score(pool, slow, b"wait")
+        answered = await asyncio.wait_for(score(pool, quick, b"x"), 5)
+        assert answered.body == b"x"
+        assert not waits.done()
+        slow.gate.set()
+        assert (await waits).body == b"wait"
+
+    on_a_pool(2, work, batch_wait_s=batch_wait_s)
+
+
 def test_nobody_is_called_for_a_client_that_has_gone():
     async def work(pool, handler):
         asked = Request("POST", b"/score", b"", keep_alive=True, body=b"wait")
