@@ -59,3 +59,9 @@ def test_a_version_that_never_was_is_4_and_events_are_of_one_version(shell):
 def test_a_history_without_entries_says_so(shell, house):
     house.entries = ()
     assert shell.run("history").out == "no version has come here yet\n"
+
+
+def test_a_version_that_is_being_applied_says_who_knows_how_far_it_is(shell, house):
+    house.entries = (replace(house.entries[0], result="applying", finished_at=None),)
+    said = shell.run("history", str(house.entries[0].version)).out
+    assert "result    applying: edgetender status says how far it is\n" in said

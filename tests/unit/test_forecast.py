@@ -188,3 +188,9 @@ def test_a_version_to_go_back_to_is_not_refused_and_waits_for_no_window():
         "held by cli"
         in plan_document(body(manifest(1)), held, AMD64, HERE, night, NOON, back=True)["notes"][0]
     )
+
+
+def test_going_back_to_what_runs_waits_for_nothing_whatever_is_held():
+    held = {"": Hold("cli (uid 0)", NOON, None, "fair")}
+    ledger = replace(holding(manifest(1), manifest(2, scorer=module(image=NEXT))), holds=held)
+    assert plan_document(body(manifest(1)), ledger, AMD64, HERE, Rules(), NOON, back=True)["notes"] == []

@@ -78,6 +78,8 @@ def version_lines(one: Any, now: datetime, style: Style) -> list[str]:
     """One version in full as a person reads it."""
     verdict, _, why = one["result"].partition(": ")
     ended = one["finishedAt"]
+    if verdict == "applying":
+        verdict += ": edgetender status says how far it is"
     rows = [
         ("result", verdict + (f", {ago(ended, now)} ({ended})" if ended else "")),
         *([("why", why)] if why else []),

@@ -74,6 +74,7 @@ def plan_document(
     told = pulls(wanted, _taken(ledger, hardware), surveyed)
     rollout = rollouts(manifest, resolution, hardware)
     coming = replace(ledger, candidate=slot, passage=Passage(slot.sha256, hurry=back))
+    anew = ledger.accepted is None or ledger.accepted.sha256 != slot.sha256  # what runs waits for nothing
     return {
         "apiVersion": SCHEMA,
         "kind": "Plan",
@@ -98,7 +99,7 @@ def plan_document(
         "notes": [
             *([] if back else _refusals(manifest, sha256_hex(text), ledger)),
             *(f"needs a pull: {one.reference}" for one in wanted),
-            *(_waits(resolution, coming, hardware, observed, rules, now) if now is not None else []),
+            *(_waits(resolution, coming, hardware, observed, rules, now) if now is not None and anew else []),
         ],
     }
 
