@@ -44,6 +44,15 @@ def test_versions_count_up_and_keep_what_they_were(store, model):
     assert [one.reference for one in store.list()] == ["diabetes:1", "diabetes:2"]
 
 
+def test_what_others_leave_in_its_folder_is_no_model(store, model, tmp_path):
+    store.register(model, "diabetes")
+    for name in (".DS_Store", "lost+found"):
+        (tmp_path / "models" / name).mkdir()
+    (tmp_path / "models" / "notes.txt").touch()
+
+    assert [one.reference for one in store.list()] == ["diabetes:1"]
+
+
 def test_a_version_is_never_replaced(store, model):
     store.register(model, "diabetes", version=5)
 

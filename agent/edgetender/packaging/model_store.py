@@ -254,7 +254,10 @@ class ModelStore:
 
     def list(self) -> tuple[Model, ...]:
         """Return every version of every model, by name and number; empty before the first is registered."""
-        names = sorted(path.name for path in self._root.iterdir()) if self._root.is_dir() else []
+        there = self._root.iterdir() if self._root.is_dir() else ()
+        names = sorted(
+            path.name for path in there if _NAME.match(path.name)
+        )  # desktops leave files of their own
         return tuple(self.get(name, number) for name in names for number in sorted(self._present(name)))
 
     def _present(self, name: str) -> set[int]:
