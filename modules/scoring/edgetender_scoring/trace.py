@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
+from edgetender_scoring.message import sendable
+
 _OURS = 55  # what a header of version 00 has; later ones may have more behind it
 _TRACEPARENT = re.compile(
     r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?"
@@ -60,8 +62,7 @@ def tracing(said: Mapping[str, str], service: str, faults: list[str]) -> Tracing
     name = f"{_OTLP}TRACES_ENDPOINT"
     if name not in said:  # the collector for all signals: each has its path there
         name, url = f"{_OTLP}ENDPOINT", f"{url.rstrip('/')}/v1/traces"
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    if not _is_address(url):
         faults.append(f"{name}: {url!r} is no URL like http://collector.example:4318")
     if _of_traces(said, "PROTOCOL") == "grpc":
         faults.append(f"{_OTLP}PROTOCOL: grpc is not spoken; name the collector's HTTP port, mostly 4318")
@@ -71,14 +72,25 @@ def tracing(said: Mapping[str, str], service: str, faults: list[str]) -> Tracing
     known = dict(_pairs(said.get("OTEL_RESOURCE_ATTRIBUTES", ""), "OTEL_RESOURCE_ATTRIBUTES", faults))
     known["service.name"] = said.get("OTEL_SERVICE_NAME") or known.get("service.name") or service
     ratio, follows = _sampled(said, faults)
+    headers = _pairs(_of_traces(said, "HEADERS") or "", f"{_OTLP}HEADERS", faults)
+    unsendable = [key for key, value in headers if key and not sendable(key, value)]
+    faults += [f"{_OTLP}HEADERS: the value of {key} cannot be sent as a header" for key in unsendable]
     return Tracing(
         url,
-        _pairs(_of_traces(said, "HEADERS") or "", f"{_OTLP}HEADERS", faults),
+        headers,
         Path(certificate) if certificate else None,
         tuple(known.items()),
         ratio,
         follows,
     )
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # of a port that is none, or of half a bracket
+        return False
 
 
 def _of_traces(said: Mapping[str, str], name: str) -> str | None:

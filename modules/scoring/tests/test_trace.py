@@ -83,3 +83,17 @@ def test_everything_wrong_with_them_is_said_at_once_without_a_secret(exit_of, tm
         "--entry_script", "score.py", **{f"{OTLP}ENDPOINT": "https://x", f"{OTLP}CERTIFICATE": "score.py"}
     )
     assert (code, "CERTIFICATE: score.py cannot be used" in said) == (3, True)
+
+
+@pytest.mark.parametrize("value", ["hunter2%0D%0Ax-other: 1", "hunter2%E2%82%AC", "hunter2%00"])
+def test_a_header_that_cannot_be_sent_is_said_without_its_value(value):
+    faults = []
+    tracing({f"{OTLP}ENDPOINT": "http://collector:4318", f"{OTLP}HEADERS": f"key={value}"}, "ours", faults)
+    assert faults == [f"{OTLP}HEADERS: the value of key cannot be sent as a header"]
+
+
+@pytest.mark.parametrize("url", ["http://[::1", "http://collector:43180000", "http://collector:otlp"])
+def test_an_address_that_is_none_is_said(url):
+    faults = []
+    tracing({f"{OTLP}ENDPOINT": url}, "ours", faults)
+    assert [fault.partition(": ")[0] for fault in faults] == [f"{OTLP}ENDPOINT"]
