@@ -29,7 +29,8 @@ def _seconds(context: click.Context, option: click.Parameter, value: str | None)
 def hold(session: Session, module: str | None, for_s: float | None, reason: str) -> Exit:
     """Let new versions wait: all, or those that would change MODULE.
 
-    What runs is kept running. An update that has begun is brought to its end first. Restarts outlive it.
+    What runs is kept running. An update that has begun is brought to its end first. The hold outlives the
+    agent's restarts; `edgetender release` ends it.
     """
     client = session.client()
     wish = {"module": module, "for_s": for_s, "reason": reason}

@@ -26,7 +26,10 @@ from edgetender.cli.waiting import accepted, decided, finish, followed, waits
 @waits
 @click.pass_obj
 def rollback(session: Session, to: int | str | None, dry_run: bool, timeout: float | None) -> Exit:
-    """Return to an earlier version; needs no network."""
+    """Return to an earlier version; needs no network.
+
+    What is left does not come back by itself: from upstream the next one needs a higher version.
+    """
     client = session.client()
     if dry_run:
         show_plan(session, client.get(f"/v1/rollback{f'?to={to}' if to else ''}"))

@@ -102,10 +102,10 @@ def followed(
             if (result := judge(status)) is not None:
                 return result
             if session.monotonic() >= deadline:
-                return (
-                    Exit.TIMED_OUT,
-                    f"not there after {timeout_s:g} s; the agent goes on: edgetender status",
+                said = (
+                    f"not there after {timeout_s:g} s{_because(status)}; the agent goes on: edgetender status"
                 )
+                return Exit.TIMED_OUT, said
             session.pause(_ASK_EVERY_S)
 
 
@@ -198,6 +198,12 @@ def finish(
     elif not told:
         say(f"{style.mark('✗', '[xx]')} {style.short(text)}")
     return code
+
+
+def _because(status: Any) -> str:
+    """What the first module that is not as it should be says of it."""
+    whys = (f" ({one['name']}: {one['why'].splitlines()[0]})" for one in status["modules"] if one["why"])
+    return next(whys, "")
 
 
 def _more(version: int, last: Any) -> str:
