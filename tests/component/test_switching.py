@@ -101,6 +101,36 @@ def test_a_front_that_hangs_is_started_anew_and_no_container_is_touched(open_swi
     assert (service.accepted, service.refused) == (2 if open_switch else 1, [])
 
 
+def test_a_front_that_ended_together_with_its_container_is_back_before_it():
+    service = Service()
+    service.live(version(1, ONE))
+    service.run(20)
+    for _ in range(2):  # the second end waits for its back-off, the front does not
+        front = service.loop.world.fronts["scorer"]
+        service.loop.engine.crash(service.container(ONE))
+        front.running = front.answers = False
+        effects = len(service.loop.front.effects)
+        service.loop.cycle()
+        assert service.loop.front.effects[effects:] == [("ensure", "scorer")]
+        assert (front.running, service.target) == (True, ONE)
+        service.serves = False  # the crash itself was nobody's doing
+        service.run(8)
+        assert service.containers == [(ONE, Status.RUNNING)]
+
+
+def test_a_front_that_ends_while_a_successor_still_loads_is_back_at_once_and_serves_as_before():
+    service = Service()
+    service.live(version(1, ONE))
+    service.live(version(2, NEVER_READY), seconds=0.5)
+    assert (NEVER_READY, Status.RUNNING) in service.containers
+    front = service.loop.world.fronts["scorer"]
+    front.running = front.answers = False
+    service.loop.cycle()
+    assert (front.running, service.target) == (True, ONE)
+    service.run(8)
+    assert (service.accepted, service.refused) == (1, [])
+
+
 def test_a_version_superseded_while_it_settles_leaves_two_running_at_most():
     service = Service()
     service.live(version(1, ONE))

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgetender.decide.planner import plan
-from edgetender.decide.stride import is_done
+from edgetender.decide.stride import front_key, is_done
 from edgetender.model.front import FrontServer, FrontState, Member
 from edgetender.model.ledger import Ledger
 from edgetender.model.observed import Observed, Readiness, Status
@@ -153,3 +153,17 @@ def test_what_still_answers_requests_is_waited_for_and_looked_at_soon(case: Case
             waits = server is not None and server.connections > 0 and server.since_s == 0.0
             if waits and other.spec != spec.digest and other.status is Status.RUNNING:
                 assert other.id not in touched
+
+
+@many
+@given(cases())
+def test_a_front_that_is_down_is_brought_up_though_its_module_is_not_ready(case: Case):
+    target, observed, ledger = case
+    brought_up = {step.module for step, *_ in steps_of(case) if isinstance(step, EnsureFront)}
+    for spec in target.containers:
+        front = observed.front(spec.module)
+        if front is None or spec.front_spec is None or front.spec != spec.front_spec.digest or front.running:
+            continue
+        ready = any(c.ready for c in observed.of(spec.module) if c.spec == spec.digest)
+        waits = front_key(spec) in ledger.attempts or observed.engine_down is not None
+        assert ready or waits or spec.module in brought_up

@@ -35,7 +35,6 @@ BODY = json.dumps({"data": [list(range(1, 11))]}).encode()
 PER_S = 100
 NEVER = {"http": {"port": 5001, "path": "/nowhere"}, "interval": 1, "timeout": 2, "deadline": 3}
 
-
 _SCRIPT = """\
 import os, threading, time
 HOW = os.environ["BEHAVE"]
@@ -244,6 +243,16 @@ def test_a_killed_front_is_back_by_itself_and_serves_the_right_container(world: 
         assert world.containers("diabetes")[0]["Id"] == serves["Id"]
     finally:
         world.device.start()
+
+
+def test_a_container_and_its_front_that_are_killed_together_are_back_by_themselves(world: World) -> None:
+    both = [one["Id"] for one in (*world.containers("diabetes"), *world.fronts("diabetes"))]
+    with client(world.engine) as engine:
+        for one in both:
+            engine.containers.get(one).kill()
+    deploying.wait_until_serving(world, within_s=60)
+    until(lambda: all_ready(world), "readiness")
+    assert both == [one["Id"] for one in (*world.containers("diabetes"), *world.fronts("diabetes"))]
 
 
 def test_a_version_takes_over_after_it_answered_copies_of_requests_as_the_one_before(

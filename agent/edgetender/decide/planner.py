@@ -55,6 +55,7 @@ def plan(target: Target, observed: Observed, ledger: Ledger, now: datetime) -> P
         if (missing := unready(spec, target, observed)) and any(isinstance(step, Start) for step in mine):
             queued[spec.module] = f"starts when {' and '.join(missing)} can serve"
         else:
+            steps += [step for step in mine if isinstance(step, EnsureFront)]
             steps += mine
     if target.prune:
         first, last = _partings(target, observed, ledger, _wanted_now(steps, target))

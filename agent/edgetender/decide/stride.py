@@ -54,7 +54,8 @@ def may_try(key: str, module: str, ledger: Ledger, now: datetime, waits: Waits) 
     attempt = ledger.attempts.get(key)
     if attempt is None or is_due(key, attempt, now):
         return True
-    waits[module] = (due_at(key, attempt), attempt.reason)
+    wait = (due_at(key, attempt), attempt.reason)
+    waits[module] = min(wait, waits.get(module, wait))
     return False
 
 

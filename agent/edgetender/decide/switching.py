@@ -76,6 +76,8 @@ def switching(
     scene = _Scene(spec, front_spec, front, others, target, ledger, now, waits)
     mine.sort(key=lambda c: (not (c.running and scene.receives(c)), preference(c)))
     if not mine:
+    if not (mine and mine[0].ready):
+        yield from _raise_front(scene)
         if spec.image in observed.images and scene.may_try(scene.key):
             yield Create(spec.module, spec, target.version or 0)
         return
@@ -147,12 +149,24 @@ def _rescue(current: Container, scene: _Scene) -> Step | None:
 
 
 def _serve(current: Container, scene: _Scene) -> Iterator[Step]:
+def _raise_front(scene: _Scene) -> Iterator[Step]:
+    """One that is down, before the new one is ready: it serves whom its file names.
+
+    The one before may run; where nobody does, requests wait in the front instead of being refused.
+    """
+    front, wanted = scene.front, scene.front_spec
+    if front is None or not _is_down(front) or not _is(front, wanted) or not scene.may_try(_front(scene)):
+        return
+    serving = (Member(other.id, other.address) for other in scene.others if other.ready and other.address)
+    yield EnsureFront(scene.spec.module, wanted, next(serving, None))
+
+
     """The new one is ready: have a front, have it send there, let the old ones end what they have begun."""
     front, wanted, module = scene.front, scene.front_spec, scene.spec.module
     if current.address is None:
         return
     member = Member(current.id, current.address)
-    if front is None or not front.running or front.hangs or front.spec != wanted.digest:
+    if front is None or _is_down(front) or not _is(front, wanted):
         if scene.may_try(_front(scene)):
             for other in scene.others:
                 if other.running and other.publishes:
@@ -214,4 +228,12 @@ def _farewell(container: Container, why: str, scene: _Scene, *, keep: bool | Non
 
 
 def _front(scene: _Scene) -> str:
+def _is_down(front: FrontState) -> bool:
+    return not front.running or front.hangs
+
+
+def _is(front: FrontState, wanted: FrontSpec) -> bool:
+    return front.spec == wanted.digest
+
+
     return front_key(scene.spec)
