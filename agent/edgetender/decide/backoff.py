@@ -11,6 +11,7 @@ FIRST_S = 1.0
 CAP_S = 300.0
 MOST_ASKED_S = 3600.0  # what a far side may ask for: a wrong header must not hold a device up for days
 FORGET_AFTER_S = 600.0  # of good health in a row (as IoT Edge's and Kubernetes' back-offs do)
+STEADY = timedelta(seconds=10)  # what ran for so long did not fail at its start
 _MAX_EXPONENT = 16  # clamped before the power is taken: 2**1024 overflows a float
 
 

@@ -10,7 +10,7 @@ from typing import TypeVar
 from edgetender.decide.backoff import FORGET_AFTER_S
 from edgetender.decide.exits import describe_exit
 from edgetender.decide.resolving import Resolution, resolution_key
-from edgetender.decide.stride import front_key, image_key, is_done, pull_key, run_key
+from edgetender.decide.stride import EXITED, front_key, image_key, is_done, pull_key, run_key
 from edgetender.errors import AgentError, DiskFull, RegistryUnreachable, Transient
 from edgetender.model.ledger import Attempt, Death, Ledger
 from edgetender.model.observed import Container, Observed, Status
@@ -126,7 +126,7 @@ def note_deaths(
             excused = lost is not None and moment >= lost - _ENGINE_ENDS
             ledger = replace(
                 ledger,
-                attempts=_counted(ledger.attempts, key, "container.exited", reason, now, excused=excused),
+                attempts=_counted(ledger.attempts, key, EXITED, reason, now, excused=excused),
             )
     return ledger if lost is None else replace(ledger, engine_lost_at=None)
 

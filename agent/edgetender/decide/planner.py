@@ -11,6 +11,7 @@ from datetime import datetime
 
 from edgetender.decide.stride import (
     Waits,
+    ended_once,
     farewell,
     is_done,
     is_good,
@@ -54,8 +55,8 @@ def plan(target: Target, observed: Observed, ledger: Ledger, now: datetime) -> P
             mine = [*switching(spec, front, target, observed, ledger, now, waits)]
         if (missing := unready(spec, target, observed)) and any(isinstance(step, Start) for step in mine):
             queued[spec.module] = f"starts when {' and '.join(missing)} can serve"
-        else:
             steps += [step for step in mine if isinstance(step, EnsureFront)]
+        else:
             steps += mine
     if target.prune:
         first, last = _partings(target, observed, ledger, _wanted_now(steps, target))
@@ -183,7 +184,8 @@ def _start_again(
     if not (asked or ours or restarts(spec.restart, current.exit_code)):
         return
     key = run_key(spec.module, spec.digest)
-    if asked or may_try(key, spec.module, ledger, now, waits):
+    at_once = asked or ended_once(current, ledger.attempts.get(key))
+    if at_once or may_try(key, spec.module, ledger, now, waits):
         yield from _make_room(others, spec, observed)
         yield Start(spec.module, current.id, again=not ours)
 

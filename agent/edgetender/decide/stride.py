@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 
-from edgetender.decide.backoff import due_at, is_due
+from edgetender.decide.backoff import STEADY, due_at, is_due
 from edgetender.model.ledger import Attempt, Ledger
 from edgetender.model.observed import Container, Observed, Status
 from edgetender.model.plan import Remove, Step, Stop
@@ -13,6 +13,7 @@ from edgetender.model.target import ContainerSpec, Target
 
 Waits = dict[str, tuple[datetime, str]]  # by module: until when, and why
 
+EXITED = "container.exited"  # the code of an attempt whose container ended by itself
 _GRACE_S = 10.0  # of what the target no longer has
 
 
@@ -57,6 +58,17 @@ def may_try(key: str, module: str, ledger: Ledger, now: datetime, waits: Waits) 
     wait = (due_at(key, attempt), attempt.reason)
     waits[module] = min(wait, waits.get(module, wait))
     return False
+
+
+def ended_once(container: Container, attempt: Attempt | None) -> bool:
+    """Whether its end is the first failure in a row, and came after a steady run: its requests wait for it.
+
+    Such an end is mostly a kill, by hands or for want of memory. The next one waits for its back-off.
+    """
+    if attempt is None or attempt.code != EXITED or attempt.failures + attempt.excused > 1:
+        return False
+    began, ended = container.started_at, container.finished_at
+    return began is not None and ended is not None and ended - began >= STEADY
 
 
 def on_trial(target: Target, ledger: Ledger) -> bool:

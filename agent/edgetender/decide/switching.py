@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from edgetender.decide.shadowing import awaited, progress
 from edgetender.decide.stride import (
     Waits,
+    ended_once,
     farewell,
     front_key,
     is_done,
@@ -75,9 +76,9 @@ def switching(
     others = tuple(c for c in there if c.spec != spec.digest)
     scene = _Scene(spec, front_spec, front, others, target, ledger, now, waits)
     mine.sort(key=lambda c: (not (c.running and scene.receives(c)), preference(c)))
-    if not mine:
     if not (mine and mine[0].ready):
         yield from _raise_front(scene)
+    if not mine:
         if spec.image in observed.images and scene.may_try(scene.key):
             yield Create(spec.module, spec, target.version or 0)
         return
@@ -118,7 +119,7 @@ def _start_again(current: Container, scene: _Scene) -> Iterator[Step]:
             yield from _farewell(other, "replaced", scene)
     if not (asked or ours or restarts(spec.restart, current.exit_code)):
         return
-    if asked or scene.may_try(scene.key):
+    if asked or ended_once(current, ledger.attempts.get(scene.key)) or scene.may_try(scene.key):
         yield from _make_room(scene)
         yield Start(spec.module, current.id, again=not ours)
 
@@ -148,7 +149,6 @@ def _rescue(current: Container, scene: _Scene) -> Step | None:
     return None
 
 
-def _serve(current: Container, scene: _Scene) -> Iterator[Step]:
 def _raise_front(scene: _Scene) -> Iterator[Step]:
     """One that is down, before the new one is ready: it serves whom its file names.
 
@@ -161,6 +161,7 @@ def _raise_front(scene: _Scene) -> Iterator[Step]:
     yield EnsureFront(scene.spec.module, wanted, next(serving, None))
 
 
+def _serve(current: Container, scene: _Scene) -> Iterator[Step]:
     """The new one is ready: have a front, have it send there, let the old ones end what they have begun."""
     front, wanted, module = scene.front, scene.front_spec, scene.spec.module
     if current.address is None:
@@ -227,7 +228,6 @@ def _farewell(container: Container, why: str, scene: _Scene, *, keep: bool | Non
     yield from farewell(container, why, keep=kept)
 
 
-def _front(scene: _Scene) -> str:
 def _is_down(front: FrontState) -> bool:
     return not front.running or front.hangs
 
@@ -236,4 +236,5 @@ def _is(front: FrontState, wanted: FrontSpec) -> bool:
     return front.spec == wanted.digest
 
 
+def _front(scene: _Scene) -> str:
     return front_key(scene.spec)
