@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import socket
+import threading
 
 import pytest
 
@@ -93,6 +94,22 @@ def test_a_front_that_hangs_is_known_by_its_silence_and_serves_again_when_it_was
     until(lambda: http_probe("127.0.0.1", port, "/", 1) is None, "an answer")
     assert state(stand).target == second
     assert {one.id: one.started_at for one in stand.engine.containers()} == started
+
+
+@pytest.mark.parametrize("stand", [PROXY], indirect=True)
+def test_a_front_that_somebody_removes_is_made_anew_at_once(stand: Stand) -> None:
+    live = stand.member(1, "graceful")
+    with serving(stand, live):
+        pass
+    port = stand.spec.ports[0].host
+    for _ in range(5):
+        front = stand.client.containers.get("edgetender-web-front")
+        hand = threading.Thread(target=front.remove, kwargs={"force": True})
+        hand.start()
+        until(lambda: not any(one.running for one in stand.front.observe()), "its end", every_s=0.002)
+        stand.front.ensure(stand.spec, live)
+        hand.join(60)
+        until(lambda: http_probe("127.0.0.1", port, "/", 1) is None, "an answer")
 
 
 @pytest.mark.parametrize("stand", [PROXY], indirect=True)

@@ -27,6 +27,7 @@ from edgetender.engine.create_args import create_body
 from edgetender.engine.handing import Doors, Secrets
 from edgetender.engine.labels import DEVICE, MODULE, ROLE, SECRETS, SPEC, STREAMS, container_name, streams_of
 from edgetender.engine.outcomes import refusal
+from edgetender.engine.removing import remove
 from edgetender.engine.starting import start
 from edgetender.engine.stream import Stream, message_in
 from edgetender.errors import EngineDown, EngineRefused, NotFound, RegistryUnreachable
@@ -139,13 +140,7 @@ class DockerEngine:
                 self._secrets.clear(ours["Name"].lstrip("/"))
             if self._doors is not None and ours["Config"]["Labels"].get(STREAMS):
                 self._doors.close(ours["Name"].lstrip("/"))
-            try:
-                client.remove_container(container, v=True, force=True)  # v: anonymous volumes, not named ones
-            except docker.errors.APIError as error:
-                if error.status_code != requests.codes.conflict:
-                    raise
-                # someone else's removal is under way: gone is what was promised
-                client.wait(container, timeout=math.ceil(self._timeout_s), condition="removed")
+            remove(client, container, self._timeout_s)
 
     def remove_image(self, name: str) -> None:
         with contextlib.suppress(NotFound), self._asking(f"remove the image {name}") as client:

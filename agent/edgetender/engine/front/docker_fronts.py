@@ -20,6 +20,7 @@ from edgetender.engine import network
 from edgetender.engine.connection import Connection, inspected
 from edgetender.engine.front import directory
 from edgetender.engine.front.certificates import Certificates, Keys
+from edgetender.engine.front.coming_up import comes_up
 from edgetender.engine.front.haproxy_config import CERTIFICATES, INSIDE
 from edgetender.engine.front.image import FrontImage
 from edgetender.engine.front.mechanism import Looked, Mechanism
@@ -38,13 +39,14 @@ from edgetender.engine.labels import (
     host_ports_of,
     network_name,
 )
+from edgetender.engine.removing import remove
 from edgetender.engine.starting import start
 from edgetender.errors import EngineRefused, FrontDown
 from edgetender.model.front import NAT, PROXY, FrontSpec, FrontState, Member, Shadow
 from edgetender.secret import Secret
 
 _LOGS = {"Type": "json-file", "Config": {"max-size": "1m", "max-file": "2"}}
-_GIVE_UP_RESTARTS = 3  # a front that was restarted so often and is not up cannot do what it is told
+_ON_ITS_WAY_OUT = ("removing", "dead")
 _GRACE_S = 5
 _TIMEOUT_S = 30.0
 
@@ -100,6 +102,9 @@ class DockerFronts:
                     f"cannot {what}: the name {name} is taken by a container that is not this device's; "
                     f"remove it with `docker rm {there['Id'][:12]}`"
                 )
+            if there is not None and there["State"]["Status"] in _ON_ITS_WAY_OUT:  # by somebody's hand
+                remove(client, there["Id"], _TIMEOUT_S)
+                there = None
             if there is not None and _is(there, spec, image):
                 if self._brought_up(client, there, spec, shown):
                     return
@@ -166,7 +171,7 @@ class DockerFronts:
             case "paused":  # by somebody's hand
                 client.unpause(front["Id"])
             case "restarting":
-                return _comes_up(front)
+                return comes_up(front)
             case _:
                 start(client, front["Id"])
         return True
@@ -179,7 +184,7 @@ class DockerFronts:
     def _state(self, client: docker.APIClient, front: Mapping[str, Any]) -> FrontState:
         marks = front["Config"]["Labels"]
         module, mechanism = marks[MODULE], marks[MECHANISM]
-        running = _comes_up(front)
+        running = comes_up(front)
         looked = Looked(answers=False)
         if front["State"]["Status"] == "running" and mechanism in self._mechanisms:
             engine = _FrontEngine(client, front["Id"], self._device)
@@ -273,12 +278,6 @@ class _FrontEngine:
 
 def _is(front: Mapping[str, Any], spec: FrontSpec, image: str) -> bool:
     return bool(front["Config"]["Labels"].get(FRONT) == spec.digest and front["Image"] == image)
-
-
-def _comes_up(front: Mapping[str, Any]) -> bool:
-    """Whether it runs, or the engine is just bringing it back."""
-    state = front["State"]["Status"]
-    return bool(state == "running" or (state == "restarting" and front["RestartCount"] < _GIVE_UP_RESTARTS))
 
 
 def _last_words(client: docker.APIClient, container: str) -> str:
