@@ -109,32 +109,13 @@ class Reconciler:
     def cycle(self) -> float:
         """Look, decide, do one stride; return how many seconds nothing needs to be done."""
         now = self._clock.now()
-        ledger = counted(cycle_begun(self._memory.ledger), self._boot, self._clock.monotonic(), now)
-        ledger = self._collect_pulls(ledger, now)
-        observed = self._look(ledger)
-        seen = ledger
-        ledger = self._memory.take_deliveries(floor_held(ledger, observed), observed)
-        observed = self._seen_by(ledger, seen, observed)
-        target = self._aim(ledger, observed, now)
-        seen, ledger = ledger, went_on(ledger, target, now)
-        observed = self._seen_by(ledger, seen, observed)
-        ledger = self._bury(ledger, target, observed, now)
-        seen = ledger
-        ledger, until = self._judge(ledger, target, observed, now)
-        observed = self._seen_by(ledger, seen, observed)
-        ledger = self._choose(ledger, observed, now)
+        ledger, observed, until = self._known(now)
         target = self._aim(ledger, observed, now)
         ledger = went_on(ledger, target, now)
         ledger = forget(ledger, target, observed, now, self._resolved(ledger))
         stride = plan(target, observed, ledger, now)
         stride = self._tidier.with_room(stride, target, observed, ledger, now)
-        ledger = intend(ledger, stride, target, observed)
-        self._memory.keep(ledger)
-        done = failed = False
-        for outcome in self._executor.apply(stride):
-            done, failed = True, failed or outcome.error is not None
-            ledger = record(ledger, outcome, target, self._clock.now())
-            self._memory.keep(ledger)  # each outcome is on disk before the next step begins
+        ledger, done, failed = self._do(stride, target, intend(ledger, stride, target, observed))
         self._publish(Cycle(now, ledger, target, observed, stride, self._memory.trouble))
         if done and not failed:
             return 0.0
@@ -142,6 +123,31 @@ class Reconciler:
             now = self._clock.now()  # of before the failure, it would look as if the clock had gone backwards
             stride = plan(target, observed, ledger, now)
         return self._pause_s(now, stride.wake_at, until, *target.gate.moments)
+
+    def _known(self, now: datetime) -> tuple[Ledger, Observed, datetime | None]:
+        """What is, and all that follows from it but steps: what came, died, was judged and chosen. And until when."""
+        ledger = counted(cycle_begun(self._memory.ledger), self._boot, self._clock.monotonic(), now)
+        ledger = seen = self._collect_pulls(ledger, now)
+        observed = self._look(ledger)
+        ledger = self._memory.take_deliveries(floor_held(ledger, observed), observed)
+        observed = self._seen_by(ledger, seen, observed)
+        target, seen = self._aim(ledger, observed, now), ledger
+        ledger = went_on(ledger, target, now)
+        observed = self._seen_by(ledger, seen, observed)
+        ledger = seen = self._bury(ledger, target, observed, now)
+        ledger, until = self._judge(ledger, target, observed, now)
+        observed = self._seen_by(ledger, seen, observed)
+        return self._choose(ledger, observed, now), observed, until
+
+    def _do(self, stride: Plan, target: Target, ledger: Ledger) -> tuple[Ledger, bool, bool]:
+        """Apply *stride*; return what became of it, whether anything was done, and whether any of it failed."""
+        self._memory.keep(ledger)
+        done = failed = False
+        for outcome in self._executor.apply(stride):
+            done, failed = True, failed or outcome.error is not None
+            ledger = record(ledger, outcome, target, self._clock.now())
+            self._memory.keep(ledger)  # each outcome is on disk before the next step begins
+        return ledger, done, failed
 
     def _seen_by(self, ledger: Ledger, before: Ledger, observed: Observed) -> Observed:
         """Once a candidate began, readiness is seen with its eyes: it may ask the same container otherwise."""
