@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from edgetender.documents import lengthened, load_document
-from edgetender.model.advice import advice
+from edgetender.model.advice import VENDORS, advice
 from edgetender.model.reading import manifest_of
 from tests.builders.manifests import manifest, module
 
@@ -43,6 +43,22 @@ def test_what_one_regrets_later_is_named_with_its_path(more, path, code):
 def test_each_variants_tag_is_named():
     variants = [{"name": "a", "image": "reg.example/a:1"}, {"name": "b", "image": f"reg.example/b{END}"}]
     assert warned(image=None, variants=variants) == [("variants[0].image", "image.tag")]
+
+
+@pytest.mark.parametrize("accelerator", ["cuda", {"vendor": "xilinx", "memory": ">=1GiB"}])
+def test_an_accelerator_that_no_probe_can_find_is_named(accelerator):
+    variants = [
+        {"name": "a", "image": f"reg.example/a{END}", "requires": {"accelerator": accelerator}},
+        {"name": "b", "image": f"reg.example/b{END}", "requires": {"accelerator": {"kind": "npu"}}},
+    ]
+    path = "variants[0].requires.accelerator.vendor"
+    assert warned(image=None, variants=variants) == [(path, "vendor.unknown")]
+
+
+@pytest.mark.parametrize("vendor", [*sorted(VENDORS), "NVIDIA", "nv*"])
+def test_one_that_probes_find_is_not(vendor):
+    variants = [{"name": "a", "image": f"reg.example/a{END}", "requires": {"accelerator": vendor}}]
+    assert warned(image=None, variants=variants) == []
 
 
 # --- writing digests

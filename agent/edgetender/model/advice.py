@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 
 from edgetender.errors import Problem
 from edgetender.model.image import parse_reference
 from edgetender.model.manifest import Manifest, Module
+from edgetender.model.requirements import Accelerator
 
 _EVERYWHERE = frozenset({"0.0.0.0", "::"})  # noqa: S104  # named to warn of it
+VENDORS = frozenset(
+    {"amd", "google", "hailo", "intel", "mediatek", "none", "nvidia", "qualcomm", "rockchip"}
+)  # as the probes name them
 
 
 def advice(manifest: Manifest) -> tuple[Problem, ...]:
@@ -23,6 +28,7 @@ def _of(path: str, module: Module) -> Iterator[Problem]:
         yield from _tag(f"{path}.image", module.image)
     for index, variant in enumerate(module.variants):
         yield from _tag(f"{path}.variants[{index}].image", variant.image)
+        yield from _vendor(f"{path}.variants[{index}].requires.accelerator", variant.requires.accelerator)
     if module.resources.memory is None:
         said = (
             "no limit: a leak here takes the memory of its neighbours; say memory: 512MiB, or what it needs"
@@ -45,3 +51,11 @@ def _tag(path: str, image: str) -> Iterator[Problem]:
             "a tag may name something else tomorrow; add …@sha256:… (edgetender validate --resolve writes it)"
         )
         yield Problem(path, "image.tag", said)
+
+
+def _vendor(path: str, wanted: Accelerator | None) -> Iterator[Problem]:
+    asked = wanted.vendor if wanted is not None else None
+    if asked is not None and not any(fnmatchcase(known, asked.lower()) for known in VENDORS):
+        known = ", ".join(sorted(VENDORS - {"none"}))
+        said = f"no probe of this release finds an accelerator of {asked!r}; they find {known}"
+        yield Problem(f"{path}.vendor", "vendor.unknown", said)
