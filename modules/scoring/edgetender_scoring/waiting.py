@@ -27,6 +27,7 @@ class Bell:
     """
 
     def __init__(self, *, counts: bool = hasattr(os, "eventfd")) -> None:
+        self._ears = self._rope = -1  # for `__del__`, where the process may open no more files
         self._ears, self._rope = (os.eventfd(0),) * 2 if counts else os.pipe()
 
     def ring(self) -> None:
