@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import socket
+import struct
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ import pytest
 from edgetender import errors
 from edgetender.engine import readings
 from edgetender.engine.docker_engine import DockerEngine
+from edgetender.engine.logs import log_lines
 from edgetender.engine.outcomes import pull_failure, refusal
 from edgetender.engine.pull import Layers
 from edgetender.model.host_port import HostPort
@@ -218,6 +220,33 @@ def test_what_is_behind_the_socket_is_told(
 ) -> None:
     with _answering(tmp_path, answer) as address, pytest.raises(expected, match=words):
         DockerEngine(address, "d", timeout_s=2).containers()
+
+
+def _frame(number: int, text: bytes, length: int | None = None) -> bytes:
+    return struct.pack(">BxxxL", number, len(text) if length is None else length) + text
+
+
+_MOST = 64 * 1024
+
+
+@pytest.mark.parametrize(
+    ("frames", "lengths"),
+    [
+        ([_frame(1, b"x" * 1000)] * 200, [_MOST, _MOST, _MOST, 200_000 - 3 * _MOST]),
+        ([_frame(1, b"x" * (_MOST + 5), length=2**32 - 1)], [_MOST, 5]),
+        ([_frame(1, b"x" * _MOST), _frame(1, b"\n\nx\n")], [_MOST, 0, 1]),
+        ([_frame(1, b"x" * _MOST), _frame(2, b"y\n"), _frame(1, b"xx\n")], [1, _MOST, 2]),
+    ],
+    ids=["many frames", "a frame that never ends", "just as long", "two streams"],
+)
+def test_a_line_that_never_ends_comes_in_pieces_of_64_kib(
+    tmp_path: Path, frames: list[bytes], lengths: list[int]
+) -> None:
+    body = b"HTTP/1.0 200 OK\r\n\r\n" + b"".join(frames)
+    with _answering(tmp_path, body) as address:
+        asked = {"tail": None, "since": None, "until": None, "timestamps": False}
+        lines = log_lines(address, "1.41", "3f", **asked, follow=True, timeout_s=5)
+        assert [len(line) for line in lines] == lengths
 
 
 def test_an_address_of_no_engine_is_told() -> None:

@@ -17,6 +17,7 @@ from edgetender.engine.stream import Stream, message_in
 from edgetender.errors import EngineDown
 
 _HEAD = struct.Struct(">BxxxL")
+_MOST_LINE_BYTES = 64 * 1024  # what prints no line end is held no longer than so
 
 
 def log_lines(
@@ -31,7 +32,10 @@ def log_lines(
     follow: bool,
     timeout_s: float,
 ) -> Iterator[str]:
-    """Yield lines without their ends; with *follow* until the container ends. For one thread."""
+    """Yield lines without their ends; with *follow* until the container ends. For one thread.
+
+    One that is longer than 64 KiB comes as several of that length: a program may never end its line.
+    """
     wanted = {"stdout": "1", "stderr": "1", "follow": "1" if follow else "0"}
     wanted["tail"] = "all" if tail is None else str(tail)
     if since is not None:
@@ -60,19 +64,30 @@ def _checked(stream: Stream, what: str, timeout_s: float | None) -> Iterator[byt
 
 
 def _lines(chunks: Iterator[bytes]) -> Iterator[str]:
-    frames = b""
+    waiting, number, missing = b"", 0, 0  # *missing* bytes are still to come of a frame of stream *number*
     unfinished: dict[int, bytes] = {}  # a line may come in several frames, with the other stream's between
     for chunk in chunks:
-        frames += chunk
-        while len(frames) >= _HEAD.size:
-            number, length = _HEAD.unpack_from(frames)
-            end = _HEAD.size + length
-            if len(frames) < end:
-                break
-            text, frames = unfinished.get(number, b"") + frames[_HEAD.size : end], frames[end:]
-            *whole, unfinished[number] = text.split(b"\n")
+        waiting += chunk
+        while waiting:
+            if not missing:
+                if len(waiting) < _HEAD.size:
+                    break
+                number, missing = _HEAD.unpack_from(waiting)
+                waiting = waiting[_HEAD.size :]
+            text, waiting = waiting[:missing], waiting[missing:]
+            missing -= len(text)
+            *whole, unfinished[number] = _cut(unfinished.get(number, b"") + text)
             yield from (_text(line) for line in whole)
     yield from (_text(line) for line in unfinished.values() if line)
+
+
+def _cut(text: bytes) -> list[bytes]:
+    """The lines of *text*, each at most `_MOST_LINE_BYTES`; the last one may go on."""
+    return [
+        line[at : at + _MOST_LINE_BYTES]
+        for line in text.split(b"\n")
+        for at in range(0, len(line) or 1, _MOST_LINE_BYTES)
+    ]
 
 
 def _text(line: bytes) -> str:
