@@ -5,6 +5,7 @@ from __future__ import annotations
 from edgetender.checks.device import Device
 from edgetender.checks.finding import Check, Finding, fail, ok
 from edgetender.errors import EngineDown, EngineRefused
+from edgetender.model.versions import rank
 
 _FLOOR = (1, 41)
 
@@ -17,13 +18,9 @@ def run(device: Device) -> Finding:
     except EngineRefused as error:
         return fail(str(error), "apt-get install docker.io")
     told = f"{facts.version}, API {facts.api_version}"
-    if _number(facts.api_version) < _FLOOR:
+    if rank(facts.api_version) < _FLOOR:
         return fail(f"{told}: 1.41 is needed (Docker Engine 20.10)", "apt-get install docker.io")
     return ok(f"{told} (1.41 or newer is needed)")
-
-
-def _number(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split(".") if part.isdigit())
 
 
 CHECK = Check(

@@ -15,6 +15,7 @@ import requests
 from edgetender.engine.outcomes import refusal, unreachable
 from edgetender.engine.stream import Stream, ask
 from edgetender.errors import EngineDown, EngineRefused
+from edgetender.model.versions import rank
 
 PROVEN_API = "1.41"  # Docker Engine 20.10; one-shot stats need it
 PING_S = 3.0  # an engine that is busy, with a pull or a build, answers this one in milliseconds
@@ -85,12 +86,12 @@ class Connection:
             self._address, "/version", what="reach the engine", timeout_s=patience_s or self._timeout_s
         )
         newest, oldest = found.get("ApiVersion", "0"), found.get("MinAPIVersion") or "0"
-        if _number(newest) < _number(PROVEN_API):
+        if rank(newest) < rank(PROVEN_API):
             raise EngineRefused(
                 f"cannot use the engine: it is version {found.get('Version', '?')} and speaks API {newest}, "
                 f"{PROVEN_API} is needed; install Docker Engine 20.10 or newer"
             )
-        self._api = chosen = max(PROVEN_API, oldest, key=_number)
+        self._api = chosen = max(PROVEN_API, oldest, key=rank)
         return chosen
 
     def _client(self, patience_s: float) -> docker.APIClient:
@@ -121,7 +122,3 @@ def inspected(client: docker.APIClient, container: str) -> Mapping[str, Any] | N
     except docker.errors.NotFound:
         return None
     return found
-
-
-def _number(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split(".") if part.isdigit())

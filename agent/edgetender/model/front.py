@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from edgetender.codec import canonical, sha256_hex
-from edgetender.model.host_port import HostPort
+from edgetender.model.host_port import HostPort, PortMapping
 
 PROXY, NAT, NONE = "proxy", "nat", "none"
 ANY, IDEMPOTENT = "any", "idempotent"
@@ -16,17 +16,13 @@ FACT = "front"  # the fact's name: this device has an image for fronts
 
 
 @dataclass(frozen=True, slots=True)
-class FrontPort:
+class FrontPort(PortMapping):
     """A host port the front holds for a container port. *http*: HTTP is spoken there.
 
     *certificate* names the credential that clients are shown, in TLS; empty: the port is plain. *retry* says which
     requests that got no answer are asked again of another container: any, or those that are idempotent.
     """
 
-    host: int
-    container: int
-    protocol: str = "tcp"
-    address: str = "127.0.0.1"
     http: bool = False
     certificate: str = ""
     retry: str = ANY
@@ -47,7 +43,7 @@ class FrontSpec:
 
     @property
     def host_ports(self) -> tuple[HostPort, ...]:
-        return tuple(HostPort(port.host, port.protocol, port.address) for port in self.ports)
+        return tuple(port.host_port for port in self.ports)
 
     @property
     def certificates(self) -> tuple[str, ...]:

@@ -22,6 +22,20 @@ class HostPort:
         return self.address == other.address or not _EVERYWHERE.isdisjoint({self.address, other.address})
 
 
+@dataclass(frozen=True, slots=True)
+class PortMapping:
+    """A port of the device that leads to one of a container."""
+
+    host: int
+    container: int
+    protocol: str = "tcp"
+    address: str = "127.0.0.1"
+
+    @property
+    def host_port(self) -> HostPort:
+        return HostPort(self.host, self.protocol, self.address)
+
+
 def collide(some: Collection[HostPort], others: Collection[HostPort]) -> bool:
     """Whether one of *some* cannot be held while *others* are."""
     return any(one.collides(other) for one in some for other in others)

@@ -9,16 +9,12 @@ from functools import lru_cache
 from edgetender.codec import canonical, sha256_hex
 from edgetender.model.front import ANY, NONE, FrontPort, FrontSpec, Shadow
 from edgetender.model.gate import OPEN, Gate
-from edgetender.model.host_port import HostPort
+from edgetender.model.host_port import HostPort, PortMapping
 from edgetender.model.image import ImageReference, parse_reference
 
 
 @dataclass(frozen=True, slots=True)
-class PublishedPort:
-    host: int
-    container: int
-    protocol: str
-    address: str
+class PublishedPort(PortMapping):
     certificate: str = ""  # the credential that clients are shown, in TLS; empty: the port is plain
     retry: str = ANY  # which requests without an answer its front asks again of another container
 
@@ -123,7 +119,7 @@ class ContainerSpec:
     @property
     def host_ports(self) -> tuple[HostPort, ...]:
         """Those it wants, whoever holds them for it."""
-        return tuple(HostPort(port.host, port.protocol, port.address) for port in self.ports)
+        return tuple(port.host_port for port in self.ports)
 
     @property
     def front_spec(self) -> FrontSpec | None:

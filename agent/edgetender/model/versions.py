@@ -18,6 +18,11 @@ def numbers(text: str) -> Numbers | None:
     return tuple(int(part) for part in match[0].removeprefix("v").split(".")) if match else None
 
 
+def rank(text: str) -> Numbers:
+    """What versions are sorted by; that which begins with no number comes first."""
+    return numbers(text) or ()
+
+
 def compared(one: Numbers, other: Numbers) -> int:
     """-1, 0 or 1; what one of them leaves out is 0."""
     width = max(len(one), len(other))
