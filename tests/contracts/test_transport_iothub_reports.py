@@ -50,7 +50,7 @@ def test_only_differences_are_written_and_nothing_after_a_reconnect(iothub: HubS
 def test_what_the_hub_lost_meanwhile_is_written_again(iothub: HubSide) -> None:
     opened(iothub)
     iothub.report(health="healthy")
-    iothub.hub.forget_reported(iothub.device)
+    iothub.hub._device(iothub.device).twin.reported.properties.clear()
     iothub.hub.disconnect(iothub.device)
     until(lambda: iothub.hub.counts(iothub.device)[0] >= 2, "the reconnect")
     settled(iothub.transport, connected=True)

@@ -165,10 +165,6 @@ class LocalHub:
         """`{"desired": {…, "$version": n}, "reported": {…, "$version": m}}`, a copy."""
         return self._now(lambda: self._device(client_id).twin.document())  # noqa: PLW0108  # there, not here
 
-    def forget_reported(self, client_id: str) -> None:
-        """Make the reported properties empty, as if the device had been registered anew."""
-        self._now(lambda: self._device(client_id).twin.reported.properties.clear())  # noqa: PLW0108
-
     def messages(self, client_id: str) -> list[Received]:
         return self._now(lambda: list(self._device(client_id).messages))
 
