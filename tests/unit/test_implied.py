@@ -110,7 +110,7 @@ def test_ptx_is_compiled_for_a_newer_card():
 
 def test_what_is_newer_than_the_tables_is_assumed_to_fit():
     assert builtin().cuda_of_driver("999.1").low  # type: ignore[union-attr]
-    assert builtin().cuda_excluded("13.9", "14.0") == ""
+    assert builtin().cuda_dropped("13.9", "14.0") == ""
     assert builtin().tensorrt_excluded("13.9", "12.0") == ""
 
 
@@ -119,13 +119,12 @@ def test_what_is_newer_than_the_tables_is_assumed_to_fit():
     [
         ("6.1", "13.0", True),
         ("6.1", "12.9", False),
-        ("12.0", "12.4", True),
         ("8.9", "11.8", False),
         ("7.0", "13.0", True),
     ],
 )
-def test_a_card_that_a_cuda_does_not_know_is_excluded(cc: str, cuda: str, excluded: bool):
-    assert bool(builtin().cuda_excluded(cc, cuda)) is excluded
+def test_a_card_that_a_cuda_has_dropped_is_excluded(cc: str, cuda: str, excluded: bool):
+    assert bool(builtin().cuda_dropped(cc, cuda)) is excluded
 
 
 @pytest.mark.parametrize(
@@ -199,7 +198,7 @@ def test_a_manifest_may_bring_tables_newer_than_the_agent():
     ("compat", "why"),
     [
         ({"tegra": {}}, "no table 'tegra' is read from a manifest"),
-        ({"compute_capability": [{"min_cuda": "14"}]}, "no compatibility tables"),
+        ({"compute_capability": [{"max_cuda": "14"}]}, "no compatibility tables"),
         ({"compute_capability": 3}, "no compatibility tables"),
         ({"cuda_to_driver": [1]}, "no compatibility tables"),
         ({"tensorrt": [{"from": "12"}]}, "no compatibility tables"),

@@ -89,15 +89,6 @@ class Tables:
             return ""
         return f"compute capability {cc} is supported up to CUDA {row['max_cuda']}"
 
-    def cuda_excluded(self, cc: str, cuda: str) -> str:
-        """Why CUDA *cuda* has no code of its own for a card of *cc*, though PTX may do; empty where it has."""
-        row, found = self._cards.get(cc), numbers(cuda)
-        if row is None or found is None:
-            return ""
-        if "min_cuda" in row and compared(found, numbers(row["min_cuda"]) or (0,)) < 0:
-            return f"compute capability {cc} needs CUDA {row['min_cuda']} or newer"
-        return self.cuda_dropped(cc, cuda)
-
     def tensorrt_excluded(self, cc: str, tensorrt: str) -> str:
         """Why TensorRT *tensorrt* does not run on a card of *cc*; empty where that is not certain."""
         row, found = self._cards.get(cc), numbers(tensorrt)
@@ -174,7 +165,7 @@ def _check(data: Mapping[str, Any]) -> None:
     """Whether what decisions read of *data* is there and can be read: they never raise. Raises what comes."""
     versions = [*dict(data.get("cuda_to_driver", {})).values()]
     for row in data.get("compute_capability", ()):
-        versions += [row["cc"], *(row[key] for key in ("min_cuda", "max_cuda") if key in row)]
+        versions += [row["cc"], row.get("max_cuda", row["cc"])]
         version_range(row.get("tensorrt", ">=0"))
     for row in data.get("tensorrt", ()):
         versions += [row["from"], row["before"], row["min_cc"]]
