@@ -10,12 +10,14 @@ from datetime import datetime
 from edgetender.clock import Clock
 from edgetender.decide.proving import PASSED, Answer, Progress, begun, request, untimed
 from edgetender.decide.proving import after as proven
-from edgetender.decide.readiness import Asked, fold, pause_s
+from edgetender.decide.readiness import Asked, fold, pause_s, turns
 from edgetender.model.observed import Health, Readiness
 from edgetender.model.target import HealthSpec, Proving
 from edgetender.ports import Exchange, HealthProbe
+from edgetender.worker import Worker
 
 _IDLE_S = 60.0
+_NEXT_PROOF_S = 0.5  # until a proof that met another's looks again
 AGAIN_S = 3600.0  # what was proven is proven again: a container may lose its device and stay green
 
 
@@ -44,7 +46,10 @@ class _Proof:
 
 
 class Prober:
-    """Threads: `watch` and `health` from the reconciler, `work` on a thread of its own, `close` from any."""
+    """Threads: `watch` and `health` from the reconciler, `work` on a thread of its own, `close` from any.
+
+    `work` has each question asked on a thread that ends with the answer.
+    """
 
     def __init__(
         self, probe: HealthProbe, clock: Clock, wake: Callable[[], None], exchange: Exchange | None = None
@@ -52,6 +57,11 @@ class Prober:
         self._probe, self._clock, self._wake, self._exchange = probe, clock, wake, exchange
         self._proofs: dict[str, tuple[tuple[object, ...], _Proof]] = {}  # by container, of which question
         self._lock = threading.Lock()
+        self._timing = threading.Lock()  # proofs are timed: one at a time, or they slow each other down
+        self._under_way: set[str] = set()
+        self._silent: set[str] = set()  # whose last question ended with its time-out
+        self._mute: set[str] = set()  # whose last request of its proof had no answer
+        self._crashed: BaseException | None = None
         self._changed = threading.Event()
         self._closed = False
         self._subjects: dict[str, Subject] = {}
@@ -67,6 +77,8 @@ class Prober:
                 known = self._subjects.get(container)
                 if known is None or known.question != subject.question:
                     self._asked[container] = Asked()
+                    self._silent.discard(container)
+                    self._mute.discard(container)
                     self._due[container] = self._clock.monotonic()
                     # who is asked something new while it runs has the whole deadline for it
                     anew = known is not None and known.started_at == subject.started_at
@@ -76,6 +88,8 @@ class Prober:
             for container in self._subjects.keys() - wanted.keys():
                 del self._asked[container], self._due[container], self._began[container]
             self._subjects = wanted
+            self._silent &= wanted.keys()
+            self._mute &= wanted.keys()
 
     def health(self, container: str, started_at: datetime | None) -> Health:
         """What the probes said of *container* since it was started at *started_at*."""
@@ -94,51 +108,86 @@ class Prober:
         self._changed.set()
 
     def work(self) -> None:
-        """Ask whoever is due; wait until the next is."""
+        """Have whoever is due asked; wait until the next is. Raises what a thread that asks raised."""
         while True:
             self._changed.clear()  # before the look: a close that comes now is not slept through
+            if self._crashed is not None:
+                raise self._crashed
             if self._closed:
                 return
-            self.ask_due()
-            self._changed.wait(self._pause())
+            now = self._clock.monotonic()
+            for subject in self._begin(now):
+                self._aside(subject).start()
+            self._changed.wait(self._pause(now))
 
     def ask_due(self) -> None:
-        """Ask everyone whose turn it is, once."""
-        for subject in self._ripe():
-            self._ask(subject)
-
-    def _ripe(self) -> list[Subject]:
+        """Ask everyone whose turn it is, once, on this thread."""
         now = self._clock.monotonic()
         with self._lock:
-            return [subject for name, subject in self._subjects.items() if self._due[name] <= now]
+            ripe = [self._subjects[name] for name in self._ripe(now)]
+        for subject in ripe:
+            self._ask(subject)
 
-    def _prove(self, subject: Subject) -> tuple[Progress | None, bool]:
-        """One request more of its proof, on this thread, and whether another may follow upon it.
+    def _ripe(self, now: float) -> list[str]:
+        """The longest due first."""
+        return sorted((name for name, due in self._due.items() if due <= now), key=self._due.__getitem__)
+
+    def _begin(self, now: float) -> list[Subject]:
+        with self._lock:
+            chosen = turns(self._ripe(now), self._under_way, self._silent)
+            self._under_way.update(chosen)
+            return [self._subjects[name] for name in chosen]
+
+    def _aside(self, subject: Subject) -> Worker:
+        def ask() -> None:
+            try:
+                self._ask(subject)
+            finally:
+                with self._lock:
+                    self._under_way.discard(subject.container)
+                self._changed.set()
+
+        return Worker(f"prober-{subject.container[:12]}", ask, self._crash)
+
+    def _crash(self, error: BaseException) -> None:
+        self._crashed = error
+        self._changed.set()
+
+    def _prove(self, subject: Subject) -> tuple[Progress | None, float | None]:
+        """One request more of its proof, on this thread, and how soon another may follow, where not at its interval.
 
         None where there is nothing to prove.
         """
         proving = subject.spec.proving
         if proving is None or self._exchange is None:
-            return None, False
+            return None, None
         question, proof = self._proofs.get(subject.container, (None, _Proof(begun(proving))))
         if question != subject.question:
             proof = _Proof(begun(proving))
         before = proof.first
-        now = self._clock.monotonic()
-        if not proof.first.ended:
-            proof = _Proof(self._further(proof.first, proving, subject), due=now + AGAIN_S)
-        elif proof.first.ended == PASSED and now >= proof.due:
-            again = self._further(proof.again or begun(untimed(proving)), untimed(proving), subject)
-            if again.failed:
-                proof = _Proof(replace(proof.first, ended=again.ended))
-            else:
-                proof = (
-                    _Proof(proof.first, None, now + AGAIN_S) if again.ended else replace(proof, again=again)
-                )
+        if before.failed or (before.ended and self._clock.monotonic() < proof.due):
+            return before, None
+        alone = subject.container not in self._mute  # one that does not answer holds up no other's proof
+        if alone and not self._timing.acquire(blocking=False):
+            return before, _NEXT_PROOF_S
+        try:
+            proof = self._proven_further(proof, proving, subject)
+        finally:
+            if alone:
+                self._timing.release()
         with self._lock:
             known = {name: one for name, one in self._proofs.items() if name in self._subjects}
             self._proofs = known | {subject.container: (subject.question, proof)}
-        return proof.first, not proof.first.ended and proof.first != before
+        return proof.first, 0.0 if not proof.first.ended and proof.first != before else None
+
+    def _proven_further(self, proof: _Proof, proving: Proving, subject: Subject) -> _Proof:
+        now = self._clock.monotonic()
+        if not proof.first.ended:
+            return _Proof(self._further(proof.first, proving, subject), due=now + AGAIN_S)
+        again = self._further(proof.again or begun(untimed(proving)), untimed(proving), subject)
+        if again.failed:
+            return _Proof(replace(proof.first, ended=again.ended))
+        return _Proof(proof.first, None, now + AGAIN_S) if again.ended else replace(proof, again=again)
 
     def _further(self, progress: Progress, proving: Proving, subject: Subject) -> Progress:
         if progress.ended or self._exchange is None:
@@ -147,17 +196,27 @@ class Prober:
         said = self._exchange(
             subject.address, proving.port, ask.method, ask.path, ask.body, proving.timeout_s
         )
-        return proven(progress, proving, Answer(*said))
-
-    def _pause(self) -> float:
+        answer = Answer(*said)
         with self._lock:
-            nearest = min(self._due.values(), default=self._clock.monotonic() + _IDLE_S)
-        return max(0.0, nearest - self._clock.monotonic())
+            if answer.error and subject.container in self._subjects:
+                self._mute.add(subject.container)
+            else:
+                self._mute.discard(subject.container)
+        return proven(progress, proving, answer)
+
+    def _pause(self, looked: float) -> float:
+        """Until the next moment after *looked*: who was due then is being asked, or waits for a thread's end."""
+        with self._lock:
+            later = [due for due in self._due.values() if due > looked]
+        now = self._clock.monotonic()
+        return max(0.0, min(later, default=now + _IDLE_S) - now)
 
     def _ask(self, subject: Subject) -> None:
-        spec = subject.spec
+        spec, began = subject.spec, self._clock.monotonic()
         refusal = self._probe(subject.address, spec.port or 0, spec.path, spec.timeout_s)
-        proof, goes_on = self._prove(subject) if refusal is None else (None, False)
+        proof, soon_s = self._prove(subject) if refusal is None else (None, None)
+        silent = refusal is not None or subject.container in self._mute
+        silent = silent and (self._clock.monotonic() - began) * 2 >= spec.timeout_s
         if proof is not None and proof.ended != PASSED:
             refusal = f"not proven: {proof.ended}" if proof.failed else "being proven"
         now = self._clock.now()
@@ -170,7 +229,8 @@ class Prober:
             if proof is not None and proof.failed:  # it would be no other at the deadline
                 after = Asked(Health(Readiness.FAILING, now, refusal or ""), after.failures)
             self._asked[subject.container] = after
-            pause = 0.0 if goes_on else pause_s(after, spec, running_s)
+            (self._silent.add if silent else self._silent.discard)(subject.container)
+            pause = pause_s(after, spec, running_s) if soon_s is None else soon_s
             self._due[subject.container] = self._clock.monotonic() + pause
         if before.health.readiness is not after.health.readiness:
             self._wake()

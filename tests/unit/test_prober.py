@@ -6,8 +6,11 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from typing import Self
 
 from demo.parts.waiting import until
+from edgetender.clock import SystemClock
+from edgetender.decide.readiness import AT_ONCE
 from edgetender.model.observed import Health, Readiness
 from edgetender.model.target import HealthSpec
 from edgetender.prober import Prober, Subject
@@ -195,3 +198,85 @@ def test_a_prober_closed_before_its_thread_runs_ends_at_once() -> None:
     closing.during = closing.prober.close
     closing.prober.work()
     assert len(closing.asked) == 1
+
+
+class Hanging:
+    """A prober on its own threads and the real clock: who is in *hung* answers nothing before its time is up."""
+
+    def __init__(self, *hung: str, timeout_s: float) -> None:
+        self.hung, self.timeout_s = hung, timeout_s
+        self.released = threading.Event()
+        self.lock = threading.Lock()
+        self.asked: list[str] = []
+        self.at_once: list[str] = []  # who is being asked
+        self.most = 0
+        self.twice = self.broken = False
+        self.prober = Prober(self._probe, SystemClock(), lambda: None)
+        self.ended = threading.Event()
+        self.error: BaseException | None = None
+
+    def _probe(self, address: str, _port: int, _path: str, timeout_s: float) -> str | None:
+        with self.lock:
+            self.asked.append(address)
+            self.twice |= address in self.at_once
+            self.at_once.append(address)
+            self.most = max(self.most, len(self.at_once))
+        if self.broken:
+            raise ZeroDivisionError
+        late = address in self.hung and not self.released.wait(timeout_s)
+        with self.lock:
+            self.at_once.remove(address)
+        return "timed out" if late else None
+
+    def times(self, address: str) -> int:
+        with self.lock:
+            return self.asked.count(address)
+
+    def _work(self) -> None:
+        try:
+            self.prober.work()
+        except ZeroDivisionError as error:
+            self.error = error
+        self.ended.set()
+
+    def __enter__(self) -> Self:
+        spec = HealthSpec(port=5001, path="/", interval_s=0.02, timeout_s=self.timeout_s)
+        self.prober.watch([Subject(one, one, SystemClock().now(), spec) for one in (*self.hung, "well")])
+        threading.Thread(target=self._work, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.prober.close()
+        assert self.ended.wait(60)
+        self.released.set()
+
+
+def test_containers_that_hang_delay_nobody_who_answers():
+    with Hanging("h1", "h2", "h3", timeout_s=300) as bench:
+        until(lambda: bench.times("well") >= 5, "five questions to the one that answers")
+        assert [bench.times(one) for one in bench.hung] == [1, 1, 1]
+
+
+def test_many_that_hang_take_turns_on_few_threads_and_each_is_asked_by_one_at_a_time():
+    with Hanging(*[f"h{number}" for number in range(20)], timeout_s=0.1) as bench:
+        until(lambda: all(bench.times(one) >= 2 for one in bench.hung), "two questions to each that hangs")
+        assert bench.times("well") > max(bench.times(one) for one in bench.hung)
+        assert bench.most <= AT_ONCE
+        assert not bench.twice
+
+
+def test_no_thread_stays_when_all_have_answered():
+    with Hanging(timeout_s=1.0) as bench:
+        until(lambda: bench.times("well") >= 3, "three questions")
+    until(
+        lambda: not [t for t in threading.enumerate() if t.name.startswith("prober-")],
+        "an end of all threads",
+    )
+
+
+def test_what_breaks_on_a_thread_that_asks_ends_the_one_that_has_it_ask():
+    bench = Hanging(timeout_s=1.0)
+    bench.broken = True
+    with bench:
+        assert bench.ended.wait(60)
+    assert isinstance(bench.error, ZeroDivisionError)
