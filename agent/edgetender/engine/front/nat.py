@@ -53,9 +53,9 @@ class Nat:
         directory.write(home / FILE, nft_rules.rules(spec, member, drained))
 
     def look(self, home: Path, run: str, engine: FrontEngine) -> Looked:
-        text = directory.read(home / FILE)
-        member = nft_rules.member_in(text)
         try:
+            text = directory.read(home / FILE)
+            member = nft_rules.member_in(text)
             loaded = self._loaded(home, run, text, engine)
         except AgentError:
             return Looked(answers=False)

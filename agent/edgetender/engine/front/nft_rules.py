@@ -26,6 +26,7 @@ add rule ip front post oifname "eth0" masquerade
 """
 _SERVES = re.compile(r"^# serves ([0-9a-f]+) (\S+)$", re.MULTILINE)
 _DRAINS = re.compile(r"^# drains ([0-9a-f]+) (\S+) (\S+)$", re.MULTILINE)
+_NUMBER = re.compile(r"\d{1,15}(\.\d*)?", re.ASCII)
 _LISTED = re.compile(r"dnat to ([0-9.]+):\d+")
 
 
@@ -54,7 +55,12 @@ def member_in(text: str) -> Member | None:
 
 
 def drained_in(text: str) -> tuple[Drained, ...]:
-    return tuple(Drained(Member(one[1], one[2]), float(one[3])) for one in _DRAINS.finditer(text))
+    """Of a damaged line that names its container the moment is the boot's."""
+    return tuple(Drained(Member(one[1], one[2]), _moment(one[3])) for one in _DRAINS.finditer(text))
+
+
+def _moment(text: str) -> float:
+    return float(text) if _NUMBER.fullmatch(text) else 0.0
 
 
 def address_in(listed: str) -> str | None:

@@ -48,14 +48,14 @@ class Proxy:
         directory.write(home / FILE, haproxy_config.config(spec, member))
 
     def look(self, home: Path, _run: str, _engine: FrontEngine) -> Looked:
-        text = directory.read(home / FILE)
-        written, shown = haproxy_config.member_in(text), haproxy_config.certificates_in(text)
         try:
+            text = directory.read(home / FILE)
             stat = ask(home / SOCKET, _SHOW)
             shadowed = haproxy_shadow.figures(ask(home / SOCKET, haproxy_shadow.SHOW))
             events = ask(home / SOCKET, f"show events {TIMES}")
         except FrontDown as error:
             return Looked(answers=False, hangs=hung(error))
+        written, shown = haproxy_config.member_in(text), haproxy_config.certificates_in(text)
         servers = haproxy_times.timed(haproxy_stats.servers(stat), events)
         backends = haproxy_config.backends_in(text)
         sole = written is not None and haproxy_stats.complete(stat, written.container, backends)
