@@ -19,11 +19,12 @@ _UNKNOWN = {"message": "it was begun before the agent ended; see the history for
 
 
 class Once:
-    """Threads: any; what has an id waits for what came before it."""
+    """Threads: any; what has an id waits for what came before it with the same."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        self._lock = threading.Lock()
+        self._ended = threading.Condition()  # holds all below, and the file
+        self._under_way: set[str] = set()
         self._done: dict[str, Answer | None] | None = None
 
     def __call__(self, identity: str, work: Callable[[], Answer]) -> Answer:
@@ -34,22 +35,43 @@ class Once:
         """
         if not identity:
             return work()
-        with self._lock:
+        with self._ended:
+            self._ended.wait_for(lambda: identity not in self._under_way)
             done = self._read()
             if identity in done:
                 return done[identity] or (_CONFLICT, _UNKNOWN)
-            done[identity] = None
-            try:
-                self._write(done)
-                answer = work()
-            except (OSError, Transient):
-                del done[identity]
-                with suppress(OSError):  # else it stays begun on the disk, for the next start
-                    self._write(done)
-                raise
-            done[identity] = answer
-            self._write(done)
+            self._note(identity, None)
+            self._under_way.add(identity)
+        try:
+            answer = work()
+        except (OSError, Transient):
+            with self._ended:
+                self._forget(identity)
+            raise
+        else:
+            with self._ended:
+                self._note(identity, answer)
             return answer
+        finally:
+            with self._ended:
+                self._under_way.discard(identity)
+                self._ended.notify_all()
+
+    def _note(self, identity: str, answer: Answer | None) -> None:
+        done = self._read()
+        done[identity] = answer
+        try:
+            self._write(done)
+        except OSError:
+            if answer is None:
+                self._forget(identity)
+            raise
+
+    def _forget(self, identity: str) -> None:
+        done = self._read()
+        done.pop(identity, None)
+        with suppress(OSError):  # else it stays begun on the disk, for the next start
+            self._write(done)
 
     def _read(self) -> dict[str, Answer | None]:
         if self._done is None:
