@@ -202,12 +202,14 @@ def build(
         climb_after_s=settings.hardware.climb_after_s,
         boot=boot_number(),
     )
+    outlets = outlets_of(settings, credentials, metrics, events, hook, flags.stopping)
     checker = Checker(
         look=lambda: looking(
             config,
             Means(settings, engine, images, credentials, clock, hardware),
             ledger=store.ledger(),
             link=transport.link(),
+            webhook=next(filter(None, (one.answer() for one in outlets)), None),
         ),
         clock=clock,
         events=events,
@@ -242,7 +244,6 @@ def build(
         read_group=settings.api.read_group, listen=settings.api.listen,
         token=page_token_of(settings, files.secret),
     )  # fmt: skip
-    outlets = outlets_of(settings, credentials, metrics, events, hook, flags.stopping)
     api.bind()
     devices = KernelEvents(detector.poke, listen if settings.hardware.root == Path("/") else None)
     workers = [

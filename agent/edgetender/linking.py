@@ -16,6 +16,7 @@ from edgetender.ingest.doors import Doors
 from edgetender.ingest.taking import Delayed, Heard, Limits
 from edgetender.metrics import Metrics
 from edgetender.model.upstream import StreamPolicy, default_policy
+from edgetender.model.webhook import Answer
 from edgetender.ports import Credentials, Outbox, Sink, Transport
 from edgetender.registry.images import RegistrySettings
 from edgetender.registry.issuers import Issuers
@@ -164,11 +165,15 @@ def labels_of(settings: Settings) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Outlet:
-    """Someone beside the upstream link who is told of this device; *work* is the body of a thread, *close* ends it."""
+    """Someone beside the upstream link who is told of this device; *work* is the body of a thread, *close* ends it.
+
+    *answer* is what a webhook answered last.
+    """
 
     name: str
     work: Callable[[], None]
     close: Callable[[], None]
+    answer: Callable[[], Answer | None] = lambda: None
 
 
 def outlets_of(
@@ -188,7 +193,7 @@ def outlets_of(
         found.append(Outlet("otlp", exporter.work, exporter.close))
     if hook is not None:
         webhook = _webhook(settings, credentials, news, hook, stopping)
-        found.append(Outlet("webhook", webhook.work, news.nudge))
+        found.append(Outlet("webhook", webhook.work, news.nudge, webhook.answer))
     return found
 
 

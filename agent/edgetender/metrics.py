@@ -47,7 +47,9 @@ CATALOGUE = (
     Declared("outbox_oldest_age_seconds", "gauge", "How long the oldest of them has waited.", ("stream",)),
     Declared("outbox_accepted", "counter", "Messages ever put into the outbox.", ("stream",)),
     Declared("outbox_delivered", "counter", "Messages the far side has acknowledged.", ("stream",)),
-    Declared("outbox_dropped", "counter", "Messages lost to the outbox's bounds.", ("stream", "reason")),
+    Declared(
+        "outbox_dropped", "counter", "Messages lost to the outbox's bounds, or refused.", ("stream", "reason")
+    ),
     Declared(
         "messages_refused",
         "counter",

@@ -278,8 +278,11 @@ class Outbox(Protocol):
         """What is to be sent next: state first, then messages, oldest first."""
         ...
 
-    def sent(self, message: Message) -> None:
-        """The far side has *message*; a newer state of the same topic stays queued."""
+    def sent(self, message: Message, *, taken: bool = True) -> None:
+        """The far side has *message*; a newer state of the same topic stays queued.
+
+        Not *taken*: it will never have it, which counts as dropped (`refused`).
+        """
         ...
 
     def resend_states(self) -> None:

@@ -16,6 +16,7 @@ from edgetender.checks.device import Contact, Device
 from edgetender.checks.finding import Finding, Severity
 from edgetender.config.settings import (
     CredentialsSettings,
+    EventsSettings,
     Settings,
     TransportSettings,
     TrustSettings,
@@ -89,7 +90,7 @@ def certificate(until: datetime) -> bytes:
 
 
 def device(folder: Path, **more: Any) -> Device:
-    """A device with its files in *folder*. Settings are those of the keys `transport`, `registries`."""
+    """A device with its files in *folder*. Settings are those of the keys `transport`, `registries`, `events`, `trust`."""
     state = folder / "state"
     state.mkdir(mode=0o700, exist_ok=True)
     settings = Settings(
@@ -97,6 +98,7 @@ def device(folder: Path, **more: Any) -> Device:
         state_dir=state,
         transport=TransportSettings(**more.pop("transport", {})),
         registries=more.pop("registries", {}),
+        events=more.pop("events", EventsSettings()),
         trust=more.pop("trust", TrustSettings("open", folder / "trust")),
         credentials=CredentialsSettings(folder / "credentials", folder / "handed"),
     )

@@ -97,6 +97,19 @@ def test_every_stream_counts_exactly(make: Make, clock: FakeClock) -> None:
     assert total.accepted == 22 == total.delivered + total.queued + total.dropped
 
 
+def test_what_the_far_side_refused_is_gone_and_counts_as_dropped(make: Make) -> None:
+    outbox = make()
+    for body in (b"refused", b"taken"):
+        outbox.append("telemetry/device", body, NOON)
+    refused, taken = outbox.head()
+    outbox.sent(refused, taken=False)
+    outbox.sent(refused, taken=False)
+    outbox.sent(taken)
+    figures = of(outbox, "device")
+    assert (figures.accepted, figures.delivered, figures.dropped) == (2, 1, (("refused", 1),))
+    assert outbox.head() == ()
+
+
 def test_the_oldest_tells_for_how_long_it_has_waited(make: Make, clock: FakeClock) -> None:
     outbox = make()
     outbox.append("telemetry/a", b"1", NOON)

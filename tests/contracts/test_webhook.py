@@ -6,8 +6,9 @@ import json
 import logging
 import ssl
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -21,10 +22,11 @@ from edgetender.config.settings import EventsSettings, Settings
 from edgetender.daemon import queues_of
 from edgetender.errors import ConfigInvalid
 from edgetender.eventlog import EventLog
-from edgetender.linking import outlets_of
+from edgetender.linking import Outlet, outlets_of
 from edgetender.metrics import Metrics
 from edgetender.model.image import Credential
 from edgetender.model.topics import EventKind
+from edgetender.model.webhook import answer_of
 from edgetender.ports import Outbox
 from edgetender.secret import Secret
 from tests.fakes.clock import NOON, FakeClock
@@ -80,9 +82,20 @@ def service() -> Iterator[Service]:
         thread.join()
 
 
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """Called, it has an event of a module happen."""
+
+    events: EventLog
+    hook: Outlet
+
+    def __call__(self, module: str) -> None:
+        self.events.tell(EventKind.MODULE_STATE, {"module": module}, NOON)
+
+
 @contextmanager
-def telling(chosen: EventsSettings, queue: Outbox | None = None) -> Iterator[Callable[[str], None]]:
-    """What has an event of a module happen, while the webhook of *chosen* hears of it."""
+def telling(chosen: EventsSettings, queue: Outbox | None = None) -> Iterator[Telling]:
+    """What tells the webhook of *chosen*, which hears of it meanwhile."""
     queue = queue or FakeOutbox(FakeClock())
     events, stopping = EventLog("line3-cam7", FakeOutbox(FakeClock()), NOON, queue), threading.Event()
     known = FakeCredentials({"hook": Credential("line3", Secret("hunter2"))})
@@ -92,7 +105,7 @@ def telling(chosen: EventsSettings, queue: Outbox | None = None) -> Iterator[Cal
     thread = threading.Thread(target=hook.work)
     thread.start()
     try:
-        yield lambda module: events.tell("module.state", {"module": module}, NOON)
+        yield Telling(events, hook)
     finally:
         stopping.set()
         hook.close()
@@ -165,13 +178,43 @@ def test_what_waits_for_a_service_is_bounded_and_what_is_lost_to_that_is_counted
         assert json.loads(queue.head(1)[0].body)["module"] != "0"
 
 
-def test_what_is_refused_is_not_offered_again_and_the_next_is(service: Service) -> None:
-    service.status = 400
-    with telling(EventsSettings(webhook=at(service))) as tell:
+def test_what_is_refused_is_not_offered_again_but_counted_and_the_next_is(service: Service) -> None:
+    service.status, queue = 400, FakeOutbox(FakeClock())
+    with telling(EventsSettings(webhook=at(service)), queue) as tell:
         tell("a")
         tell("b")
-        until(lambda: len(service.received) == 2, "both events", within_s=20)
+        until(lambda: not queue.figures().queued, "both events", within_s=20)
     assert service.modules == ["a", "b"]
+    (found,) = queue.figures().streams
+    assert (found.delivered, found.dropped) == (0, (("refused", 2),))
+
+
+@pytest.mark.parametrize("status", [302, 401, 404])
+def test_an_address_or_a_login_that_is_wrong_costs_no_event_and_is_said_as_what_it_is(
+    service: Service, caplog: pytest.LogCaptureFixture, status: int
+) -> None:
+    service.status, queue = status, FakeOutbox(FakeClock())
+    with telling(EventsSettings(webhook=at(service)), queue) as tell:
+        tell("a")
+        tell("b")
+        until(lambda: len(service.received) >= 2, "two tries", within_s=20)
+        service.status = 204
+        until(lambda: not queue.figures().queued, "both events", within_s=20)
+    assert set(service.modules[:-1]) == {"a"}
+    assert queue.figures().delivered == 2
+    assert [one.message for one in caplog.records] == [
+        "the webhook takes no events until somebody repairs that",
+        "the webhook takes events again",
+    ]
+    assert f"it answers {status}: " in caplog.records[0].fields["why"]  # type: ignore[attr-defined]
+
+
+def test_what_it_answered_last_is_known_to_who_checks(service: Service) -> None:
+    service.status = 401
+    with telling(EventsSettings(webhook=at(service))) as tell:
+        assert tell.hook.answer() is None
+        tell("a")
+        until(lambda: tell.hook.answer() == answer_of(401), "the answer", within_s=20)
 
 
 def test_by_tls_only_whom_the_authorities_know_hears_anything(

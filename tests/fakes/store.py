@@ -157,14 +157,18 @@ class FakeOutbox:
         found = [each for stream, count in wanted.items() for each in self._of(stream)[:count]]
         return (*states, *(self._stamped(each) for each in sorted(found, key=lambda each: each.message.id)))
 
-    def sent(self, message: Message) -> None:
+    def sent(self, message: Message, *, taken: bool = True) -> None:
         if message.retain:
             newest, _ = self._states.get(message.topic, (None, False))
             if newest is not None and newest.body == message.body:
                 self._states[message.topic] = (newest, True)
             return
         kept = [each for each in self._queue if each.message.id != message.id]
-        self._delivered[stream_of(message.topic)] += len(self._queue) - len(kept)
+        gone, stream = len(self._queue) - len(kept), stream_of(message.topic)
+        if taken:
+            self._delivered[stream] += gone
+        elif gone:
+            self._dropped[stream, "refused"] += gone
         self._queue = kept
 
     def resend_states(self) -> None:

@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 
 from edgetender.checks.finding import Severity
-from edgetender.config.settings import RegistrySettings
+from edgetender.config.settings import EventsSettings, RegistrySettings
 from edgetender.errors import LinkDown, RegistryDenied
 from edgetender.model.image import Credential, ImageFacts, parse_reference
 from edgetender.model.target import ImageWanted
 from edgetender.model.upstream import Link
+from edgetender.model.webhook import answer_of
 from edgetender.secret import Secret
 from tests.builders.devices import (
     FakeNetwork,
@@ -183,6 +184,26 @@ def test_a_link_that_is_down_fails_with_the_reason(tmp_path: Path) -> None:
     says(look("link", tmp_path, transport=mqtt(), link=link), ERROR, "not authorized", "journalctl")
     says(look("link", tmp_path, transport=mqtt(), link=replace(link, connected=True)), OK, "is connected")
     says(look("link", tmp_path, transport=mqtt()), SKIPPED, "only a running agent knows")
+
+
+@pytest.mark.parametrize(
+    ("status", "severity", "words"),
+    [
+        (204, OK, "http://hooks.example takes events"),
+        (503, WARN, "it answers 503"),
+        (301, ERROR, "it answers 301: it is at another address"),
+        (403, ERROR, "it answers 403: it wants another login"),
+        (404, ERROR, "it answers 404: at this address nothing takes events"),
+        (400, WARN, "refused the newest event, which is lost to it: it answers 400"),
+    ],
+)
+def test_a_webhook_is_judged_by_what_it_answered_last(
+    tmp_path: Path, status: int, severity: Severity, words: str
+) -> None:
+    events = EventsSettings("http://hooks.example")
+    says(look("webhook", tmp_path, events=events, webhook=answer_of(status)), severity, words)
+    says(look("webhook", tmp_path, events=events), SKIPPED, "only a running agent")
+    says(look("webhook", tmp_path), SKIPPED, "no webhook is configured")
 
 
 WANTED = ImageWanted("scorer", SCORER, "line3-registry")

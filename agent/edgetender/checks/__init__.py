@@ -30,6 +30,7 @@ CHECKS = (
     "certificates",
     "upstream_tls",
     "link",
+    "webhook",
     "registry_auth",
 )
 

@@ -14,6 +14,7 @@ from edgetender.model.hardware import Hardware
 from edgetender.model.ledger import Ledger
 from edgetender.model.target import ImageWanted
 from edgetender.model.upstream import Link
+from edgetender.model.webhook import Answer
 from edgetender.ports import Credentials, Engine, Images
 
 
@@ -60,7 +61,8 @@ class Device:
     """Everything checks may ask. *root* stands before absolute paths that are not configured.
 
     *faults* are those of the configuration; *settings* are then the defaults. *wanted* are the images of the
-    manifests here, None where only the daemon knows them; *link* and *ledger* are None where no daemon runs.
+    manifests here, None where only the daemon knows them; *link* and *ledger* are None where no daemon runs,
+    *webhook* is what it answered last, None where nothing was posted yet.
     """
 
     settings: Settings
@@ -75,6 +77,7 @@ class Device:
     faults: tuple[Problem, ...] = ()
     wanted: tuple[ImageWanted, ...] | None = None
     link: Link | None = None
+    webhook: Answer | None = None
     ledger: Ledger | None = None
     environ: Mapping[str, str] = field(default_factory=dict)
     root: Path = Path("/")

@@ -19,6 +19,7 @@ from edgetender.model.ledger import Ledger
 from edgetender.model.reading import read_manifest
 from edgetender.model.target import ImageWanted
 from edgetender.model.upstream import Link
+from edgetender.model.webhook import Answer
 from edgetender.ports import Credentials, Engine, Images
 
 _ENGINE_S = 5.0
@@ -42,6 +43,7 @@ def looking(
     *,
     ledger: Ledger | None = None,
     link: Link | None = None,
+    webhook: Answer | None = None,
 ) -> Device:
     """As things are now; the configuration's files are read anew."""
     faults: tuple[Problem, ...] = ()
@@ -62,6 +64,7 @@ def looking(
         faults=faults,
         wanted=wanted_images(ledger, means.hardware()) if ledger is not None else None,
         link=link,
+        webhook=webhook,
         ledger=ledger,
         environ=os.environ,
         synchronized=synchronized,

@@ -7,11 +7,11 @@ import logging
 import ssl
 import threading
 from collections.abc import Callable
-from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from edgetender.model.image import Credential
+from edgetender.model.webhook import Answer, Reaction, answer_of
 from edgetender.ports import Outbox
 
 log = logging.getLogger(__name__)
@@ -19,15 +19,21 @@ log = logging.getLogger(__name__)
 _TIMEOUT_S = 10.0
 _PAUSE_S, _LONGEST_S = 1.0, 60.0
 _LOOK_S = 5.0  # what is old goes, also while nothing happens
-_LATER = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
+_SAID = {
+    Reaction.TAKEN: "the webhook takes events again",
+    Reaction.LATER: "the webhook takes no events",
+    Reaction.REPAIR: "the webhook takes no events until somebody repairs that",
+    Reaction.REFUSED: "the webhook refuses an event",
+}
 
 
 class Webhook:
     """`work` is the body of its thread: it ends once *stopping* is set and *wait* returns.
 
     *queue* is what it has not told yet, *wait*(turn, seconds) returns with the turn once there may be more. What the
-    service refuses is not offered again. At least once: an answer that got lost makes an event come twice, by its
-    `id` one can tell.
+    service refuses is dropped and counted. Where an answer but a yes is not of the event itself, all wait, and the
+    oldest is offered again after 1 s, at last each minute (`model.webhook.Reaction` says why). At least once: an
+    answer that got lost makes an event come twice, by its `id` one can tell.
     """
 
     def __init__(
@@ -45,44 +51,41 @@ class Webhook:
         self._headers = {"Content-Type": "application/json", "User-Agent": "edgetender"}
         if credential is not None:
             self._headers["Authorization"] = credential.basic().reveal()
-        self._well = True
+        self._answer: Answer | None = None
+
+    def answer(self) -> Answer | None:
+        """The newest; None before there was an event to post. Any thread."""
+        return self._answer
 
     def work(self) -> None:
-        turn = -1
+        turn, pause_s = -1, _PAUSE_S
         while not self._stopping.is_set():
-            for message in self._queue.head():
-                if not self._tell(message.body):
-                    return
-                self._queue.sent(message)
-            turn = self._wait(turn, _LOOK_S)
+            found = self._queue.head(1)  # looked at before each try: what waits too long is dropped meanwhile
+            if not found:
+                turn = self._wait(turn, _LOOK_S)
+                continue
+            answer = self._offer(found[0].body)
+            self._say(answer)
+            if answer.reaction in (Reaction.TAKEN, Reaction.REFUSED):
+                self._queue.sent(found[0], taken=answer.reaction is Reaction.TAKEN)
+                pause_s = _PAUSE_S
+            else:
+                self._stopping.wait(pause_s)
+                pause_s = min(pause_s * 2, _LONGEST_S)
 
-    def _tell(self, body: bytes) -> bool:
-        """Whether it was taken or refused; else it is time to end."""
-        pause_s = _PAUSE_S
-        while True:
-            try:
-                status = self._post(body)
-                why = None if status < HTTPStatus.MULTIPLE_CHOICES else f"it answers {status}"
-                refused = HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR
-                again = why is not None and (not refused or status in _LATER)
-            except (OSError, http.client.HTTPException) as error:
-                why, again = str(error) or type(error).__name__, True
-            self._say(why)
-            if not again:
-                return True
-            if self._stopping.wait(pause_s):
-                return False
-            pause_s = min(pause_s * 2, _LONGEST_S)
+    def _offer(self, body: bytes) -> Answer:
+        try:
+            return answer_of(self._post(body))
+        except (OSError, http.client.HTTPException) as error:
+            return Answer(Reaction.LATER, str(error) or type(error).__name__)
 
-    def _say(self, why: str | None) -> None:
-        """Once that it takes no events, and once that it does again."""
-        if (why is None) == self._well:
+    def _say(self, answer: Answer) -> None:
+        """Once that it takes no events, or why else now, and once that it does again."""
+        before, self._answer = self._answer, answer
+        if (before.reaction if before is not None else Reaction.TAKEN) is answer.reaction:
             return
-        self._well = why is None
-        if why is None:
-            log.warning("the webhook takes events again", extra={"fields": {"to": self._url}})
-        else:
-            log.warning("the webhook takes no events", extra={"fields": {"to": self._url, "why": why}})
+        fields = {"to": self._url} | ({"why": answer.why} if answer.why else {})
+        log.warning(_SAID[answer.reaction], extra={"fields": fields})
 
     def _post(self, body: bytes) -> int:
         parts = urlsplit(self._url)

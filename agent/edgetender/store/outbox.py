@@ -130,7 +130,7 @@ class SqliteOutbox:
                 self._flush()  # drained: a kill hours later shall not send all of it once more
             return (*states, *found)
 
-    def sent(self, message: Message) -> None:
+    def sent(self, message: Message, *, taken: bool = True) -> None:
         with self._lock:
             if message.retain:
                 if self._states.acknowledge(message.topic, message.body):
@@ -138,7 +138,7 @@ class SqliteOutbox:
             else:
                 stream = stream_of(message.topic)
                 if (size := self._release((stream, message.id))) is not None:
-                    self._tally.deliver(stream, size)
+                    (self._tally.deliver if taken else self._tally.refuse)(stream, size)
             if len(self._gone) >= _GONE:
                 self._flush()
 

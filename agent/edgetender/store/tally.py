@@ -73,6 +73,9 @@ class Tally:
         count.queued -= 1
         count.queued_bytes -= size
 
+    def refuse(self, stream: str, size: int) -> None:
+        self.drop(stream, size, "refused")
+
     def waiting(self) -> dict[str, int]:
         """Messages by stream, of those that have any."""
         return {stream: count.queued for stream, count in self._streams.items() if count.queued}
