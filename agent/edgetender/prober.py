@@ -67,6 +67,7 @@ class Prober:
         self._subjects: dict[str, Subject] = {}
         self._asked: dict[str, Asked] = {}
         self._due: dict[str, float] = {}
+        self._met: dict[str, float] = {}  # when its first question was due
         self._began: dict[str, float] = {}  # by a clock that does not jump: a date learned late fails nobody
 
     def watch(self, subjects: Iterable[Subject]) -> None:
@@ -83,10 +84,12 @@ class Prober:
                     # who is asked something new while it runs has the whole deadline for it
                     anew = known is not None and known.started_at == subject.started_at
                     ran_s = 0.0 if anew else (self._clock.now() - subject.started_at).total_seconds()
-                    self._began[container] = self._clock.monotonic() - max(0.0, ran_s)
+                    self._met[container] = self._clock.monotonic()
+                    self._began[container] = self._met[container] - max(0.0, ran_s)
                     self._changed.set()
             for container in self._subjects.keys() - wanted.keys():
-                del self._asked[container], self._due[container], self._began[container]
+                for known_of in (self._asked, self._due, self._met, self._began):
+                    del known_of[container]
             self._subjects = wanted
             self._silent &= wanted.keys()
             self._mute &= wanted.keys()
@@ -224,7 +227,10 @@ class Prober:
             if self._subjects.get(subject.container) != subject:
                 return
             before = self._asked[subject.container]
-            running_s = self._clock.monotonic() - self._began[subject.container]
+            # what ran before the agent came back is not late with a proof that only now begins
+            unproven = proof is not None and not proof.ended
+            since = self._met if unproven else self._began
+            running_s = self._clock.monotonic() - since[subject.container]
             after = fold(before, refusal, spec, running_s, now)
             if proof is not None and proof.failed:  # it would be no other at the deadline
                 after = Asked(Health(Readiness.FAILING, now, refusal or ""), after.failures)

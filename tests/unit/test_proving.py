@@ -223,6 +223,31 @@ def test_what_runs_and_is_to_prove_something_else_is_not_failing_while_it_does()
     assert seen == {Readiness.UNKNOWN}
 
 
+def ran_for_an_hour(*bodies: bytes) -> Bench:
+    """An agent that comes back and finds a container that serves."""
+    bench = Bench(golden(runs=9, timed=True), *bodies)
+    bench.clock.advance(3600)
+    bench.prober.watch([])
+    spec = HealthSpec(port=5001, proving=golden(runs=9, timed=True))
+    bench.prober.watch([Subject("c", "10.0.0.2", NOON, spec)])
+    return bench
+
+
+def test_what_ran_before_the_agent_came_back_is_not_failing_while_it_is_proven():
+    bench = ran_for_an_hour(*[good(0).body] * 12)
+    assert [bench.ask().readiness for _ in range(12)] == [Readiness.UNKNOWN] * 11 + [Readiness.READY]
+
+
+def test_who_cannot_be_proven_within_its_deadline_is_failing_however_long_it_ran():
+    bench = ran_for_an_hour()
+    bench.silent = True
+    for _ in range(23):
+        assert bench.ask().readiness is Readiness.UNKNOWN
+        bench.clock.advance(5)
+    bench.clock.advance(5)
+    assert bench.ask().readiness is Readiness.FAILING
+
+
 def test_one_that_fell_to_the_cpu_in_silence_fails_at_once_and_is_remembered_by_its_class():
     health = Bench(Proving(provider=CUDA), ON_CPU).ask()
     assert health.readiness is Readiness.FAILING
