@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import threading
-from typing import Any, Self
+from typing import Any
 
 import pytest
 
-from demo.parts.waiting import until
-from edgetender.clock import SystemClock
 from edgetender.decide.failures import marked
 from edgetender.decide.look import look_at
 from edgetender.decide.proving import PASSED, Answer, Progress, after, begun, request
@@ -254,59 +251,3 @@ def test_one_that_fell_to_the_cpu_in_silence_fails_at_once_and_is_remembered_by_
     fallen = Demotion("m", "cuda", image("cuda"), f"not ready: {health.detail}", NOON, "not_ready")
     (mark,) = marked(Ledger(demotions=(fallen,)), look_at(machine()), NOON).demotions
     assert (mark.code, mark.part, mark.until) == ("provider_not_active", "driver+engine", None)
-
-
-class Several:
-    """Containers that prove themselves on the prober's threads, by the real clock; *mute* do not answer their proof."""
-
-    def __init__(self, *names: str, mute: str = "") -> None:
-        self.mute, self.released = mute, threading.Event()
-        self.lock = threading.Lock()
-        self.timed_at_once = self.most = 0
-        self.left = False  # without an answer, once
-        self.started = SystemClock().now()
-        self.prober = Prober(lambda *_: None, SystemClock(), lambda: None, self._exchange)
-        spec = HealthSpec(
-            port=5001, interval_s=0.05, timeout_s=0.1, proving=golden(timed=True, warmup=1, runs=4)
-        )
-        self.names = names
-        self.prober.watch([Subject(one, one, self.started, spec) for one in names])
-        self.thread = threading.Thread(target=self.prober.work, daemon=True)
-
-    def _exchange(self, address: str, *_: Any) -> Any:
-        if address == self.mute:
-            self.released.wait(300 if self.left else 0.1)
-            self.left = True
-            return 0, b"", 0.1, "timed out"
-        with self.lock:
-            self.timed_at_once += 1
-            self.most = max(self.most, self.timed_at_once)
-        self.released.wait(0.005)  # long enough that two would meet
-        with self.lock:
-            self.timed_at_once -= 1
-        return 200, good(0).body, 0.005, ""
-
-    def ready(self) -> set[str]:
-        known = {one: self.prober.health(one, self.started).readiness for one in self.names}
-        return {one for one, readiness in known.items() if readiness is Readiness.READY}
-
-    def __enter__(self) -> Self:
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.prober.close()
-        self.released.set()
-        self.thread.join(60)
-        assert not self.thread.is_alive()
-
-
-def test_proofs_are_timed_one_at_a_time_or_each_would_slow_the_other():
-    with Several("a", "b", "c") as several:
-        until(lambda: several.ready() == {"a", "b", "c"}, "three proofs")
-        assert several.most == 1
-
-
-def test_one_that_does_not_answer_its_proof_keeps_no_other_from_its_own():
-    with Several("m", "a", "b", mute="m") as several:
-        until(lambda: several.ready() == {"a", "b"}, "the others' proofs")
