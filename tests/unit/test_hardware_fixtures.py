@@ -13,6 +13,7 @@ import pytest
 from edgetender.model.compat import builtin
 from edgetender.model.hardware import Device, Hardware
 from edgetender.probes import detect, kernel_log, nvidia_smi
+from edgetender.probes.compat_note import read_note
 from edgetender.probes.runtimes import of_engine
 from tests.builders.machines import RECORDINGS, board, lscpu, records, unpacked, write
 
@@ -192,6 +193,13 @@ def exported(expected: dict[str, str], hardware: Hardware) -> None:
     assert hardware.value("cuda") == expected["cuda_version"]
     assert hardware.value("nvidia_driver") == expected["driver_version"]
     assert builtin().cuda_of_driver(expected["driver_version"]).value == expected["cuda_version"]
+
+
+@pytest.mark.parametrize("key", [key for key in EXPECTED if key.startswith("cuda-compat-elf")])
+def test_a_compatibility_library_says_which_driver_branches_it_serves(key: str) -> None:
+    note = read_note((RECORDINGS / key).read_bytes())
+    assert (note.cuda if note else None) == EXPECTED[key]["cuda"]
+    assert (list(note.branches) if note else None) == EXPECTED[key]["host_branches"]
 
 
 def lines(name: str) -> list[dict[str, Any]]:
