@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -10,7 +11,7 @@ from datetime import datetime
 from edgetender.clock import Clock
 from edgetender.decide.proving import PASSED, Answer, Progress, begun, request, untimed
 from edgetender.decide.proving import after as proven
-from edgetender.decide.readiness import Asked, fold, pause_s, turns
+from edgetender.decide.readiness import AT_ONCE, Asked, fold, pause_s, turns
 from edgetender.model.observed import Health, Readiness
 from edgetender.model.target import HealthSpec, Proving
 from edgetender.ports import Exchange, HealthProbe
@@ -48,7 +49,8 @@ class _Proof:
 class Prober:
     """Threads: `watch` and `health` from the reconciler, `work` on a thread of its own, `close` from any.
 
-    `work` has each question asked on a thread that ends with the answer.
+    `work` has each question asked on one of a few threads that it starts before the first: a thread that is started
+    while memory is short may never run, and whoever starts it waits for it for ever (seen on Python 3.11).
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class Prober:
         self._under_way: set[str] = set()
         self._silent: set[str] = set()  # whose last question ended with its time-out
         self._mute: set[str] = set()  # whose last request of its proof had no answer
+        self._turns: queue.SimpleQueue[Subject | None] = queue.SimpleQueue()
         self._crashed: BaseException | None = None
         self._changed = threading.Event()
         self._closed = False
@@ -112,16 +115,22 @@ class Prober:
 
     def work(self) -> None:
         """Have whoever is due asked; wait until the next is. Raises what a thread that asks raised."""
-        while True:
-            self._changed.clear()  # before the look: a close that comes now is not slept through
-            if self._crashed is not None:
-                raise self._crashed
-            if self._closed:
-                return
-            now = self._clock.monotonic()
-            for subject in self._begin(now):
-                self._aside(subject).start()
-            self._changed.wait(self._pause(now))
+        for number in range(AT_ONCE):
+            Worker(f"prober-{number}", self._take_turns, self._crash).start()
+        try:
+            while True:
+                self._changed.clear()  # before the look: a close that comes now is not slept through
+                if self._crashed is not None:
+                    raise self._crashed
+                if self._closed:
+                    return
+                now = self._clock.monotonic()
+                for subject in self._begin(now):
+                    self._turns.put(subject)
+                self._changed.wait(self._pause(now))
+        finally:
+            for _ in range(AT_ONCE):
+                self._turns.put(None)
 
     def ask_due(self) -> None:
         """Ask everyone whose turn it is, once, on this thread."""
@@ -141,16 +150,14 @@ class Prober:
             self._under_way.update(chosen)
             return [self._subjects[name] for name in chosen]
 
-    def _aside(self, subject: Subject) -> Worker:
-        def ask() -> None:
+    def _take_turns(self) -> None:
+        while (subject := self._turns.get()) is not None:
             try:
                 self._ask(subject)
             finally:
                 with self._lock:
                     self._under_way.discard(subject.container)
                 self._changed.set()
-
-        return Worker(f"prober-{subject.container[:12]}", ask, self._crash)
 
     def _crash(self, error: BaseException) -> None:
         self._crashed = error

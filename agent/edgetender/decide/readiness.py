@@ -10,8 +10,8 @@ from datetime import datetime
 from edgetender.model.observed import Health, Readiness
 from edgetender.model.target import HealthSpec
 
-AT_ONCE = 8  # questions under way, each on a thread
-SILENT_AT_ONCE = 6  # of them to containers that did not answer their last
+AT_ONCE = 4  # questions under way, each on a thread
+SILENT_AT_ONCE = 3  # of them to containers that did not answer their last
 _STARTING_PAUSE_S = 0.1  # while it starts, ask often: the first ready answer is what everybody waits for
 
 
