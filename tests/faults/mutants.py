@@ -55,8 +55,8 @@ MUTANTS = {
     ),
     "intent-after-effect": Mutant(
         "reconciler.py",
-        "        ledger = intend(ledger, stride, target, observed)\n",
-        "",
+        "intend(ledger, stride, target, observed))",
+        "ledger)",
     ),
     "floor-before-ledger": Mutant(
         "memory.py",
