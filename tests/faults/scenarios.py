@@ -88,9 +88,13 @@ class Lived:
 
 
 class Stage:
-    """A device on which stories are lived, one after the other. For one thread."""
+    """A device on which stories are lived, one after the other; who is not at rest after *end_s* is stuck.
 
-    def __init__(self, home: Path, zygote: Zygote) -> None:
+    For one thread.
+    """
+
+    def __init__(self, home: Path, zygote: Zygote, end_s: float = END_S) -> None:
+        self._end_s = end_s
         self.device = Device(home, zygote)
         self._home = home
         self._beginnings: dict[str, tuple[Path, World]] = {}
@@ -110,7 +114,7 @@ class Stage:
         engine.changed = lambda: None
         reached = point.reached(device)
         if status is None:
-            oracle.violations.append(f"I1: not at rest after {END_S:.0f} s: {_short(device.status())}")
+            oracle.violations.append(f"I1: not at rest after {self._end_s:.0f} s: {_short(device.status())}")
         if not device.stop():
             oracle.violations.append("I9: SIGTERM does not end it within 15 s")
         oracle.judge({module: self.images[name] for module, name in story.modules.items()})
@@ -150,7 +154,7 @@ class Stage:
 
     def _rest(self, story: Story, oracle: Oracle, point: Point) -> tuple[float, dict[str, Any] | None]:
         """Until the story's end is there; seconds since the last start, and the status then."""
-        device, end = self.device, time.monotonic() + END_S + point.lasts_s
+        device, end = self.device, time.monotonic() + self._end_s + point.lasts_s
         began = time.monotonic()
         while time.monotonic() < end:
             if device.ended(0.01):

@@ -23,7 +23,7 @@ from tests.faults.points import (
     RunsShort,
     Watched,
 )
-from tests.faults.scenarios import LARGE, STORIES, Lived, Point, Stage, Story
+from tests.faults.scenarios import END_S, LARGE, STORIES, Lived, Point, Stage, Story
 from tests.faults.shim import operations
 
 Task = tuple[Story, Point]
@@ -126,6 +126,7 @@ def run(
     *,
     workers: int = 3,
     told: Callable[[Lived], None] = lambda _: None,
+    end_s: float = END_S,
 ) -> list[Lived]:
     """Live them all, some at a time, each worker on a device of its own. Ctrl-C ends it after those that are begun.
 
@@ -140,7 +141,7 @@ def run(
 
     def work() -> None:
         with tempfile.TemporaryDirectory(prefix="et-") as home:
-            stage = Stage(Path(home), zygote)
+            stage = Stage(Path(home), zygote, end_s)
             try:
                 while not (broken or enough.is_set()) and (task := waiting.get()) is not None:
                     lives.append(stage.live(*task))

@@ -16,6 +16,7 @@ from tests.faults.mutants import MUTANTS
 from tests.faults.scenarios import STORIES, Lived, Point, story
 
 CONVERGED_S = 15.0 * PATIENCE
+STUCK_S = 5.0 * PATIENCE  # of the controls, most of which are stuck: a sound agent is at rest after 2 s
 
 
 def judged(tasks: list[sweep.Task], zygote: Zygote) -> list[Lived]:
@@ -89,7 +90,7 @@ CAUGHT = {
 def said_of(name: str, where: list[tuple[str, Point]], home: Path) -> list[str]:
     """The violations of the agent without the safeguard *name*."""
     with Zygote(MUTANTS[name].made(home)) as mutant:
-        lives = sweep.run([(story(which), point) for which, point in where], mutant, workers=1)
+        lives = sweep.run([(story(which), point) for which, point in where], mutant, workers=1, end_s=STUCK_S)
     return [said for one in lives for said in one.violations]
 
 
