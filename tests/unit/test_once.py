@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 from pathlib import Path
 from typing import Any
@@ -96,3 +97,16 @@ def test_who_waited_for_one_that_was_not_done_does_it(tmp_path: Path):
     for thread in asking:
         thread.join(60)
     assert sorted(answers, key=str) == [(200, "done"), "failed"]
+
+
+def test_what_was_done_is_answered_though_the_answer_cannot_be_written_down(tmp_path: Path):
+    folder = tmp_path / "state"
+    folder.mkdir()
+    once = Once(folder / "c.json")
+
+    def done_as_the_disk_goes() -> Any:
+        shutil.rmtree(folder)
+        return 200, "done"
+
+    assert once("a1", done_as_the_disk_goes) == (200, "done")
+    assert once("a1", lambda: (500, "again")) == (200, "done")

@@ -31,7 +31,8 @@ class Once:
         """What *work* answers; for an *identity* that was here before, what it answered then.
 
         Raises OSError when the id cannot be written down, and what *work* raises; then nothing was done if it is
-        OSError or Transient, and the same may be asked again.
+        OSError or Transient, and the same may be asked again. An answer that cannot be written down is given all the
+        same; after a restart it is not known any more, but that it was begun.
         """
         if not identity:
             return work()
@@ -49,7 +50,7 @@ class Once:
                 self._forget(identity)
             raise
         else:
-            with self._ended:
+            with self._ended, suppress(OSError):
                 self._note(identity, answer)
             return answer
         finally:
