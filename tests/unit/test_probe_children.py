@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
+import resource
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -50,11 +50,15 @@ def test_a_program_that_is_not_there_is_no_error() -> None:
     assert Children()("nvidia-smi", ("/no/such/program",)).code == "not_installed"
 
 
-def test_no_room_for_what_a_program_says_is_no_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
-    answer = Children()("nvidia-smi", ("echo", "here"))
+def test_no_room_for_what_a_program_says_is_no_error() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        answer = Children()("nvidia-smi", ("echo", "here"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert (answer.good, answer.code) == (False, "no_room")
-    assert "No such file" in answer.detail
+    assert "nvidia-smi cannot be asked: " in answer.detail
 
 
 def test_a_child_sees_no_choice_of_devices_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -62,9 +62,7 @@ class Children:
             self._left.pop(name, None)
             try:
                 return self._ask(name, argv, deadline_s)
-            except (
-                OSError
-            ) as error:  # nowhere is room for what it says: a disk is full, or none may be written to
+            except OSError as error:  # no room for what it says: a disk is full, or none may be written to
                 return Answer(code="no_room", detail=f"{name} cannot be asked: {error.strerror}")
 
     def _ask(self, name: str, argv: Sequence[str], deadline_s: float) -> Answer:

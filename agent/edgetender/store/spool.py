@@ -83,9 +83,8 @@ class Spool:
             if error.errno in _FULL:
                 return False
             raise self._damaged(error) from error
-        if (
-            written < blocks * _BLOCK
-        ):  # where writing over needs room, too (btrfs), the disk took what it still could
+        # where writing over needs room, too (btrfs), a full disk takes what it still can
+        if written < blocks * _BLOCK:
             return False
         self._records, self._blocks = self._records + 1, self._blocks + blocks
         return True
